@@ -1,0 +1,9 @@
+.PHONY: build test
+
+build:
+	go build -o bin/ ./cmd/...
+
+# vet and every test with the race detector: what continuous integration runs.
+test:
+	go vet ./...
+	go test -race ./...

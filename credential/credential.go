@@ -1,0 +1,144 @@
+// Package credential holds the plain values that the OAuth lifecycle is about:
+// tokens, client registrations, authorization flows, refresh intents and logout
+// marks, and the [Secret] type that keeps their confidential parts out of every
+// log, dump and error.
+//
+// It promises that its values are immutable by convention (they are passed on
+// and never changed in place) and that none of them prints a secret. It does no
+// I/O, reads no clock and knows neither the state graph nor the store.
+package credential
+
+import (
+	"slices"
+	"time"
+)
+
+// Token is one token response of an authorization server together with all that
+// is needed to use, refresh and revoke it without discovering anything again.
+type Token struct {
+	// Generation counts the tokens of one upstream, from 1. A request carries the
+	// generation of the token that it was sent with, so that a late 401 about an
+	// older token is told from one about the current token.
+	Generation uint64
+	Access     Secret
+	// Refresh is zero where the authorization server issued none.
+	Refresh Secret
+	// Type is "Bearer" or "DPoP" (RFC 6749 section 7.1, RFC 9449).
+	Type string
+	// Scopes are those granted, RequestedScopes those asked for (RFC 6749 section 3.3).
+	Scopes          []string
+	RequestedScopes []string
+	// ObtainedAt is the wall-clock time at which the token request was sent.
+	ObtainedAt time.Time
+	// ExpiresAt is absolute; zero means that the server gave no lifetime.
+	ExpiresAt time.Time
+
+	Issuer             string
+	TokenEndpoint      string
+	RevocationEndpoint string
+	// Resource is the resource indicator (RFC 8707) the token was asked for,
+	// byte for byte as published.
+	Resource   string
+	ClientID   string
+	AuthMethod string
+}
+
+// HasRefresh reports whether a refresh token lies beside the access token.
+func (t *Token) HasRefresh() bool { return t != nil && !t.Refresh.IsZero() }
+
+// UsableAt reports whether the access token is worth sending at now: it exists
+// and has not expired as far as is known. A token without a stated lifetime, or
+// one obtained "later" than now (the clock was set back), counts as usable: the
+// resource server's 401 decides.
+func (t *Token) UsableAt(now time.Time) bool {
+	if t == nil || t.Access.IsZero() {
+		return false
+	}
+	return t.ExpiresAt.IsZero() || now.Before(t.ObtainedAt) || now.Before(t.ExpiresAt)
+}
+
+// RenewAt returns when to renew the token ahead of its expiry: at
+// min(60 s, 20 % of its lifetime) before it. It is zero where the server gave no
+// lifetime.
+func (t *Token) RenewAt() time.Time {
+	if t == nil || t.ExpiresAt.IsZero() {
+		return time.Time{}
+	}
+	ahead := min(time.Minute, t.ExpiresAt.Sub(t.ObtainedAt)/5)
+	return t.ExpiresAt.Add(-ahead)
+}
+
+// Covers reports whether every scope in wanted was granted.
+func (t *Token) Covers(wanted []string) bool {
+	for _, scope := range wanted {
+		if t == nil || !slices.Contains(t.Scopes, scope) {
+			return false
+		}
+	}
+	return true
+}
+
+// Source says how a client identity came to be.
+type Source string
+
+// The ways to a client identity, in the order in which they are tried.
+const (
+	SourcePreregistered Source = "pre-registered"
+	SourceMetadata      Source = "client-id-metadata-document"
+	SourceDynamic       Source = "dynamic"
+)
+
+// Registration is this client's identity at one authorization server. It is
+// bound to the issuer that gave it and never used at another.
+type Registration struct {
+	Issuer   string
+	Source   Source
+	ClientID string
+	Secret   Secret
+	// SecretExpiresAt is zero where the secret does not expire (RFC 7591 section 3.2.1).
+	SecretExpiresAt time.Time
+	// AuthMethod is the token_endpoint_auth_method: none, client_secret_basic, client_secret_post.
+	AuthMethod   string
+	RedirectURIs []string
+	ObtainedAt   time.Time
+}
+
+// Flow is one authorization flow: an immutable record, keyed by its state
+// parameter, of everything that the code exchange will need. It is written to
+// the store before the browser opens, so that a login survives a restart.
+type Flow struct {
+	// ID is a UUID that every log line, journal entry and error about the flow carries.
+	ID        string
+	StartedAt time.Time
+	Deadline  time.Time
+	// State is the state parameter, Verifier the PKCE verifier (RFC 7636).
+	State    Secret
+	Verifier Secret
+	// AuthorizationURL is what the browser opens. It contains State.
+	AuthorizationURL Secret
+	RedirectURI      string
+
+	Issuer string
+	// IssuerInResponse is authorization_response_iss_parameter_supported (RFC 9207 section 3).
+	IssuerInResponse   bool
+	TokenEndpoint      string
+	RevocationEndpoint string
+	Resource           string
+	Scopes             []string
+	// Registration is the client identity that the flow began with.
+	Registration Registration
+}
+
+// Intent says that a refresh token is about to be sent. It is durable before the
+// request and removed with its outcome; an intent that is found at start means
+// that the process died in between (the outcome is unknown).
+type Intent struct {
+	ID         string
+	Generation uint64
+	StartedAt  time.Time
+}
+
+// LogoutMark says that a person logged out; it stays until a person logs in.
+type LogoutMark struct {
+	At time.Time
+}
