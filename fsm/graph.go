@@ -1,0 +1,133 @@
+package fsm
+
+// Graph is a definition without its functions: what diagrams, tables, checkers
+// and inspectors read. It is deterministic: everything stands in the order of
+// its declaration.
+type Graph struct {
+	Name    string        `json:"name"`
+	Regions []GraphRegion `json:"regions"`
+}
+
+// GraphRegion is one region of a [Graph].
+type GraphRegion struct {
+	Name    string       `json:"name"`
+	Doc     string       `json:"doc"`
+	Initial string       `json:"initial"`
+	States  []GraphState `json:"states"`
+	Events  []GraphEvent `json:"events"`
+	Edges   []GraphEdge  `json:"edges"`
+	// Rules are the joined, postponed and ignored pairs; every pair that neither
+	// Edges nor Rules name is illegal, for the reason of its event.
+	Rules []GraphRule `json:"rules"`
+}
+
+// GraphState is one state.
+type GraphState struct {
+	Name    string       `json:"name"`
+	Kind    Kind         `json:"kind"`
+	Doc     string       `json:"doc"`
+	Job     string       `json:"job,omitempty"`
+	Crashed string       `json:"crashed,omitempty"`
+	Timers  []GraphTimer `json:"timers,omitempty"`
+	Signals []string     `json:"signals,omitempty"`
+}
+
+// GraphTimer is one timer of a state.
+type GraphTimer struct {
+	Event string `json:"event"`
+	Doc   string `json:"doc"`
+}
+
+// GraphEvent is one event.
+type GraphEvent struct {
+	Name      string `json:"name"`
+	Doc       string `json:"doc"`
+	Bound     bool   `json:"bound"`
+	Otherwise string `json:"otherwise"`
+}
+
+// GraphEdge is one transition from one state.
+type GraphEdge struct {
+	From     string       `json:"from"`
+	Event    string       `json:"event"`
+	To       string       `json:"to"`
+	Guards   []GraphGuard `json:"guards,omitempty"`
+	Signals  []string     `json:"signals,omitempty"`
+	Doc      string       `json:"doc,omitempty"`
+	Main     bool         `json:"main,omitempty"`
+	Internal bool         `json:"internal,omitempty"`
+}
+
+// GraphGuard is one guard of an edge.
+type GraphGuard struct {
+	Name string `json:"name"`
+	Doc  string `json:"doc"`
+}
+
+// GraphRule is one pair that is joined, postponed or ignored.
+type GraphRule struct {
+	From        string      `json:"from"`
+	Event       string      `json:"event"`
+	Disposition Disposition `json:"disposition"`
+	Reason      string      `json:"reason"`
+}
+
+// Graph returns the definition as data.
+func (d *Definition[S, E, D, P]) Graph() Graph {
+	g := Graph{Name: d.name}
+	for _, r := range d.regions {
+		g.Regions = append(g.Regions, r.graph())
+	}
+	return g
+}
+
+func (r *region[S, E, D, P]) graph() GraphRegion {
+	g := GraphRegion{Name: r.spec.Name, Doc: r.spec.Doc, Initial: string(r.spec.Initial)}
+	for i := range r.spec.States {
+		state := &r.spec.States[i]
+		node := GraphState{Name: string(state.Name), Kind: state.Kind, Doc: state.Doc, Job: state.Job.Name,
+			Crashed: string(state.Job.Crashed), Signals: texts(state.Signals)}
+		for _, timer := range state.Timers {
+			node.Timers = append(node.Timers, GraphTimer{Event: string(timer.Event), Doc: timer.Doc})
+		}
+		g.States = append(g.States, node)
+	}
+	for _, event := range r.spec.Events {
+		g.Events = append(g.Events, GraphEvent{Name: string(event.Name), Doc: event.Doc, Bound: event.Bound, Otherwise: event.Otherwise})
+	}
+	for i := range r.spec.Transitions {
+		g.Edges = append(g.Edges, edges(&r.spec.Transitions[i])...)
+	}
+	for _, rows := range []struct {
+		disposition Disposition
+		rules       []Rule[S, E]
+	}{{Joined, r.spec.Joins}, {Postponed, r.spec.Postpones}, {Ignored, r.spec.Ignores}} {
+		for _, row := range rows.rules {
+			for _, from := range row.From {
+				g.Rules = append(g.Rules, GraphRule{From: string(from), Event: string(row.Event), Disposition: rows.disposition, Reason: row.Reason})
+			}
+		}
+	}
+	return g
+}
+
+func edges[S, E ~string, D, P any](t *Transition[S, E, D, P]) []GraphEdge {
+	var all []GraphEdge
+	for _, from := range t.From {
+		edge := GraphEdge{From: string(from), Event: string(t.Event), To: string(t.To), Signals: texts(t.Signals),
+			Doc: t.Doc, Main: t.Main, Internal: from == t.To}
+		for _, guard := range t.Guards {
+			edge.Guards = append(edge.Guards, GraphGuard{Name: guard.Name, Doc: guard.Doc})
+		}
+		all = append(all, edge)
+	}
+	return all
+}
+
+func texts[T ~string](values []T) []string {
+	var all []string
+	for _, value := range values {
+		all = append(all, string(value))
+	}
+	return all
+}
