@@ -1,0 +1,30 @@
+package credential
+
+import "time"
+
+// Discovery is what was learnt about a protected resource and its authorization
+// server: protected resource metadata (RFC 9728) joined with authorization
+// server metadata (RFC 8414). It is immutable, holds no secret and may be cached.
+type Discovery struct {
+	// Resource is the resource indicator to send, byte for byte as published.
+	Resource            string `json:"resource"`
+	ResourceMetadataURL string `json:"resource_metadata_url,omitempty"`
+	Issuer              string `json:"issuer"`
+
+	AuthorizationEndpoint string `json:"authorization_endpoint"`
+	TokenEndpoint         string `json:"token_endpoint"`
+	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
+	RevocationEndpoint    string `json:"revocation_endpoint,omitempty"`
+
+	// ScopesSupported are the resource's, ServerScopes the authorization server's.
+	ScopesSupported      []string `json:"scopes_supported,omitempty"`
+	ServerScopes         []string `json:"server_scopes_supported,omitempty"`
+	CodeChallengeMethods []string `json:"code_challenge_methods_supported,omitempty"`
+	AuthMethods          []string `json:"token_endpoint_auth_methods_supported,omitempty"`
+	GrantTypes           []string `json:"grant_types_supported,omitempty"`
+	// ClientIDMetadataDocument: the server takes a URL as client_id.
+	ClientIDMetadataDocument bool `json:"client_id_metadata_document_supported,omitempty"`
+	// IssuerInResponse: the server puts iss into its authorization responses (RFC 9207).
+	IssuerInResponse bool      `json:"authorization_response_iss_parameter_supported,omitempty"`
+	FetchedAt        time.Time `json:"fetched_at"`
+}

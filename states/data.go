@@ -1,0 +1,172 @@
+package states
+
+import (
+	"slices"
+	"time"
+
+	"mcpproxy/credential"
+)
+
+// Data is what an upstream's machine knows. It is a value: transitions replace
+// it and never change what a pointer or slice in it refers to.
+type Data struct {
+	Settings Settings
+
+	// Token is the current token, on disk before it gets here; nil without one.
+	Token *credential.Token
+	// Generation is that of the newest token there ever was, kept over a logout.
+	Generation uint64
+	// Issued is the generation that this process obtained last, by refresh or
+	// login; 0 while it only loaded one.
+	Issued uint64
+	// Accepted is the newest generation that the resource server took.
+	Accepted uint64
+	// Refused is the newest generation that the resource server answered with 401.
+	Refused uint64
+	// RefusedAt are the times of the last refreshes that a 401 caused, oldest first.
+	RefusedAt []time.Time
+
+	// RefreshAttempts counts the failed attempts of the present refresh.
+	RefreshAttempts int
+	// RefreshAt is when the next attempt is due.
+	RefreshAt time.Time
+	// Uncertain is a refresh whose outcome nobody knows; nil mostly.
+	Uncertain *credential.Intent
+
+	// FlowID is the authorization flow that is open; empty without one.
+	FlowID string
+	// Flow is its record, from the moment at which the browser may be opened.
+	Flow *credential.Flow
+	// Shows counts how often a person asked to see the open flow's page, asking
+	// again within a few seconds not counted.
+	Shows   int
+	ShownAt time.Time
+	// Opened says what became of opening the browser: "", "opened", or why not.
+	Opened string
+	// ProposedAt is when the machine last began a login by itself.
+	ProposedAt time.Time
+	// DoubtfulClient is a registered client id whose last flow ended without any
+	// answer; it is registered anew, as the server may have forgotten it.
+	DoubtfulClient string
+
+	// Challenge is the last challenge of the resource server.
+	Challenge Challenge
+	// Scopes are those that the resource server said are missing.
+	Scopes []string
+
+	// Reason is why a login is required or the credential failed.
+	Reason Reason
+	// CredentialError and ConnectionError are the last failures in each region.
+	CredentialError Failure
+	ConnectionError Failure
+
+	// Attempts counts the failed connection attempts since the last success.
+	Attempts int
+	// RetryAt is when the next one is due.
+	RetryAt time.Time
+	// DemandedAt is when the connection last asked for a credential.
+	DemandedAt time.Time
+}
+
+// Settings are the parts of an upstream's configuration that decide.
+type Settings struct {
+	// AutomaticLogin lets the machine open a browser by itself.
+	AutomaticLogin bool
+	// BrowserInterval is the least time between two logins that the machine
+	// begins by itself. People are not limited.
+	BrowserInterval time.Duration
+	// RefreshAttempts is how often a refresh is tried before it pauses.
+	RefreshAttempts int
+	// ForcedRefreshes is how many refreshes a resource server may cause by 401
+	// within ForcedWindow before its refusals are taken for final.
+	ForcedRefreshes int
+	ForcedWindow    time.Duration
+	// LoginDeadline bounds an authorization flow, ConnectDeadline one connection attempt.
+	LoginDeadline   time.Duration
+	ConnectDeadline time.Duration
+}
+
+// DefaultSettings are those of an upstream that configures nothing.
+func DefaultSettings() Settings {
+	return Settings{
+		BrowserInterval: 5 * time.Minute,
+		RefreshAttempts: 3,
+		ForcedRefreshes: 5,
+		ForcedWindow:    time.Minute,
+		LoginDeadline:   5 * time.Minute,
+		ConnectDeadline: 30 * time.Second,
+	}
+}
+
+// Challenge is what a resource server's WWW-Authenticate header asked for
+// (RFC 6750 section 3, RFC 9728 section 5.1).
+type Challenge struct {
+	Error            string
+	Description      string
+	ResourceMetadata string
+	Scopes           []string
+}
+
+// Failure is the last thing that went wrong, in words.
+type Failure struct {
+	At   time.Time
+	Text string
+}
+
+// HasFlow reports whether id is the open flow.
+func (d *Data) HasFlow(id string) bool { return id != "" && d.FlowID == id }
+
+// KeepsToken reports whether there is a token that the resource server has not
+// refused, so that a login that comes to nothing leaves something to go on with.
+func (d *Data) KeepsToken() bool { return d.Token != nil && d.Token.Generation != d.Refused }
+
+// TokenUsable reports whether requests may be sent with the current token at now.
+func (d *Data) TokenUsable(now time.Time) bool { return d.KeepsToken() && d.Token.UsableAt(now) }
+
+// RefusalIsFinal reports whether a 401 about the current token ends in a login
+// instead of a refresh: the token was obtained just now and never accepted, or
+// the resource server has caused too many refreshes already.
+func (d *Data) RefusalIsFinal(now time.Time) bool {
+	if d.Token == nil {
+		return false
+	}
+	if d.Issued == d.Token.Generation && d.Accepted != d.Token.Generation {
+		return true
+	}
+	return len(d.recentRefusals(now)) >= d.Settings.ForcedRefreshes
+}
+
+func (d *Data) recentRefusals(now time.Time) []time.Time {
+	since := now.Add(-d.Settings.ForcedWindow)
+	return slices.DeleteFunc(slices.Clone(d.RefusedAt), func(at time.Time) bool { return at.Before(since) })
+}
+
+// WithRefusal records that the current generation was refused at now.
+func (d Data) WithRefusal(now time.Time) Data {
+	d.RefusedAt = append(d.recentRefusals(now), now)
+	if d.Token != nil {
+		d.Refused = d.Token.Generation
+	}
+	return d
+}
+
+// WithToken makes token the current one and forgets what the way to it needed.
+func (d Data) WithToken(token *credential.Token) Data {
+	d.Token, d.Generation = token, token.Generation
+	d.RefreshAttempts, d.RefreshAt, d.Uncertain = 0, time.Time{}, nil
+	d.Reason, d.CredentialError = "", Failure{}
+	return d.WithoutFlow()
+}
+
+// WithoutFlow ends the open flow.
+func (d Data) WithoutFlow() Data {
+	d.FlowID, d.Flow, d.Shows, d.ShownAt, d.Opened = "", nil, 0, time.Time{}, ""
+	return d
+}
+
+// Union returns the scopes of both, in a stable order, without repeats.
+func Union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}

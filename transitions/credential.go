@@ -1,0 +1,186 @@
+package transitions
+
+import (
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+)
+
+// Jobs of the credential region.
+const (
+	JobLoad         = "load"
+	JobRefresh      = "refresh"
+	JobDiscover     = "discover"
+	JobRegister     = "register"
+	JobAwaitBrowser = "await-browser"
+	JobExchange     = "exchange"
+	JobLogOut       = "log-out"
+)
+
+// CredentialRegion declares the credential region.
+func CredentialRegion() region {
+	return region{
+		Name:        states.Credential,
+		Doc:         "The token and the ways to it. What has sent a one-time secret can only be finished.",
+		Initial:     states.Unloaded,
+		States:      credentialStates(),
+		Events:      credentialEvents(),
+		Transitions: credentialTransitions(),
+		Joins:       credentialJoins(),
+		Postpones:   credentialPostpones(),
+		Ignores:     credentialIgnores(),
+	}
+}
+
+// Sets of states that rows share.
+var (
+	loginStates  = from{states.Discovering, states.Registering, states.AwaitingBrowser, states.ExchangingCode}
+	parkedStates = from{states.LoginRequired, states.LoggedOut, states.Failed}
+)
+
+func credentialTransitions() []transition {
+	var all []transition
+	all = append(all, loadTransitions()...)
+	all = append(all, demandTransitions()...)
+	all = append(all, freshTransitions()...)
+	all = append(all, refreshTransitions()...)
+	all = append(all, loginTransitions()...)
+	all = append(all, logoutTransitions()...)
+	return all
+}
+
+func loadTransitions() []transition {
+	loading := from{states.LoadingToken}
+	return []transition{
+		{From: from{states.Unloaded}, Event: CredentialDemanded, To: states.LoadingToken, Update: demanded, Main: true},
+		{From: loading, Event: TokenUsable, To: states.Fresh, Update: takeToken, Main: true},
+		{From: loading, Event: TokenExpired, To: states.Refreshing, Update: takeToken, Main: true, Doc: "and nowhere else: no browser while a refresh token lies there"},
+		{From: loading, Event: TokenSpent, To: states.LoginRequired, Update: each(keepGeneration, dropToken, because(states.TokenExpired))},
+		{From: loading, Event: TokenMissing, To: states.Anonymous, Update: keepGeneration},
+		{From: loading, Event: TokenUncertain, To: states.Fresh, Update: takeUncertain, Doc: "renewed only once it no longer works"},
+		{From: loading, Event: RefreshUncertain, To: states.Refreshing, Update: takeUncertain, Doc: "once"},
+		{From: loading, Event: FlowOpen, To: states.AwaitingBrowser, Update: takeFlow, Doc: "the login of before the restart goes on"},
+		{From: loading, Event: LoggedOutMark, To: states.LoggedOut, Update: keepGeneration},
+		{From: loading, Event: CredentialNotNeeded, To: states.NotNeeded, Update: demanded},
+		{From: loading, Event: StoreCorrupt, To: states.Failed, Update: because(states.StoreCorrupt)},
+		{From: loading, Event: StoreFailed, To: states.Failed, Update: because(states.StoreFailed)},
+		{From: loading, Event: LoadTimedOut, To: states.Failed, Update: because(states.StoreFailed)},
+		{From: loading, Event: JobCrashed, To: states.Failed, Update: because(states.Crashed)},
+	}
+}
+
+// demandTransitions answer the connection region without a change of state.
+func demandTransitions() []transition {
+	return []transition{
+		{From: from{states.Fresh}, Event: CredentialDemanded, To: states.Fresh, Update: demanded, Signals: signals{CredentialReady}},
+		{From: from{states.Anonymous}, Event: CredentialDemanded, To: states.Anonymous, Update: demanded, Signals: signals{CredentialReady}},
+		{From: from{states.NotNeeded}, Event: CredentialDemanded, To: states.NotNeeded, Update: demanded, Signals: signals{CredentialReady}},
+		{From: from{states.LoginRequired}, Event: CredentialDemanded, To: states.LoginRequired, Update: demanded, Signals: signals{CredentialParked}},
+		{From: from{states.LoggedOut}, Event: CredentialDemanded, To: states.LoggedOut, Update: demanded, Signals: signals{CredentialParked}},
+		{From: from{states.Failed}, Event: CredentialDemanded, To: states.Failed, Update: demanded, Signals: signals{CredentialParked}},
+	}
+}
+
+func freshTransitions() []transition {
+	fresh := from{states.Fresh}
+	return []transition{
+		{From: fresh, Event: RenewDue, To: states.Refreshing, Update: beginRefresh, Main: true, Doc: "requests flow on the old token meanwhile"},
+		{From: fresh, Event: ExpiryReached, To: states.LoginRequired, Update: each(dropToken, because(states.TokenExpired))},
+		{From: fresh, Event: TokenAccepted, To: states.Fresh, Guards: guards{currentGeneration}, Update: accepted},
+		{From: fresh, Event: TokenRefused, To: states.Refreshing, Guards: guards{currentGeneration, hasRefreshToken}, Update: each(refused, beginRefresh), Doc: "once; all who met the 401 wait for it"},
+		{From: fresh, Event: TokenRejected, To: states.LoginRequired, Guards: guards{currentGeneration}, Update: each(refused, because(states.TokenRejected)), Doc: "renewing again would not help"},
+		{From: fresh, Event: ScopeInsufficient, To: states.Fresh, Guards: guards{currentGeneration}, Update: missingScopes, Doc: "the token stays in use; a login asks for more"},
+		{From: from{states.Anonymous}, Event: Challenged, To: states.LoginRequired, Update: challenged},
+		{From: from{states.NotNeeded}, Event: Challenged, To: states.Failed, Update: because(states.StaticRefused)},
+	}
+}
+
+func refreshTransitions() []transition {
+	refreshing := from{states.Refreshing}
+	return []transition{
+		{From: refreshing, Event: Refreshed, To: states.Fresh, Update: takeIssuedToken, Main: true},
+		{From: refreshing, Event: RefreshRejected, To: states.LoginRequired, Update: each(dropToken, because(states.RefreshRejected))},
+		{From: refreshing, Event: RefreshTokenLost, To: states.Fresh, Update: loseRefreshToken, Doc: "the access token is used until it expires"},
+		{From: refreshing, Event: ClientForgotten, To: states.LoginRequired, Update: each(dropToken, because(states.ClientForgotten))},
+		{From: refreshing, Event: ClientRejected, To: states.Failed, Update: because(states.ClientRejected)},
+		{From: refreshing, Event: RefreshFailed, To: states.RefreshBackoff, Update: scheduleRefresh},
+		{From: refreshing, Event: RefreshExhausted, To: states.RefreshPaused, Update: pauseRefresh},
+		{From: refreshing, Event: TokenUncertain, To: states.Fresh, Update: takeUncertain, Doc: "the answer was lost; renewed only once the access token no longer works"},
+		{From: refreshing, Event: RefreshUncertain, To: states.RefreshBackoff, Update: takeUncertain, Doc: "the answer was lost; tried once more"},
+		{From: refreshing, Event: RefreshTimedOut, To: states.RefreshPaused, Update: pauseRefresh},
+		{From: refreshing, Event: TokenUnsaved, To: states.Failed, Update: because(states.StoreFailed)},
+		{From: refreshing, Event: JobCrashed, To: states.Failed, Update: because(states.Crashed)},
+		{From: refreshing, Event: TokenRefused, To: states.Refreshing, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for this refresh"},
+
+		{From: from{states.RefreshBackoff, states.RefreshPaused}, Event: RefreshRetryDue, To: states.Refreshing},
+		{From: from{states.RefreshBackoff, states.RefreshPaused}, Event: RetryRequested, To: states.Refreshing, Guards: guards{byPerson}},
+		{From: from{states.RefreshBackoff}, Event: TokenRefused, To: states.RefreshBackoff, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the next attempt"},
+		{From: from{states.RefreshPaused}, Event: TokenRefused, To: states.RefreshPaused, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the next attempt"},
+		{From: from{states.Failed}, Event: RetryRequested, To: states.LoadingToken, Guards: guards{byPerson}},
+	}
+}
+
+func logoutTransitions() []transition {
+	return []transition{
+		{From: from{states.Unloaded, states.Anonymous, states.Fresh, states.RefreshBackoff, states.RefreshPaused, states.Discovering, states.Registering, states.AwaitingBrowser, states.LoginRequired, states.Failed},
+			Event: LogoutRequested, To: states.LoggingOut, Guards: guards{byPerson}, Update: logOut},
+		{From: from{states.LoggingOut}, Event: LogoutDone, To: states.LoggedOut, Update: logOut},
+		{From: from{states.LoggingOut}, Event: LogoutFailed, To: states.Failed, Update: because(states.StoreFailed)},
+		{From: from{states.LoggingOut}, Event: JobCrashed, To: states.Failed, Update: because(states.Crashed)},
+		{From: from{states.Unloaded, states.LoadingToken, states.NotNeeded, states.Anonymous, states.Fresh, states.RefreshBackoff, states.RefreshPaused,
+			states.Discovering, states.Registering, states.AwaitingBrowser, states.LoginRequired, states.LoggedOut, states.Failed},
+			Event: CredentialShutdown, To: states.Closed, Doc: "an open login stays on disk and goes on at the next start"},
+	}
+}
+
+func credentialJoins() []rule {
+	return []rule{
+		{From: from{states.LoadingToken, states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.LoggingOut}, Event: CredentialDemanded, Reason: "the credential is being worked on"},
+		{From: loginStates, Event: CredentialDemanded, Reason: "a login is open; its outcome is the answer"},
+		{From: from{states.Discovering, states.Registering, states.ExchangingCode}, Event: LoginRequested, Reason: "a login is open; wait for its outcome"},
+		{From: loginStates, Event: LoginProposed, Reason: "a login is open; wait for its outcome"},
+		{From: from{states.Refreshing, states.LoadingToken}, Event: LoginProposed, Reason: "the token may yet come without a login"},
+		{From: from{states.Refreshing}, Event: RetryRequested, Reason: "an attempt is under way"},
+		{From: from{states.LoggingOut}, Event: LogoutRequested, Reason: "the logout is under way"},
+	}
+}
+
+func credentialPostpones() []rule {
+	return []rule{
+		{From: from{states.LoadingToken}, Event: LoginRequested, Reason: "the credential is loaded first"},
+		{From: from{states.Refreshing}, Event: LoginRequested, Reason: "a refresh can only be finished; the login follows it"},
+		{From: from{states.LoggingOut}, Event: LoginRequested, Reason: "the logout is finished first"},
+		{From: from{states.LoadingToken, states.Refreshing, states.ExchangingCode}, Event: LogoutRequested, Reason: "what has begun can only be finished; the logout follows it"},
+		{From: from{states.Refreshing, states.ExchangingCode, states.LoggingOut}, Event: CredentialShutdown, Reason: "what has sent a one-time secret can only be finished"},
+	}
+}
+
+func credentialIgnores() []rule {
+	return []rule{
+		{From: from{states.LoggedOut}, Event: LogoutRequested, Reason: "nobody is logged in"},
+		{From: from{states.NotNeeded}, Event: LogoutRequested, Reason: "the configuration gives the credential; there is nothing to log out of"},
+		{From: append(from{states.LoginRequired, states.Unloaded, states.LoadingToken, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, loginStates...), Event: Challenged, Reason: "it is known that a login is needed, or one is under way"},
+		{From: from{states.Refreshing, states.RefreshBackoff, states.RefreshPaused}, Event: Challenged, Reason: "the request was sent before there was a token"},
+		{From: from{states.Fresh}, Event: LoginProposed, Reason: "there is a token"},
+		{From: from{states.LoggedOut}, Event: LoginProposed, Reason: "a person logged out; only a person logs in again"},
+		{From: append(from{states.Refreshing, states.RefreshBackoff, states.RefreshPaused}, loginStates...), Event: TokenAccepted, Reason: "the token is being replaced"},
+		{From: from{states.Unloaded, states.LoadingToken, states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, Event: TokenAccepted, Reason: "the token is no longer in use"},
+		{From: append(from{states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Closed}, states.Failed), Event: TokenRefused, Reason: "the token is no longer in use"},
+		{From: from{states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, Event: TokenRejected, Reason: "the token is no longer in use"},
+		{From: append(from{states.Refreshing, states.RefreshBackoff, states.RefreshPaused}, loginStates...), Event: ScopeInsufficient, Reason: "the token is being replaced"},
+		{From: from{states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, Event: ScopeInsufficient, Reason: "the token is no longer in use"},
+	}
+}
+
+// Definition compiles the graph. It is the same for every upstream; compile it
+// once and share it. It panics if the tables are inconsistent, which a test
+// excludes.
+func Definition() *Graph {
+	graph, err := fsm.Compile(fsm.Spec[states.State, Event, states.Data, Payload]{
+		Name:    "upstream",
+		Regions: []region{ConnectionRegion(), CredentialRegion()},
+	})
+	if err != nil {
+		panic(err)
+	}
+	return graph
+}

@@ -1,0 +1,187 @@
+package transitions
+
+import "mcpproxy/fsm"
+
+// Event is an event of either region.
+type Event string
+
+// Events of the connection region.
+const (
+	Connect            Event = "Connect"
+	Disconnect         Event = "Disconnect"
+	CredentialReady    Event = "CredentialReady"
+	CredentialParked   Event = "CredentialParked"
+	CredentialOverdue  Event = "CredentialOverdue"
+	Handshaken         Event = "Handshaken"
+	Unauthorized       Event = "Unauthorized"
+	Forbidden          Event = "Forbidden"
+	TransportFailed    Event = "TransportFailed"
+	ProtocolFailed     Event = "ProtocolFailed"
+	ConnectTimedOut    Event = "ConnectTimedOut"
+	SessionLost        Event = "SessionLost"
+	ReconnectDue       Event = "ReconnectDue"
+	ConnectionShutdown Event = "ConnectionShutdown"
+)
+
+// Events of the credential region.
+const (
+	CredentialDemanded Event = "CredentialDemanded"
+
+	TokenUsable          Event = "TokenUsable"
+	TokenExpired         Event = "TokenExpired"
+	TokenSpent           Event = "TokenSpent"
+	TokenMissing         Event = "TokenMissing"
+	TokenUncertain       Event = "TokenUncertain"
+	RefreshUncertain     Event = "RefreshUncertain"
+	FlowOpen             Event = "FlowOpen"
+	LoggedOutMark        Event = "LoggedOutMark"
+	CredentialNotNeeded  Event = "CredentialNotNeeded"
+	StoreCorrupt         Event = "StoreCorrupt"
+	StoreFailed          Event = "StoreFailed"
+	LoadTimedOut         Event = "LoadTimedOut"
+	TokenAccepted        Event = "TokenAccepted"
+	Challenged           Event = "Challenged"
+	TokenRefused         Event = "TokenRefused"
+	TokenRejected        Event = "TokenRejected"
+	ScopeInsufficient    Event = "ScopeInsufficient"
+	RenewDue             Event = "RenewDue"
+	ExpiryReached        Event = "ExpiryReached"
+	Refreshed            Event = "Refreshed"
+	RefreshRejected      Event = "RefreshRejected"
+	RefreshTokenLost     Event = "RefreshTokenLost"
+	ClientForgotten      Event = "ClientForgotten"
+	ClientRejected       Event = "ClientRejected"
+	RefreshFailed        Event = "RefreshFailed"
+	RefreshExhausted     Event = "RefreshExhausted"
+	RefreshTimedOut      Event = "RefreshTimedOut"
+	RefreshRetryDue      Event = "RefreshRetryDue"
+	RetryRequested       Event = "RetryRequested"
+	LoginRequested       Event = "LoginRequested"
+	LoginProposed        Event = "LoginProposed"
+	Discovered           Event = "Discovered"
+	NotOAuth             Event = "NotOAuth"
+	DiscoveryFailed      Event = "DiscoveryFailed"
+	Registered           Event = "Registered"
+	RegistrationFailed   Event = "RegistrationFailed"
+	RegistrationRejected Event = "RegistrationRejected"
+	ListenerFailed       Event = "ListenerFailed"
+	BrowserShown         Event = "BrowserShown"
+	CodeReceived         Event = "CodeReceived"
+	LoginDenied          Event = "LoginDenied"
+	LoginFailed          Event = "LoginFailed"
+	LoginCancelled       Event = "LoginCancelled"
+	LoginTimedOut        Event = "LoginTimedOut"
+	LoginAbandoned       Event = "LoginAbandoned"
+	LoginLapsed          Event = "LoginLapsed"
+	CodeExchanged        Event = "CodeExchanged"
+	ExchangeRejected     Event = "ExchangeRejected"
+	TokenUnsaved         Event = "TokenUnsaved"
+	LogoutRequested      Event = "LogoutRequested"
+	LogoutDone           Event = "LogoutDone"
+	LogoutFailed         Event = "LogoutFailed"
+	JobCrashed           Event = "JobCrashed"
+	CredentialShutdown   Event = "CredentialShutdown"
+)
+
+func outcome(name Event, doc, otherwise string) fsm.Event[Event] {
+	return fsm.Event[Event]{Name: name, Doc: doc, Otherwise: otherwise, Bound: true}
+}
+
+func happening(name Event, doc, otherwise string) fsm.Event[Event] {
+	return fsm.Event[Event]{Name: name, Doc: doc, Otherwise: otherwise}
+}
+
+// connectionEvents declares the events of the connection region, with what they
+// mean and why they are refused where no row names them.
+func connectionEvents() []fsm.Event[Event] {
+	const notConnecting = "it is the outcome of a connection attempt and none is under way"
+	return []fsm.Event[Event]{
+		happening(Connect, "The upstream is wanted: at start, after a reload, or because a person asks.", "the upstream is closed"),
+		happening(Disconnect, "The upstream is no longer wanted.", "the upstream is closed"),
+		happening(CredentialReady, "The credential region has a credential to go on with, or none is needed.", "the upstream is closed"),
+		happening(CredentialParked, "The credential region cannot go on without a person.", "the upstream is closed"),
+		outcome(CredentialOverdue, "The credential region has not answered for a long time; it is asked again.", "no credential is being waited for"),
+		outcome(Handshaken, "The protocol is agreed on and the lists are read.", notConnecting),
+		outcome(Unauthorized, "The server answered the attempt with 401; the credential region knows.", notConnecting),
+		outcome(Forbidden, "The server answered the attempt with 403: the token lacks a scope.", notConnecting),
+		happening(TransportFailed, "The server cannot be reached, or the transport broke.", "no transport is open"),
+		outcome(ProtocolFailed, "The server answers, but not as the protocol demands; trying again would not help.", notConnecting),
+		outcome(ConnectTimedOut, "The attempt took too long.", notConnecting),
+		happening(SessionLost, "The server no longer knows the session (404, MCP 2025-11-25 transports).", "there is no session to lose"),
+		outcome(ReconnectDue, "The pause after a failed attempt is over.", "no attempt is scheduled"),
+		happening(ConnectionShutdown, "The upstream is removed, or the proxy goes down.", "the upstream is closed already"),
+	}
+}
+
+// credentialEvents declares the events of the credential region.
+func credentialEvents() []fsm.Event[Event] {
+	const (
+		notLoading     = "it is what the store says, and nothing is being loaded"
+		noToken        = "there is no current token that it could speak of"
+		notRefreshing  = "it is the outcome of a refresh and none is under way"
+		notDiscovering = "it is the outcome of a discovery and none is under way"
+		notRegistering = "it is the outcome of a registration and none is under way"
+		noBrowser      = "no login waits for a browser"
+		notExchanging  = "it is the outcome of a code exchange and none is under way"
+		noLogin        = "no login is open"
+		notLoggingOut  = "it is the outcome of a logout and none is under way"
+		closed         = "the upstream is closed"
+	)
+	return []fsm.Event[Event]{
+		happening(CredentialDemanded, "The connection region needs a credential.", closed),
+		outcome(TokenUsable, "The stored access token has not expired.", notLoading),
+		outcome(TokenExpired, "The stored access token has expired and a refresh token lies beside it.", notLoading),
+		outcome(TokenSpent, "The stored access token has expired and there is no refresh token.", notLoading),
+		outcome(TokenMissing, "Nothing is stored.", notLoading),
+		outcome(TokenUncertain, "A refresh has no known outcome; the access token still works and is used while it does.", "no refresh or load is under way"),
+		outcome(RefreshUncertain, "A refresh has no known outcome and the access token is over; the refresh token is tried once more.", "no refresh or load is under way"),
+		outcome(FlowOpen, "A login was open when the process ended, and its deadline is still ahead.", notLoading),
+		outcome(LoggedOutMark, "A person logged out.", notLoading),
+		outcome(CredentialNotNeeded, "The configuration gives the credential, or the transport needs none.", notLoading),
+		outcome(StoreCorrupt, "The stored credential is damaged.", notLoading),
+		outcome(StoreFailed, "The store could not be read.", notLoading),
+		outcome(LoadTimedOut, "The store did not answer in time.", notLoading),
+		happening(TokenAccepted, "The resource server took the current token.", noToken),
+		happening(Challenged, "The resource server answered a request without a token with 401.", "there is a token, and the request was sent before"),
+		happening(TokenRefused, "The resource server answered the current token with 401.", noToken),
+		happening(TokenRejected, "The resource server refuses a token issued just now, or refuses again and again.", noToken),
+		happening(ScopeInsufficient, "The resource server answered 403: the token lacks scopes (RFC 6750 section 3.1).", noToken),
+		outcome(RenewDue, "The time to renew ahead of expiry has come.", noToken),
+		outcome(ExpiryReached, "A token without a refresh token has expired.", noToken),
+		outcome(Refreshed, "A new token is on disk.", notRefreshing),
+		outcome(RefreshRejected, "The authorization server refused the refresh token (invalid_grant), and the access token is over.", notRefreshing),
+		outcome(RefreshTokenLost, "The authorization server refused the refresh token, and the access token still works.", notRefreshing),
+		outcome(ClientForgotten, "The authorization server no longer knows the registered client (invalid_client); the registration is erased.", "no request to the token endpoint is under way"),
+		outcome(ClientRejected, "The authorization server does not accept the configured client (invalid_client).", "no request to the token endpoint is under way"),
+		outcome(RefreshFailed, "The attempt failed without spending the refresh token; another follows.", notRefreshing),
+		outcome(RefreshExhausted, "The attempt failed without spending the refresh token, and it was the last in a row.", notRefreshing),
+		outcome(RefreshTimedOut, "The refresh did not end in time; its outcome is not known.", notRefreshing),
+		outcome(RefreshRetryDue, "The pause after a failed refresh is over.", "no refresh is scheduled"),
+		happening(RetryRequested, "A person wants the next attempt now.", "no refresh is scheduled"),
+		happening(LoginRequested, "A person wants to log in.", "the credential must be loaded first, and the upstream must be one that has a login"),
+		happening(LoginProposed, "A call needs a login and no person asked for it.", "no login is missing"),
+		outcome(Discovered, "The authorization server is known.", notDiscovering),
+		outcome(NotOAuth, "The server offers no OAuth login.", notDiscovering),
+		outcome(DiscoveryFailed, "The authorization server could not be found or reached.", notDiscovering),
+		outcome(Registered, "There is a client identity, a redirect address, and the flow is on disk.", notRegistering),
+		outcome(RegistrationFailed, "Registration did not work this time.", notRegistering),
+		outcome(RegistrationRejected, "The authorization server will not register this client.", notRegistering),
+		outcome(ListenerFailed, "The redirect address cannot be listened on.", "no listener is being opened"),
+		outcome(BrowserShown, "The browser was asked to show the page, with what became of it.", noBrowser),
+		happening(CodeReceived, "The browser came back with an authorization code for the open flow.", noBrowser),
+		happening(LoginDenied, "The browser came back with access_denied.", noBrowser),
+		happening(LoginFailed, "The browser came back with another error, or with a response of the wrong issuer.", noBrowser),
+		happening(LoginCancelled, "A person gave the login up.", noBrowser),
+		outcome(LoginTimedOut, "The login was not completed in time.", noLogin),
+		happening(LoginAbandoned, "The login ended without a token, and the earlier token goes on.", noLogin),
+		outcome(LoginLapsed, "The login was not completed in time, and the earlier token goes on.", noLogin),
+		outcome(CodeExchanged, "A token is on disk.", notExchanging),
+		outcome(ExchangeRejected, "The code could not be turned into a token; a code is never sent twice.", notExchanging),
+		outcome(TokenUnsaved, "A token arrived and could not be written to disk.", "no token was expected"),
+		happening(LogoutRequested, "A person wants to log out.", closed),
+		outcome(LogoutDone, "Nothing of the credential is left, here or, as far as it answered, at the server.", notLoggingOut),
+		outcome(LogoutFailed, "The store could not be written.", notLoggingOut),
+		outcome(JobCrashed, "An internal error ended the job.", "no job is running"),
+		happening(CredentialShutdown, "The upstream is removed, or the proxy goes down.", "the upstream is closed already"),
+	}
+}

@@ -1,0 +1,87 @@
+package transitions
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+)
+
+// Guard is a guard of an upstream's machine.
+type Guard = fsm.Guard[Event, states.Data, Payload]
+
+// Why guards refuse; match with errors.Is.
+var (
+	ErrNotPerson       = errors.New("only a person may ask for this")
+	ErrLoginNotAllowed = errors.New("the machine may not open a browser by itself (oauth.login is not \"automatic\")")
+	ErrBrowserLimit    = errors.New("the machine began a login by itself a short while ago")
+	ErrOldGeneration   = errors.New("the token that this speaks of is not the current one; use the current one")
+	ErrNoRefreshToken  = errors.New("there is no refresh token")
+	ErrOtherFlow       = errors.New("this belongs to a login that is over")
+)
+
+var (
+	byPerson = Guard{
+		Name: "byPerson",
+		Doc:  "somebody asked for it just now",
+		Check: func(_ states.Data, in Input) error {
+			if in.Actor != fsm.Person {
+				return fmt.Errorf("%w, and this came from the %s", ErrNotPerson, in.Actor)
+			}
+			return nil
+		},
+	}
+	automaticLogin = Guard{
+		Name: "automaticLogin",
+		Doc:  "the configuration lets the machine open a browser",
+		Check: func(d states.Data, _ Input) error {
+			if !d.Settings.AutomaticLogin {
+				return ErrLoginNotAllowed
+			}
+			return nil
+		},
+	}
+	browserLimit = Guard{
+		Name: "browserLimit",
+		Doc:  "the machine's last own login was long enough ago",
+		Check: func(d states.Data, in Input) error {
+			if since := in.At.Sub(d.ProposedAt); !d.ProposedAt.IsZero() && since < d.Settings.BrowserInterval {
+				return fmt.Errorf("%w (%s ago, at most one in %s); `auth login` opens it at once",
+					ErrBrowserLimit, since.Round(time.Second), d.Settings.BrowserInterval)
+			}
+			return nil
+		},
+	}
+	currentGeneration = Guard{
+		Name: "currentGeneration",
+		Doc:  "the event speaks of the current token",
+		Check: func(d states.Data, in Input) error {
+			if d.Token == nil || in.Payload.Generation != d.Token.Generation {
+				return fmt.Errorf("%w (generation %d, current %d)", ErrOldGeneration, in.Payload.Generation, d.Generation)
+			}
+			return nil
+		},
+	}
+	hasRefreshToken = Guard{
+		Name: "hasRefreshToken",
+		Doc:  "a refresh token lies beside the access token",
+		Check: func(d states.Data, _ Input) error {
+			if !d.Token.HasRefresh() {
+				return ErrNoRefreshToken
+			}
+			return nil
+		},
+	}
+	openFlow = Guard{
+		Name: "openFlow",
+		Doc:  "the event belongs to the login that is open",
+		Check: func(d states.Data, in Input) error {
+			if !d.HasFlow(in.Flow) {
+				return fmt.Errorf("%w (flow %s); open is flow %s", ErrOtherFlow, in.Flow, d.FlowID)
+			}
+			return nil
+		},
+	}
+)

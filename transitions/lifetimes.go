@@ -1,0 +1,119 @@
+package transitions
+
+import (
+	"time"
+
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+)
+
+// Deadlines of the working states. Each is longer than the requests that its job
+// makes, so that it strikes only when the job itself is stuck.
+const (
+	loadDeadline     = 10 * time.Second
+	refreshDeadline  = 90 * time.Second
+	discoverDeadline = 60 * time.Second
+	registerDeadline = 60 * time.Second
+	exchangeDeadline = 90 * time.Second
+	logoutDeadline   = 30 * time.Second
+)
+
+func credentialStates() []state {
+	of := func(name states.State, kind fsm.Kind) state {
+		return state{Name: name, Kind: kind, Doc: states.Doc(states.Credential, name)}
+	}
+	working := func(name states.State, jobName string, timers ...timer) state {
+		s := of(name, fsm.Working)
+		s.Job, s.Timers = job{Name: jobName, Crashed: JobCrashed}, timers
+		return s
+	}
+	signalling := func(s state, signal Event) state {
+		s.Signals = signals{signal}
+		return s
+	}
+	fresh := signalling(of(states.Fresh, fsm.Waiting), CredentialReady)
+	fresh.Timers = []timer{{Event: RenewDue, Doc: "renewal time", At: renewAt}, {Event: ExpiryReached, Doc: "expiry, without a refresh token", At: expiryAt}}
+	backoff := of(states.RefreshBackoff, fsm.Waiting)
+	backoff.Timers = []timer{{Event: RefreshRetryDue, Doc: "exponential pause or Retry-After", At: refreshAt(time.Second)}}
+	paused := of(states.RefreshPaused, fsm.Waiting)
+	paused.Timers = []timer{{Event: RefreshRetryDue, Doc: "long pause", At: refreshAt(time.Minute)}}
+
+	return []state{
+		of(states.Unloaded, fsm.Parked),
+		working(states.LoadingToken, JobLoad, within(LoadTimedOut, loadDeadline)),
+		signalling(of(states.NotNeeded, fsm.Parked), CredentialReady),
+		signalling(of(states.Anonymous, fsm.Parked), CredentialReady),
+		fresh,
+		working(states.Refreshing, JobRefresh, within(RefreshTimedOut, refreshDeadline)),
+		backoff,
+		paused,
+		working(states.Discovering, JobDiscover, loginWithin(discoverDeadline)...),
+		working(states.Registering, JobRegister, loginWithin(registerDeadline)...),
+		working(states.AwaitingBrowser, JobAwaitBrowser, flowDeadline()...),
+		working(states.ExchangingCode, JobExchange, loginWithin(exchangeDeadline)...),
+		signalling(of(states.LoginRequired, fsm.Parked), CredentialParked),
+		signalling(working(states.LoggingOut, JobLogOut, within(LogoutFailed, logoutDeadline)), CredentialParked),
+		signalling(of(states.LoggedOut, fsm.Parked), CredentialParked),
+		signalling(of(states.Failed, fsm.Parked), CredentialParked),
+		of(states.Closed, fsm.Final),
+	}
+}
+
+func within(event Event, limit time.Duration) timer {
+	return timer{Event: event, Doc: limit.String(), At: func(_ states.Data, entered time.Time) time.Time { return entered.Add(limit) }}
+}
+
+// loginWithin is the deadline of a login's step, with the two ends a login has.
+func loginWithin(limit time.Duration) []timer {
+	return loginTimers(limit.String(), func(_ states.Data, entered time.Time) time.Time { return entered.Add(limit) })
+}
+
+// flowDeadline is the deadline that the flow was given when it began, kept over a restart.
+func flowDeadline() []timer {
+	return loginTimers("the flow's deadline", func(d states.Data, entered time.Time) time.Time {
+		if d.Flow == nil || d.Flow.Deadline.IsZero() {
+			return entered.Add(d.Settings.LoginDeadline)
+		}
+		return d.Flow.Deadline
+	})
+}
+
+func loginTimers(doc string, at func(states.Data, time.Time) time.Time) []timer {
+	when := func(keeps bool) func(states.Data, time.Time) time.Time {
+		return func(d states.Data, entered time.Time) time.Time {
+			if d.KeepsToken() != keeps {
+				return time.Time{}
+			}
+			return at(d, entered)
+		}
+	}
+	return []timer{{Event: LoginTimedOut, Doc: doc, At: when(false)}, {Event: LoginLapsed, Doc: doc + ", with a token to go on with", At: when(true)}}
+}
+
+// renewAt is when a token with a refresh token is renewed: ahead of its expiry,
+// or at it where an earlier refresh has no known outcome, or at once where the
+// resource server has refused it.
+func renewAt(d states.Data, entered time.Time) time.Time {
+	switch {
+	case !d.Token.HasRefresh():
+		return time.Time{}
+	case !d.KeepsToken():
+		return entered
+	case d.Uncertain != nil:
+		return d.Token.ExpiresAt
+	}
+	return d.Token.RenewAt()
+}
+
+func expiryAt(d states.Data, _ time.Time) time.Time {
+	if d.Token == nil || d.Token.HasRefresh() {
+		return time.Time{}
+	}
+	return d.Token.ExpiresAt
+}
+
+func refreshAt(first time.Duration) func(states.Data, time.Time) time.Time {
+	return func(d states.Data, entered time.Time) time.Time {
+		return dueAt(d.RefreshAt, entered, d.RefreshAttempts, first, 5*time.Minute)
+	}
+}

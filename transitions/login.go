@@ -1,0 +1,58 @@
+package transitions
+
+import "mcpproxy/states"
+
+// loginTransitions are the way from a wish to log in to a token. Every failure
+// has one of two ends: LoginRequired where there is no token to go on with, and
+// Fresh (LoginAbandoned, LoginLapsed) where the login was for more scopes or
+// another account and the earlier token still works.
+func loginTransitions() []transition {
+	begin := from{states.Anonymous, states.Fresh, states.RefreshBackoff, states.RefreshPaused, states.LoginRequired, states.LoggedOut, states.Failed}
+	discovering, registering := from{states.Discovering}, from{states.Registering}
+	browser, exchanging := from{states.AwaitingBrowser}, from{states.ExchangingCode}
+	return []transition{
+		{From: begin, Event: LoginRequested, To: states.Discovering, Guards: guards{byPerson}, Update: beginFlow, Main: true, Doc: "no limit for people"},
+		{From: from{states.LoginRequired}, Event: LoginProposed, To: states.Discovering, Guards: guards{automaticLogin, browserLimit}, Update: beginOwnFlow},
+
+		{From: discovering, Event: Discovered, To: states.Registering, Update: credentialFailure, Main: true},
+		{From: discovering, Event: NotOAuth, To: states.Failed, Update: each(endFlow, because(states.NotOAuth))},
+		{From: discovering, Event: DiscoveryFailed, To: states.LoginRequired, Update: each(endFlow, because(states.DiscoveryFailed))},
+
+		{From: registering, Event: Registered, To: states.AwaitingBrowser, Update: takeFlow, Main: true},
+		{From: registering, Event: RegistrationFailed, To: states.LoginRequired, Update: each(endFlow, because(states.RegistrationFailed))},
+		{From: registering, Event: RegistrationRejected, To: states.Failed, Update: each(endFlow, because(states.RegistrationFailed))},
+		{From: from{states.Registering, states.AwaitingBrowser}, Event: ListenerFailed, To: states.LoginRequired, Update: each(endFlow, because(states.ListenerFailed))},
+
+		{From: browser, Event: LoginRequested, To: states.AwaitingBrowser, Guards: guards{byPerson}, Update: showAgain, Doc: "joins the open flow and shows its page again"},
+		{From: browser, Event: BrowserShown, To: states.AwaitingBrowser, Update: shown},
+		{From: browser, Event: CodeReceived, To: states.ExchangingCode, Guards: guards{openFlow}, Update: credentialFailure, Main: true},
+		{From: browser, Event: LoginDenied, To: states.LoginRequired, Guards: guards{openFlow}, Update: each(endFlow, because(states.LoginDenied))},
+		{From: browser, Event: LoginFailed, To: states.LoginRequired, Guards: guards{openFlow}, Update: each(endFlow, because(states.LoginFailed))},
+
+		{From: exchanging, Event: CodeExchanged, To: states.Fresh, Update: takeNewLogin, Main: true},
+		{From: exchanging, Event: ExchangeRejected, To: states.LoginRequired, Update: each(endFlow, because(states.ExchangeFailed))},
+		{From: exchanging, Event: ClientForgotten, To: states.LoginRequired, Update: each(endFlow, because(states.ClientForgotten))},
+		{From: exchanging, Event: ClientRejected, To: states.Failed, Update: each(endFlow, because(states.ClientRejected))},
+		{From: exchanging, Event: TokenUnsaved, To: states.Failed, Update: each(endFlow, because(states.StoreFailed))},
+
+		{From: from{states.Discovering, states.Registering, states.AwaitingBrowser}, Event: LoginCancelled, To: states.LoginRequired, Guards: guards{byPerson}, Update: each(endFlow, because(states.LoginCancelled))},
+		{From: loginStates, Event: LoginTimedOut, To: states.LoginRequired, Update: each(doubtClient, endFlow, because(states.LoginTimedOut))},
+		{From: loginStates, Event: LoginLapsed, To: states.Fresh, Update: each(doubtClient, endFlow)},
+		{From: loginStates, Event: LoginAbandoned, To: states.Fresh, Guards: guards{openFlow}, Update: each(endFlow, credentialFailure)},
+		{From: loginStates, Event: JobCrashed, To: states.Failed, Update: each(endFlow, because(states.Crashed))},
+
+		{From: discovering, Event: TokenRefused, To: states.Discovering, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the login"},
+		{From: registering, Event: TokenRefused, To: states.Registering, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the login"},
+		{From: browser, Event: TokenRefused, To: states.AwaitingBrowser, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the login"},
+		{From: exchanging, Event: TokenRefused, To: states.ExchangingCode, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the login"},
+	}
+}
+
+// LoginEnd returns the event that ends the open login without a token: failed
+// where nothing is left to go on with, LoginAbandoned where the earlier token is.
+func LoginEnd(d states.Data, failed Event) Event {
+	if d.KeepsToken() {
+		return LoginAbandoned
+	}
+	return failed
+}

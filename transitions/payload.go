@@ -1,0 +1,77 @@
+package transitions
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"mcpproxy/credential"
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+)
+
+// The machine of an upstream, spelled once.
+type (
+	// Machine is one upstream's machine.
+	Machine = fsm.Machine[states.State, Event, states.Data, Payload]
+	// Snapshot is an upstream at one moment.
+	Snapshot = fsm.Snapshot[states.State, Event, states.Data, Payload]
+	// Graph is the compiled definition.
+	Graph = fsm.Definition[states.State, Event, states.Data, Payload]
+	// Input is one event on its way into the machine.
+	Input = fsm.Input[Event, Payload]
+	// Move is one accepted transition.
+	Move = fsm.Move[states.State, Event, states.Data, Payload]
+	// Order is a job to do.
+	Order = fsm.Order[states.State, Event, states.Data, Payload]
+	// Effect performs a job.
+	Effect = fsm.Effect[states.State, Event, states.Data, Payload]
+	// Outcome is what became of an event.
+	Outcome = fsm.Outcome[states.State]
+)
+
+// Payload is what an event carries; each event uses the fields that its doc
+// line implies and leaves the others zero.
+type Payload struct {
+	// Generation of the token that the event speaks of.
+	Generation uint64
+	Token      *credential.Token
+	Flow       *credential.Flow
+	Discovery  *credential.Discovery
+	Intent     *credential.Intent
+	// Code is the authorization code.
+	Code      credential.Secret
+	Challenge states.Challenge
+	// RetryAt is when the next attempt is due.
+	RetryAt time.Time
+	Reason  states.Reason
+	// Opened says what became of opening the browser.
+	Opened string
+	Err    error
+}
+
+// Note implements [fsm.Noter]: the payload in a few words, without secrets.
+func (p Payload) Note() string {
+	var words []string
+	if p.Token != nil {
+		words = append(words, fmt.Sprintf("token generation %d", p.Token.Generation))
+	} else if p.Generation != 0 {
+		words = append(words, fmt.Sprintf("generation %d", p.Generation))
+	}
+	if p.Intent != nil {
+		words = append(words, "a refresh sent at "+p.Intent.StartedAt.UTC().Format(time.RFC3339)+" has no known outcome")
+	}
+	if p.Reason != "" {
+		words = append(words, string(p.Reason))
+	}
+	if !p.RetryAt.IsZero() {
+		words = append(words, "next attempt at "+p.RetryAt.UTC().Format(time.RFC3339))
+	}
+	if p.Opened != "" {
+		words = append(words, "browser: "+p.Opened)
+	}
+	if p.Err != nil {
+		words = append(words, p.Err.Error())
+	}
+	return strings.Join(words, "; ")
+}

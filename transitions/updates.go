@@ -1,0 +1,216 @@
+package transitions
+
+import (
+	"time"
+
+	"mcpproxy/states"
+)
+
+// showAgainAfter is how long a page counts as just shown: several logins that
+// are asked for at the same moment open one tab.
+const showAgainAfter = 3 * time.Second
+
+type update = func(states.Data, Input) states.Data
+
+// each applies updates in order.
+func each(updates ...update) update {
+	return func(d states.Data, in Input) states.Data {
+		for _, u := range updates {
+			d = u(d, in)
+		}
+		return d
+	}
+}
+
+func demanded(d states.Data, in Input) states.Data {
+	d.DemandedAt = in.At
+	return d
+}
+
+// credentialFailure keeps what the event says went wrong.
+func credentialFailure(d states.Data, in Input) states.Data {
+	if in.Payload.Err != nil {
+		d.CredentialError = states.Failure{At: in.At, Text: in.Payload.Err.Error()}
+	}
+	return d
+}
+
+func connectionFailure(d states.Data, in Input) states.Data {
+	if in.Payload.Err != nil {
+		d.ConnectionError = states.Failure{At: in.At, Text: in.Payload.Err.Error()}
+	}
+	return d
+}
+
+// because sets the reason, unless the event brings its own.
+func because(reason states.Reason) update {
+	return func(d states.Data, in Input) states.Data {
+		d.Reason = reason
+		if in.Payload.Reason != "" {
+			d.Reason = in.Payload.Reason
+		}
+		return credentialFailure(d, in)
+	}
+}
+
+func takeToken(d states.Data, in Input) states.Data { return d.WithToken(in.Payload.Token) }
+
+// takeIssuedToken is for a token that this process got from the authorization server.
+func takeIssuedToken(d states.Data, in Input) states.Data {
+	d = d.WithToken(in.Payload.Token)
+	d.Issued = d.Generation
+	return d
+}
+
+// takeNewLogin is for the token of a completed login: old refusals are settled.
+func takeNewLogin(d states.Data, in Input) states.Data {
+	d = takeIssuedToken(d, in)
+	d.RefusedAt, d.Scopes, d.Challenge, d.DoubtfulClient, d.ProposedAt = nil, nil, states.Challenge{}, "", time.Time{}
+	return d
+}
+
+// keepGeneration remembers how far the generations got, where there is no token.
+func keepGeneration(d states.Data, in Input) states.Data {
+	d.Token = in.Payload.Token
+	d.Generation = max(d.Generation, in.Payload.Generation)
+	return d
+}
+
+func takeUncertain(d states.Data, in Input) states.Data {
+	if in.Payload.Token != nil {
+		d = d.WithToken(in.Payload.Token)
+	}
+	d.Uncertain = in.Payload.Intent
+	d.RefreshAt = in.Payload.RetryAt
+	return credentialFailure(d, in)
+}
+
+func accepted(d states.Data, in Input) states.Data {
+	d.Accepted = in.Payload.Generation
+	return d
+}
+
+func refused(d states.Data, in Input) states.Data {
+	d = d.WithRefusal(in.At)
+	d.Challenge = in.Payload.Challenge
+	return credentialFailure(d, in)
+}
+
+// noteRefused remembers the refusal where what mends it is under way already.
+func noteRefused(d states.Data, in Input) states.Data {
+	d.Refused = in.Payload.Generation
+	return d
+}
+
+func challenged(d states.Data, in Input) states.Data {
+	d.Challenge = in.Payload.Challenge
+	d.Reason = states.NeverLoggedIn
+	return d
+}
+
+func missingScopes(d states.Data, in Input) states.Data {
+	d.Challenge = in.Payload.Challenge
+	d.Scopes = states.Union(d.Scopes, in.Payload.Challenge.Scopes)
+	return credentialFailure(d, in)
+}
+
+func beginRefresh(d states.Data, _ Input) states.Data {
+	d.RefreshAttempts, d.RefreshAt = 0, time.Time{}
+	return d
+}
+
+func scheduleRefresh(d states.Data, in Input) states.Data {
+	d.RefreshAttempts++
+	d.RefreshAt = in.Payload.RetryAt
+	return credentialFailure(d, in)
+}
+
+func pauseRefresh(d states.Data, in Input) states.Data {
+	d = scheduleRefresh(d, in)
+	d.RefreshAttempts = 0
+	return d
+}
+
+// loseRefreshToken keeps the access token alone.
+func loseRefreshToken(d states.Data, in Input) states.Data {
+	token := *d.Token
+	token.Refresh = in.Payload.Code // the zero Secret
+	d.Token, d.Uncertain = &token, nil
+	d.RefreshAttempts, d.RefreshAt = 0, time.Time{}
+	return credentialFailure(d, in)
+}
+
+// dropToken is for a credential that is over.
+func dropToken(d states.Data, _ Input) states.Data {
+	d.Token, d.Uncertain = nil, nil
+	d.RefreshAttempts, d.RefreshAt = 0, time.Time{}
+	return d
+}
+
+func beginFlow(d states.Data, in Input) states.Data {
+	d = d.WithoutFlow()
+	d.FlowID = in.Flow
+	d.ShownAt = in.At
+	return d
+}
+
+func beginOwnFlow(d states.Data, in Input) states.Data {
+	d = beginFlow(d, in)
+	d.ProposedAt = in.At
+	return d
+}
+
+func takeFlow(d states.Data, in Input) states.Data {
+	d.Flow, d.FlowID = in.Payload.Flow, in.Payload.Flow.ID
+	d.Generation = max(d.Generation, in.Payload.Generation)
+	if in.Payload.Token != nil {
+		d.Token = in.Payload.Token
+	}
+	return d
+}
+
+func showAgain(d states.Data, in Input) states.Data {
+	if in.At.Sub(d.ShownAt) >= showAgainAfter {
+		d.Shows++
+		d.ShownAt = in.At
+	}
+	return d
+}
+
+func shown(d states.Data, in Input) states.Data {
+	d.Opened = in.Payload.Opened
+	return d
+}
+
+func endFlow(d states.Data, _ Input) states.Data { return d.WithoutFlow() }
+
+// doubtClient marks a dynamically registered client whose page brought no answer.
+func doubtClient(d states.Data, _ Input) states.Data {
+	if d.Flow != nil && d.Flow.Registration.Source == "dynamic" {
+		d.DoubtfulClient = d.Flow.Registration.ClientID
+	}
+	return d
+}
+
+func logOut(d states.Data, in Input) states.Data {
+	d = dropToken(d.WithoutFlow(), in)
+	d.Issued, d.Accepted, d.Refused, d.RefusedAt, d.Scopes = 0, 0, 0, nil, nil
+	d.Reason, d.CredentialError, d.Challenge = "", states.Failure{}, states.Challenge{}
+	return d
+}
+
+func connected(d states.Data, _ Input) states.Data {
+	d.Attempts, d.RetryAt, d.ConnectionError = 0, time.Time{}, states.Failure{}
+	return d
+}
+
+func backOff(d states.Data, in Input) states.Data {
+	d.Attempts++
+	d.RetryAt = in.Payload.RetryAt
+	return connectionFailure(d, in)
+}
+
+func resetAttempts(d states.Data, _ Input) states.Data {
+	d.Attempts, d.RetryAt = 0, time.Time{}
+	return d
+}
