@@ -1,0 +1,210 @@
+// Package jsonrpc is the envelope of JSON-RPC 2.0 as MCP uses it: method, id and
+// the raw bytes of parameters, results and error data.
+//
+// It promises that what it does not need to read stays byte for byte as it came,
+// ids included, and that a message that is none is refused with the reason. It
+// knows nothing of methods, sessions or transports, and takes no batches (MCP
+// dropped them in 2025-06-18); [Split] takes them apart for older peers.
+package jsonrpc
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Codes of JSON-RPC 2.0 section 5.1, and those of this program and of MCP.
+const (
+	CodeParse          = -32700
+	CodeInvalidRequest = -32600
+	CodeMethodNotFound = -32601
+	CodeInvalidParams  = -32602
+	CodeInternal       = -32603
+	// CodeResourceNotFound is MCP's for an unknown resource.
+	CodeResourceNotFound = -32002
+	// CodeLoginNeeded says that a person has to log in to the upstream first.
+	CodeLoginNeeded = -32001
+	// CodeUnavailable says that the upstream could not be reached in time.
+	CodeUnavailable = -32003
+)
+
+// ErrInvalid is matched by every refusal of [Decode] and [Split].
+var ErrInvalid = errors.New("not a JSON-RPC 2.0 message")
+
+// Message is one message: a request (Method and ID), a notification (Method
+// alone) or a response (ID and either Result or Error).
+type Message struct {
+	// ID is a JSON string or integer as it came; nil for notifications.
+	ID     json.RawMessage
+	Method string
+	// Params, Result are raw; nil where absent.
+	Params json.RawMessage
+	Result json.RawMessage
+	Error  *Error
+}
+
+// Error is the error object of a response. It is also a Go error, so that a
+// server's answer travels through the program unchanged.
+type Error struct {
+	Code    int             `json:"code"`
+	Message string          `json:"message"`
+	Data    json.RawMessage `json:"data,omitempty"`
+	// Raw is the whole object as it came from a peer, or nil; it is what is sent on.
+	Raw json.RawMessage `json:"-"`
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s (JSON-RPC error %d)", e.Message, e.Code) }
+
+// MarshalJSON yields the object as it came, or the fields.
+func (e *Error) MarshalJSON() ([]byte, error) {
+	if e.Raw != nil {
+		return e.Raw, nil
+	}
+	type fields Error
+	return json.Marshal((*fields)(e))
+}
+
+// UnmarshalJSON reads the fields and keeps the raw object.
+func (e *Error) UnmarshalJSON(text []byte) error {
+	type fields Error
+	if err := json.Unmarshal(text, (*fields)(e)); err != nil {
+		return err
+	}
+	e.Raw = bytes.Clone(text)
+	return nil
+}
+
+// Errorf returns an error object with a formatted message.
+func Errorf(code int, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// IsRequest reports whether an answer is expected.
+func (m *Message) IsRequest() bool { return m.Method != "" && m.ID != nil }
+
+// IsNotification reports whether none is.
+func (m *Message) IsNotification() bool { return m.Method != "" && m.ID == nil }
+
+// IsResponse reports whether m is an answer.
+func (m *Message) IsResponse() bool { return m.Method == "" }
+
+// envelope is the wire form for reading; pointers tell absent from null.
+type envelope struct {
+	Version *string         `json:"jsonrpc"`
+	ID      json.RawMessage `json:"id"`
+	Method  *string         `json:"method"`
+	Params  json.RawMessage `json:"params"`
+	Result  json.RawMessage `json:"result"`
+	Error   json.RawMessage `json:"error"`
+}
+
+// Decode reads one message. Its raw parts alias text. Errors match [ErrInvalid].
+func Decode(text []byte) (*Message, error) {
+	var e envelope
+	if err := json.Unmarshal(text, &e); err != nil {
+		if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 && trimmed[0] == '[' {
+			return nil, fmt.Errorf("%w: a batch, and one message was expected", ErrInvalid)
+		}
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	switch {
+	case e.Version == nil || *e.Version != "2.0":
+		return nil, fmt.Errorf("%w: the member jsonrpc must be \"2.0\"", ErrInvalid)
+	case e.Method == nil:
+		return decodeResponse(&e)
+	case *e.Method == "":
+		return nil, fmt.Errorf("%w: the method is empty", ErrInvalid)
+	case e.Result != nil || e.Error != nil:
+		return nil, fmt.Errorf("%w: a request with a result or an error", ErrInvalid)
+	case e.ID != nil && !validID(e.ID):
+		return nil, fmt.Errorf("%w: an id must be a string or an integer", ErrInvalid)
+	case !structured(e.Params):
+		return nil, fmt.Errorf("%w: params must be an object or an array", ErrInvalid)
+	}
+	return &Message{ID: e.ID, Method: *e.Method, Params: e.Params}, nil
+}
+
+func decodeResponse(e *envelope) (*Message, error) {
+	null := bytes.Equal(e.Error, []byte("null"))
+	switch {
+	case e.ID == nil:
+		return nil, fmt.Errorf("%w: neither a method nor an id", ErrInvalid)
+	case e.Result == nil && (e.Error == nil || null):
+		return nil, fmt.Errorf("%w: a response with neither a result nor an error", ErrInvalid)
+	case e.Result != nil && e.Error != nil && !null:
+		return nil, fmt.Errorf("%w: a response with both a result and an error", ErrInvalid)
+	case !validID(e.ID) && !(e.Error != nil && bytes.Equal(e.ID, []byte("null"))):
+		return nil, fmt.Errorf("%w: an id must be a string or an integer", ErrInvalid)
+	}
+	m := &Message{ID: e.ID, Result: e.Result}
+	if e.Error != nil && !null {
+		m.Error = &Error{}
+		if err := json.Unmarshal(e.Error, m.Error); err != nil {
+			return nil, fmt.Errorf("%w: the error object: %w", ErrInvalid, err)
+		}
+	}
+	return m, nil
+}
+
+// validID accepts strings and numbers without fraction or exponent.
+func validID(id json.RawMessage) bool {
+	return len(id) > 0 && (id[0] == '"' || (id[0] == '-' || '0' <= id[0] && id[0] <= '9') && !bytes.ContainsAny(id, ".eE"))
+}
+
+func structured(params json.RawMessage) bool {
+	return params == nil || params[0] == '{' || params[0] == '['
+}
+
+// Append writes the message's wire form to buffer and returns it; raw parts are
+// copied as they are.
+func (m *Message) Append(buffer []byte) []byte {
+	buffer = append(buffer, `{"jsonrpc":"2.0"`...)
+	if m.ID != nil {
+		buffer = append(append(buffer, `,"id":`...), m.ID...)
+	} else if m.Method == "" {
+		buffer = append(buffer, `,"id":null`...)
+	}
+	if m.Method != "" {
+		method, _ := json.Marshal(m.Method) // a string always encodes
+		buffer = append(append(buffer, `,"method":`...), method...)
+		if m.Params != nil {
+			buffer = append(append(buffer, `,"params":`...), m.Params...)
+		}
+		return append(buffer, '}')
+	}
+	if m.Error != nil {
+		object, err := m.Error.MarshalJSON()
+		if err != nil {
+			object, _ = json.Marshal(&Error{Code: m.Error.Code, Message: m.Error.Message})
+		}
+		return append(append(append(buffer, `,"error":`...), object...), '}')
+	}
+	result := m.Result
+	if result == nil {
+		result = json.RawMessage("{}")
+	}
+	return append(append(append(buffer, `,"result":`...), result...), '}')
+}
+
+// Encode returns the message's wire form.
+func (m *Message) Encode() []byte {
+	return m.Append(make([]byte, 0, 64+len(m.ID)+len(m.Method)+len(m.Params)+len(m.Result)))
+}
+
+// Split returns the messages of a batch, or the one message that text is.
+// Errors match [ErrInvalid].
+func Split(text []byte) ([]json.RawMessage, error) {
+	trimmed := bytes.TrimSpace(text)
+	if len(trimmed) == 0 || trimmed[0] != '[' {
+		return []json.RawMessage{trimmed}, nil
+	}
+	var batch []json.RawMessage
+	if err := json.Unmarshal(trimmed, &batch); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if len(batch) == 0 {
+		return nil, fmt.Errorf("%w: an empty batch", ErrInvalid)
+	}
+	return batch, nil
+}

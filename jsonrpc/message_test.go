@@ -1,0 +1,114 @@
+package jsonrpc_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"mcpproxy/jsonrpc"
+)
+
+func TestDecodeKeepsRawParts(t *testing.T) {
+	for _, text := range []string{
+		`{"jsonrpc":"2.0","id":"a\u0062","method":"tools/call","params":{"z":1.0,"a":12345678901234567890.10,"unknown":[ 1 , 2]}}`,
+		`{"jsonrpc":"2.0","id":12345678901234567890,"method":"ping"}`,
+		`{"jsonrpc":"2.0","method":"notifications/progress","params":{"b":1,"a":2}}`,
+		`{"jsonrpc":"2.0","id":0,"result":{"n":1e400}}`,
+		`{"jsonrpc":"2.0","id":1,"error":{"extra":true,"code":-1,"message":"m","data":{"x":0.10}}}`,
+	} {
+		m, err := jsonrpc.Decode([]byte(text))
+		if err != nil {
+			t.Fatalf("Decode(%s): %v", text, err)
+		}
+		if got := string(m.Encode()); got != text {
+			t.Errorf("Encode(Decode(x)):\n got %s\nwant %s", got, text)
+		}
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	for text, why := range map[string]string{
+		``:                         "unexpected end",
+		`[]`:                       "batch",
+		`{"id":1,"method":"a"}`:    `must be "2.0"`,
+		`{"jsonrpc":"2.0"}`:        "neither a method nor an id",
+		`{"jsonrpc":"2.0","id":1}`: "neither a result nor an error",
+		`{"jsonrpc":"2.0","id":1,"result":{},"error":{"code":1,"message":""}}`: "both",
+		`{"jsonrpc":"2.0","id":1.5,"method":"a"}`:                              "id must be",
+		`{"jsonrpc":"2.0","id":null,"method":"a"}`:                             "id must be",
+		`{"jsonrpc":"2.0","id":1,"method":""}`:                                 "empty",
+		`{"jsonrpc":"2.0","id":1,"method":"a","params":3}`:                     "params must be",
+		`{"jsonrpc":"2.0","id":1,"method":"a","result":{}}`:                    "request with a result",
+		`{"jsonrpc":"2.0","id":1,"error":7}`:                                   "error object",
+	} {
+		_, err := jsonrpc.Decode([]byte(text))
+		if !errors.Is(err, jsonrpc.ErrInvalid) || !strings.Contains(err.Error(), why) {
+			t.Errorf("Decode(%s) = %v, want an error that says %q", text, err, why)
+		}
+	}
+}
+
+func TestLines(t *testing.T) {
+	var out bytes.Buffer
+	w := jsonrpc.NewLineWriter(&out)
+	if err := w.Write(&jsonrpc.Message{ID: []byte("1"), Method: "ping", Params: []byte("{\n}")}); err != nil {
+		t.Fatal(err)
+	}
+	r := jsonrpc.NewLineReader(io.MultiReader(strings.NewReader("\r\n\n"), &out, strings.NewReader("last")))
+	for _, want := range []string{`{"jsonrpc":"2.0","id":1,"method":"ping","params":{ }}`, "last"} {
+		if got, err := r.Next(); err != nil || string(got) != want {
+			t.Fatalf("Next() = %s, %v, want %s", got, err, want)
+		}
+	}
+	if _, err := r.Next(); !errors.Is(err, io.EOF) {
+		t.Fatalf("at the end: %v", err)
+	}
+}
+
+func TestLineTooLong(t *testing.T) {
+	endless := io.LimitReader(zeros{}, jsonrpc.MaxLine+2<<20)
+	if _, err := jsonrpc.NewLineReader(endless).Next(); !errors.Is(err, jsonrpc.ErrTooLong) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = '0'
+	}
+	return len(p), nil
+}
+
+func ExampleSplit() {
+	parts, _ := jsonrpc.Split([]byte(`[{"jsonrpc":"2.0","method":"a"}, {"jsonrpc":"2.0","method":"b"}]`))
+	for _, part := range parts {
+		m, _ := jsonrpc.Decode(part)
+		fmt.Println(m.Method)
+	}
+	// Output:
+	// a
+	// b
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"jsonrpc":"2.0","id":1,"method":"a","params":{}}`))
+	f.Add([]byte(`{"jsonrpc":"2.0","id":"x","error":{"code":1,"message":"m"}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := jsonrpc.Decode(text)
+		if err != nil {
+			return
+		}
+		again, err := jsonrpc.Decode(m.Encode())
+		if err != nil {
+			t.Fatalf("%q decodes but %q does not: %v", text, m.Encode(), err)
+		}
+		if !bytes.Equal(again.ID, m.ID) || again.Method != m.Method || !bytes.Equal(again.Params, m.Params) || !bytes.Equal(again.Result, m.Result) {
+			t.Fatalf("%q changed on the way", text)
+		}
+	})
+}
