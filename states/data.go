@@ -60,6 +60,8 @@ type Data struct {
 	CredentialError Failure
 	ConnectionError Failure
 
+	// Connection is the epoch of the attempt that made the present connection.
+	Connection uint64
 	// Attempts counts the failed connection attempts since the last success.
 	Attempts int
 	// RetryAt is when the next one is due.

@@ -138,7 +138,6 @@ func credentialJoins() []rule {
 		{From: loginStates, Event: CredentialDemanded, Reason: "a login is open; its outcome is the answer"},
 		{From: from{states.Discovering, states.Registering, states.ExchangingCode}, Event: LoginRequested, Reason: "a login is open; wait for its outcome"},
 		{From: loginStates, Event: LoginProposed, Reason: "a login is open; wait for its outcome"},
-		{From: from{states.Refreshing, states.LoadingToken}, Event: LoginProposed, Reason: "the token may yet come without a login"},
 		{From: from{states.Refreshing}, Event: RetryRequested, Reason: "an attempt is under way"},
 		{From: from{states.LoggingOut}, Event: LogoutRequested, Reason: "the logout is under way"},
 	}

@@ -159,7 +159,7 @@ func credentialEvents() []fsm.Event[Event] {
 		outcome(RefreshRetryDue, "The pause after a failed refresh is over.", "no refresh is scheduled"),
 		happening(RetryRequested, "A person wants the next attempt now.", "no refresh is scheduled"),
 		happening(LoginRequested, "A person wants to log in.", "the credential must be loaded first, and the upstream must be one that has a login"),
-		happening(LoginProposed, "A call needs a login and no person asked for it.", "no login is missing"),
+		happening(LoginProposed, "A call needs a login and no person asked for it.", "no login is missing, or the token may yet come without one"),
 		outcome(Discovered, "The authorization server is known.", notDiscovering),
 		outcome(NotOAuth, "The server offers no OAuth login.", notDiscovering),
 		outcome(DiscoveryFailed, "The authorization server could not be found or reached.", notDiscovering),

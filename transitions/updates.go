@@ -199,7 +199,8 @@ func logOut(d states.Data, in Input) states.Data {
 	return d
 }
 
-func connected(d states.Data, _ Input) states.Data {
+func connected(d states.Data, in Input) states.Data {
+	d.Connection = in.Epoch
 	d.Attempts, d.RetryAt, d.ConnectionError = 0, time.Time{}, states.Failure{}
 	return d
 }

@@ -1,0 +1,165 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/zalando/go-keyring"
+)
+
+// KeySize is the length of an encryption key in bytes.
+const KeySize = 32
+
+// KeySource holds the key of a store.
+type KeySource interface {
+	// Find returns the key and, for people, where it is; a nil key if there is none.
+	Find(ctx context.Context) (key []byte, origin string, err error)
+	// Make makes a key and keeps it.
+	Make(ctx context.Context) (key []byte, origin string, err error)
+}
+
+// DefaultKeys is the OS keyring, or a 0600 file beside the store at path where
+// the system has none that answers.
+func DefaultKeys(path string) KeySource {
+	return fallback{keyringKeys{account: keyringAccount(path)}, FileKeys(path + ".key")}
+}
+
+func keyringAccount(path string) string {
+	if absolute, err := filepath.Abs(path); err == nil {
+		return absolute
+	}
+	return path
+}
+
+// fallback asks the second source where the first cannot be used. A key that is
+// in either is found.
+type fallback struct{ first, second KeySource }
+
+func (f fallback) Find(ctx context.Context) ([]byte, string, error) {
+	if key, origin, err := f.second.Find(ctx); key != nil || err != nil {
+		return key, origin, err
+	}
+	key, origin, err := f.first.Find(ctx)
+	if err != nil {
+		return nil, "", nil // a keyring that cannot be used holds no key of ours
+	}
+	return key, origin, nil
+}
+
+func (f fallback) Make(ctx context.Context) ([]byte, string, error) {
+	if key, origin, err := f.first.Make(ctx); err == nil {
+		return key, origin, nil
+	}
+	return f.second.Make(ctx)
+}
+
+// keyringService is the name under which keys are in the OS keyring.
+const keyringService = "mcpproxy"
+
+// keyringLimit bounds how long a keyring may take: some ask a person.
+const keyringLimit = 3 * time.Second
+
+type keyringKeys struct{ account string }
+
+func (k keyringKeys) Find(ctx context.Context) ([]byte, string, error) {
+	text, err := bounded(ctx, func() (string, error) { return keyring.Get(keyringService, k.account) })
+	if errors.Is(err, keyring.ErrNotFound) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("the OS keyring: %w", err)
+	}
+	key, err := decodeKey(text)
+	return key, "the OS keyring", err
+}
+
+func (k keyringKeys) Make(ctx context.Context) ([]byte, string, error) {
+	if runtime.GOOS == "linux" && os.Getenv("DBUS_SESSION_BUS_ADDRESS") == "" {
+		return nil, "", errors.New("there is no session bus, so no keyring")
+	}
+	key := newKey()
+	_, err := bounded(ctx, func() (string, error) {
+		return "", keyring.Set(keyringService, k.account, hex.EncodeToString(key))
+	})
+	return key, "the OS keyring", err
+}
+
+// bounded gives a keyring that does not answer up. Its goroutine ends when the
+// keyring does.
+func bounded(ctx context.Context, ask func() (string, error)) (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		text, err := ask()
+		answered <- answer{text, err}
+	}()
+	ctx, cancel := context.WithTimeout(ctx, keyringLimit)
+	defer cancel()
+	select {
+	case a := <-answered:
+		return a.text, a.err
+	case <-ctx.Done():
+		return "", fmt.Errorf("it did not answer: %w", ctx.Err())
+	}
+}
+
+// FileKeys keeps the key in a file with the mode 0600.
+func FileKeys(path string) KeySource { return fileKeys(path) }
+
+type fileKeys string
+
+func (f fileKeys) origin() string { return "the key file " + string(f) }
+
+func (f fileKeys) Find(context.Context) ([]byte, string, error) {
+	text, err := os.ReadFile(string(f))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("the key file: %w", err)
+	}
+	key, err := decodeKey(strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, "", fmt.Errorf("the key file %s: %w", string(f), err)
+	}
+	return key, f.origin(), nil
+}
+
+func (f fileKeys) Make(context.Context) ([]byte, string, error) {
+	key := newKey()
+	file, err := os.OpenFile(string(f), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, "", fmt.Errorf("the key file could not be made: %w", err)
+	}
+	_, err = file.WriteString(hex.EncodeToString(key) + "\n")
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return nil, "", fmt.Errorf("the key file could not be written: %w", err)
+	}
+	return key, f.origin(), nil
+}
+
+func newKey() []byte {
+	key := make([]byte, KeySize)
+	_, _ = rand.Read(key) // never fails
+	return key
+}
+
+func decodeKey(text string) ([]byte, error) {
+	key, err := hex.DecodeString(text)
+	if err != nil || len(key) != KeySize {
+		return nil, fmt.Errorf("it does not hold a key of %d hexadecimal digits", 2*KeySize)
+	}
+	return key, nil
+}

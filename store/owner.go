@@ -1,0 +1,41 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+)
+
+// owner is what the holder of the lock says about itself in a file beside the
+// store. It is believed only while the lock is held.
+type owner struct {
+	PID    int       `json:"pid"`
+	Since  time.Time `json:"since"`
+	Socket string    `json:"socket,omitempty"`
+}
+
+func ownerPath(path string) string { return path + ".owner" }
+
+func writeOwner(path, socket string) error {
+	text, err := json.Marshal(owner{PID: os.Getpid(), Since: time.Now().UTC(), Socket: socket})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(ownerPath(path), text, 0o600); err != nil {
+		return fmt.Errorf("saying who holds the store: %w", err)
+	}
+	return nil
+}
+
+func removeOwner(path string) { _ = os.Remove(ownerPath(path)) } // a stale one is not believed
+
+func lockedBy(path string) *LockedError {
+	locked := &LockedError{Path: path}
+	text, err := os.ReadFile(ownerPath(path))
+	var o owner
+	if err == nil && json.Unmarshal(text, &o) == nil {
+		locked.PID, locked.Since, locked.Socket = o.PID, o.Since, o.Socket
+	}
+	return locked
+}

@@ -1,0 +1,86 @@
+package store
+
+import (
+	"time"
+
+	"mcpproxy/credential"
+)
+
+// The records as they are sealed. A credential.Secret never encodes itself, so
+// that each secret in the file stands here by name.
+
+type tokenRecord struct {
+	Generation         uint64    `json:"generation"`
+	Access             string    `json:"access"`
+	Refresh            string    `json:"refresh,omitempty"`
+	Type               string    `json:"type,omitempty"`
+	Scopes             []string  `json:"scopes,omitempty"`
+	RequestedScopes    []string  `json:"requested_scopes,omitempty"`
+	ObtainedAt         time.Time `json:"obtained_at"`
+	ExpiresAt          time.Time `json:"expires_at"`
+	Issuer             string    `json:"issuer"`
+	TokenEndpoint      string    `json:"token_endpoint"`
+	RevocationEndpoint string    `json:"revocation_endpoint,omitempty"`
+	Resource           string    `json:"resource,omitempty"`
+	ClientID           string    `json:"client_id"`
+	AuthMethod         string    `json:"auth_method,omitempty"`
+}
+
+func recordOfToken(t credential.Token) tokenRecord {
+	return tokenRecord{t.Generation, t.Access.Reveal(), t.Refresh.Reveal(), t.Type, t.Scopes, t.RequestedScopes, t.ObtainedAt.UTC(), t.ExpiresAt.UTC(),
+		t.Issuer, t.TokenEndpoint, t.RevocationEndpoint, t.Resource, t.ClientID, t.AuthMethod}
+}
+
+func (r *tokenRecord) token() *credential.Token {
+	return &credential.Token{Generation: r.Generation, Access: credential.NewSecret(r.Access), Refresh: credential.NewSecret(r.Refresh), Type: r.Type,
+		Scopes: r.Scopes, RequestedScopes: r.RequestedScopes, ObtainedAt: r.ObtainedAt, ExpiresAt: r.ExpiresAt, Issuer: r.Issuer,
+		TokenEndpoint: r.TokenEndpoint, RevocationEndpoint: r.RevocationEndpoint, Resource: r.Resource, ClientID: r.ClientID, AuthMethod: r.AuthMethod}
+}
+
+type registrationRecord struct {
+	Issuer          string            `json:"issuer"`
+	Source          credential.Source `json:"source"`
+	ClientID        string            `json:"client_id"`
+	Secret          string            `json:"secret,omitempty"`
+	SecretExpiresAt time.Time         `json:"secret_expires_at"`
+	AuthMethod      string            `json:"auth_method,omitempty"`
+	RedirectURIs    []string          `json:"redirect_uris,omitempty"`
+	ObtainedAt      time.Time         `json:"obtained_at"`
+}
+
+func recordOfRegistration(r credential.Registration) registrationRecord {
+	return registrationRecord{r.Issuer, r.Source, r.ClientID, r.Secret.Reveal(), r.SecretExpiresAt.UTC(), r.AuthMethod, r.RedirectURIs, r.ObtainedAt.UTC()}
+}
+
+func (r *registrationRecord) registration() credential.Registration {
+	return credential.Registration{Issuer: r.Issuer, Source: r.Source, ClientID: r.ClientID, Secret: credential.NewSecret(r.Secret),
+		SecretExpiresAt: r.SecretExpiresAt, AuthMethod: r.AuthMethod, RedirectURIs: r.RedirectURIs, ObtainedAt: r.ObtainedAt}
+}
+
+type flowRecord struct {
+	ID                 string             `json:"id"`
+	StartedAt          time.Time          `json:"started_at"`
+	Deadline           time.Time          `json:"deadline"`
+	State              string             `json:"state"`
+	Verifier           string             `json:"verifier"`
+	AuthorizationURL   string             `json:"authorization_url"`
+	RedirectURI        string             `json:"redirect_uri"`
+	Issuer             string             `json:"issuer"`
+	IssuerInResponse   bool               `json:"issuer_in_response,omitempty"`
+	TokenEndpoint      string             `json:"token_endpoint"`
+	RevocationEndpoint string             `json:"revocation_endpoint,omitempty"`
+	Resource           string             `json:"resource,omitempty"`
+	Scopes             []string           `json:"scopes,omitempty"`
+	Registration       registrationRecord `json:"registration"`
+}
+
+func recordOfFlow(f credential.Flow) flowRecord {
+	return flowRecord{f.ID, f.StartedAt.UTC(), f.Deadline.UTC(), f.State.Reveal(), f.Verifier.Reveal(), f.AuthorizationURL.Reveal(), f.RedirectURI, f.Issuer,
+		f.IssuerInResponse, f.TokenEndpoint, f.RevocationEndpoint, f.Resource, f.Scopes, recordOfRegistration(f.Registration)}
+}
+
+func (r *flowRecord) flow() *credential.Flow {
+	return &credential.Flow{ID: r.ID, StartedAt: r.StartedAt, Deadline: r.Deadline, State: credential.NewSecret(r.State), Verifier: credential.NewSecret(r.Verifier),
+		AuthorizationURL: credential.NewSecret(r.AuthorizationURL), RedirectURI: r.RedirectURI, Issuer: r.Issuer, IssuerInResponse: r.IssuerInResponse,
+		TokenEndpoint: r.TokenEndpoint, RevocationEndpoint: r.RevocationEndpoint, Resource: r.Resource, Scopes: r.Scopes, Registration: r.Registration.registration()}
+}

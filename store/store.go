@@ -1,0 +1,211 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// Options of a store. All are optional.
+type Options struct {
+	Logger *slog.Logger
+	// Keys says where the encryption key is; nil asks the OS keyring and, where
+	// there is none, a file beside the store.
+	Keys KeySource
+	// LockTimeout is how long a file that another process holds is waited for; 0
+	// means one second.
+	LockTimeout time.Duration
+	// ReadOnly opens an existing store without changing anything about it.
+	ReadOnly bool
+	// JournalLimit bounds the entries that are kept for each upstream; 0 means 1000.
+	JournalLimit int
+	// Socket is where this process can be spoken to; a second process is told.
+	Socket string
+}
+
+// Store is an open store. All methods are safe for concurrent use.
+type Store struct {
+	db        *bbolt.DB
+	path      string
+	options   Options
+	seal      *sealer
+	keyOrigin string
+}
+
+// Open opens the store at path, and makes it where there is none. Errors match
+// [ErrLocked], [ErrCorrupt], [ErrForeign], [ErrKeyMissing], or are a
+// [*SchemaError] or of the file system.
+func Open(ctx context.Context, path string, o Options) (*Store, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.LockTimeout == 0 {
+		o.LockTimeout = time.Second
+	}
+	if o.JournalLimit == 0 {
+		o.JournalLimit = 1000
+	}
+	if o.Keys == nil {
+		o.Keys = DefaultKeys(path)
+	}
+	s := &Store{path: path, options: o}
+	if err := s.prepare(); err != nil {
+		return nil, err
+	}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.abandon())
+	}
+	return s, nil
+}
+
+// prepare makes the directory, and mends modes that are too wide.
+func (s *Store) prepare() error {
+	if s.options.ReadOnly {
+		if _, err := os.Stat(s.path); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s: %w", s.path, ErrAbsent)
+		}
+		return nil
+	}
+	directory := filepath.Dir(s.path)
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		return fmt.Errorf("the directory of the store could not be made: %w", err)
+	}
+	return errors.Join(s.narrow(directory, 0o700), s.narrow(s.path, 0o600))
+}
+
+// narrow takes access to a file of ours away from other users.
+func (s *Store) narrow(path string, mode fs.FileMode) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm()&^mode == 0 {
+		return nil
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		return fmt.Errorf("%s can be read by other users (mode %04o), and that could not be changed: %w", path, info.Mode().Perm(), err)
+	}
+	s.options.Logger.Warn("other users could read this; the mode was narrowed", "path", path, "from", fmt.Sprintf("%04o", info.Mode().Perm()), "to", fmt.Sprintf("%04o", mode))
+	return nil
+}
+
+func (s *Store) open(ctx context.Context) error {
+	if err := inspect(s.path); err != nil {
+		return err
+	}
+	if err := s.openFile(); err != nil {
+		return err
+	}
+	if err := s.checkPages(); err != nil {
+		return err
+	}
+	if !s.options.ReadOnly {
+		if err := writeOwner(s.path, s.options.Socket); err != nil {
+			return err
+		}
+	}
+	if err := s.migrate(); err != nil {
+		return err
+	}
+	return s.unlock(ctx)
+}
+
+// openFile takes the lock. A damaged file may make bbolt fault or panic.
+func (s *Store) openFile() (err error) {
+	defer damaged(s.path, &err)()
+	s.db, err = bbolt.Open(s.path, 0o600, &bbolt.Options{Timeout: s.options.LockTimeout, ReadOnly: s.options.ReadOnly, FreelistType: bbolt.FreelistMapType})
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return lockedBy(s.path)
+	}
+	if err != nil {
+		return fmt.Errorf("opening the store %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// damaged turns a fault or panic of bbolt into ErrCorrupt.
+func damaged(path string, err *error) func() {
+	before := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(before)
+		if value := recover(); value != nil {
+			*err = corrupt(path, fmt.Sprint(value))
+		}
+	}
+}
+
+func corrupt(path, why string) error {
+	return fmt.Errorf("%w: %s (%s); it was left as it is: put a backup in its place, or move it away and log in again", ErrCorrupt, path, why)
+}
+
+// checkPages has bbolt check the whole file before anything is written to it.
+func (s *Store) checkPages() (err error) {
+	defer damaged(s.path, &err)()
+	return s.db.View(func(tx *bbolt.Tx) error {
+		var first error
+		for problem := range tx.Check() {
+			if first == nil {
+				first = corrupt(s.path, problem.Error())
+			}
+		}
+		return first
+	})
+}
+
+// abandon gives up what a failed Open has taken.
+func (s *Store) abandon() error {
+	if s.db == nil {
+		return nil
+	}
+	return s.Close()
+}
+
+// Close gives the file free.
+func (s *Store) Close() error {
+	if !s.options.ReadOnly {
+		removeOwner(s.path)
+	}
+	return s.db.Close()
+}
+
+// Path is the file's path.
+func (s *Store) Path() string { return s.path }
+
+// KeyOrigin says where the encryption key is, for people.
+func (s *Store) KeyOrigin() string { return s.keyOrigin }
+
+// Check has bbolt check the file and every record read once.
+func (s *Store) Check() error {
+	if err := s.checkPages(); err != nil {
+		return err
+	}
+	upstreams, err := s.Upstreams()
+	if err != nil {
+		return err
+	}
+	for _, upstream := range upstreams {
+		if _, err := s.Load(upstream); err != nil {
+			return err
+		}
+		if _, err := s.Journal(upstream, 0); err != nil {
+			return err
+		}
+	}
+	return s.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketRegistrations).ForEach(func(issuer, _ []byte) error {
+			_, err := s.registration(tx, string(issuer))
+			return err
+		})
+	})
+}

@@ -1,0 +1,213 @@
+package store_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"mcpproxy/credential"
+	"mcpproxy/store"
+
+	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
+)
+
+func open(t *testing.T, path string, o store.Options) *store.Store {
+	t.Helper()
+	o.Keys = store.FileKeys(path + ".key")
+	s, err := store.Open(t.Context(), path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func token(generation uint64) credential.Token {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	return credential.Token{Generation: generation, Access: credential.NewSecret("canary-access"), Refresh: credential.NewSecret("canary-refresh"), Type: "Bearer",
+		Scopes: []string{"a"}, ObtainedAt: at, ExpiresAt: at.Add(time.Hour), Issuer: "https://as.example", TokenEndpoint: "https://as.example/token", ClientID: "c"}
+}
+
+var compare = cmp.Comparer(func(a, b credential.Secret) bool { return a == b })
+
+func TestTokenSurvivesReopening(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "new", "store.db")
+	s := open(t, path, store.Options{})
+	flow := credential.Flow{ID: "f", State: credential.NewSecret("canary-state"), Verifier: credential.NewSecret("canary-verifier")}
+	if err := errors.Join(s.SaveFlow("git", flow), s.SaveToken("git", token(1), 0), s.SaveFlow("git_hub", flow)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path, store.Options{})
+	defer s.Close()
+	got, err := s.Load("git")
+	want := token(1)
+	if err != nil || !cmp.Equal(got, store.Credential{Token: &want, Generation: 1}, compare) {
+		t.Fatalf("Load = %v, %v", cmp.Diff(store.Credential{Token: &want, Generation: 1}, got, compare), err)
+	}
+	if err := s.Forget("git"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Load("git_hub"); err != nil || got.Flow == nil || got.Flow.Verifier != flow.Verifier {
+		t.Fatalf("forgetting git touched git_hub: %v, %v", got, err)
+	}
+	if err := s.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for file, mode := range map[string]os.FileMode{path: 0o600, path + ".key": 0o600, filepath.Dir(path): 0o700} {
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: mode %v, %v, want %v", file, info.Mode().Perm(), err, mode)
+		}
+	}
+	if content, _ := os.ReadFile(path); bytes.Contains(content, []byte("canary")) {
+		t.Error("a secret lies in the file in the clear")
+	}
+}
+
+func TestCompareAndSwap(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "store.db"), store.Options{})
+	defer s.Close()
+	intent := credential.Intent{ID: "i", Generation: 1, StartedAt: time.Now().UTC()}
+	if err := errors.Join(s.SaveToken("u", token(1), 0), s.BeginRefresh("u", intent)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SaveToken("u", token(1), 0); !errors.Is(err, store.ErrGeneration) {
+		t.Errorf("the same generation twice: %v", err)
+	}
+	if err := s.BeginRefresh("u", credential.Intent{ID: "other", Generation: 1}); !errors.Is(err, store.ErrIntentExists) {
+		t.Errorf("a second intent: %v", err)
+	}
+	if err := s.BeginRefresh("u", intent); err != nil {
+		t.Errorf("the same intent again: %v", err)
+	}
+	if err := s.DropRefresh("u", 1); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := s.Load("u"); got.Intent != nil || got.Token.HasRefresh() || got.Token.Access.IsZero() {
+		t.Errorf("after DropRefresh: %+v", got)
+	}
+	if err := s.Logout("u", credential.LogoutMark{At: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SaveToken("u", token(2), 1); err != nil {
+		t.Errorf("generations go on after a logout: %v", err)
+	}
+	if got, _ := s.Load("u"); got.Logout != nil || got.Generation != 2 {
+		t.Errorf("after the next login: %+v", got)
+	}
+}
+
+func TestSecondProcessIsToldWho(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, store.Options{Socket: "/run/x.sock"})
+	defer s.Close()
+	_, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key"), LockTimeout: 50 * time.Millisecond})
+	var locked *store.LockedError
+	if !errors.As(err, &locked) || locked.PID != os.Getpid() || locked.Socket != "/run/x.sock" {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestDamagedAndForeignFilesAreLeftAlone(t *testing.T) {
+	good := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, good, store.Options{})
+	for i := range uint64(50) {
+		if err := errors.Join(s.SaveToken("u", token(i+1), i), s.Append("u", bytes.Repeat([]byte("x"), 500))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "other.db")
+	db, err := bbolt.Open(other, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Update(func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("theirs")); return err }), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	theirs, _ := os.ReadFile(other)
+	for name, test := range map[string]struct {
+		content []byte
+		want    error
+	}{
+		"empty":       {nil, store.ErrForeign},
+		"text":        {[]byte("hello"), store.ErrForeign},
+		"random":      {bytes.Repeat([]byte{7, 99, 200}, 9000), store.ErrForeign},
+		"another's":   {theirs, store.ErrForeign},
+		"half":        {whole[:len(whole)/2], store.ErrCorrupt},
+		"one page":    {whole[:os.Getpagesize()], store.ErrCorrupt},
+		"no metas":    {append(append([]byte{}, whole[:40]...), make([]byte, len(whole)-40)...), store.ErrCorrupt},
+		"zeroed tail": {append(append([]byte{}, whole[:2*os.Getpagesize()]...), make([]byte, len(whole)-2*os.Getpagesize())...), store.ErrCorrupt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "store.db")
+			if err := os.WriteFile(path, test.content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(good + ".key")})
+			if !errors.Is(err, test.want) {
+				t.Fatalf("Open = %v, want %v", err, test.want)
+			}
+			if after, _ := os.ReadFile(path); sha256.Sum256(after) != sha256.Sum256(test.content) {
+				t.Error("the file was changed")
+			}
+		})
+	}
+}
+
+func TestMissingKeyIsNotReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	if err := open(t, path, store.Options{}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path + ".key"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key")}); !errors.Is(err, store.ErrKeyMissing) {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestJournalIsBounded(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "store.db"), store.Options{JournalLimit: 3})
+	defer s.Close()
+	for _, entry := range []string{"1", "2", "3", "4", "5"} {
+		if err := s.Append("u", []byte(entry)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Journal("u", 2)
+	if err != nil || string(bytes.Join(got, nil)) != "45" {
+		t.Fatalf("Journal = %q, %v", got, err)
+	}
+	if all, _ := s.Journal("u", 0); string(bytes.Join(all, nil)) != "345" {
+		t.Errorf("kept %q", all)
+	}
+}
+
+func TestRegistrationIsPerIssuer(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "store.db"), store.Options{})
+	defer s.Close()
+	r := credential.Registration{Issuer: "https://a", ClientID: "c", Secret: credential.NewSecret("s"), Source: credential.SourceDynamic}
+	if err := errors.Join(s.SaveRegistration(r), s.DeleteRegistration("https://a", "other")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Registration("https://a"); err != nil || got == nil || got.Secret != r.Secret {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	if got, _ := s.Registration("https://b"); got != nil {
+		t.Errorf("another issuer's: %v", got)
+	}
+}
