@@ -1,0 +1,126 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strconv"
+	"time"
+
+	"mcpproxy/credential"
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+	"mcpproxy/upstream/callback"
+	"mcpproxy/upstream/oauth"
+)
+
+// awaitBrowser listens for the browser's return and shows the page: when the
+// login begins, and whenever a person asks for it again. A login of before a
+// restart is listened for only, as its page is open already.
+func (u *Upstream) awaitBrowser(ctx context.Context, order transitions.Order) transitions.Input {
+	flow := order.Snapshot.Data.Flow
+	defer u.forgetFlow(flow.ID)
+	reservation, err := u.environment.Callback.Reserve(ctx, portOf(flow.RedirectURI))
+	if err != nil {
+		return u.loginEnd(order, transitions.ListenerFailed, states.ListenerFailed, err)
+	}
+	defer reservation.Release()
+	reservation.Expect(flow.State,
+		func(ctx context.Context, query map[string][]string) callback.Page { return u.receive(ctx, flow, query) },
+		func(_ context.Context, query map[string][]string) callback.Page { return u.late(flow, query) })
+
+	shows := order.Snapshot.Data.Shows
+	if order.Cause.Event == transitions.FlowOpen {
+		u.reportShown(order, flow, "offered again after a restart; ask for the login to open it")
+	} else {
+		u.show(ctx, order, flow)
+	}
+	for {
+		s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool { return s.Data.Shows > shows && s.Data.HasFlow(flow.ID) })
+		if err != nil {
+			return nothing
+		}
+		shows = s.Data.Shows
+		u.show(ctx, order, flow)
+	}
+}
+
+func (u *Upstream) show(ctx context.Context, order transitions.Order, flow *credential.Flow) {
+	opened := "opened"
+	if err := u.environment.Open(ctx, flow.AuthorizationURL.Reveal()); err != nil {
+		opened = err.Error()
+	}
+	u.reportShown(order, flow, opened)
+}
+
+func (u *Upstream) reportShown(order transitions.Order, flow *credential.Flow, opened string) {
+	_, _ = order.Fire(transitions.Input{Event: transitions.BrowserShown, Flow: flow.ID, Payload: transitions.Payload{Opened: opened}}) // refused once the login is over
+}
+
+// forgetFlow erases the flow's record unless the machine still has it: a login
+// that is open when the process ends goes on at the next start.
+func (u *Upstream) forgetFlow(id string) {
+	if u.Snapshot().Data.HasFlow(id) {
+		return
+	}
+	if err := u.environment.Store.DeleteFlow(u.config.Name, id); err != nil {
+		u.logger.Error("the record of a login that is over could not be erased", "flow", id, "error", err)
+	}
+}
+
+func portOf(redirect string) int {
+	u, err := url.Parse(redirect)
+	if err != nil {
+		return 0
+	}
+	port, _ := strconv.Atoi(u.Port()) // 0 finds no listener and is refused by the browser
+	return port
+}
+
+// receive turns the browser's return into an event, waits for the login's end
+// and says how it went.
+func (u *Upstream) receive(ctx context.Context, flow *credential.Flow, query url.Values) callback.Page {
+	// The outcome is shown on the listener that the browser came to.
+	if hold, err := u.environment.Callback.Reserve(ctx, portOf(flow.RedirectURI)); err == nil {
+		defer hold.Release()
+	}
+	code, err := oauth.CheckCallback(*flow, query)
+	in := transitions.Input{Flow: flow.ID, Actor: fsm.Person, At: time.Now(), Payload: transitions.Payload{Err: err, Code: code}}
+	var refused *oauth.CallbackError
+	switch {
+	case err == nil:
+		in.Event = transitions.CodeReceived
+	case !errors.As(err, &refused), refused.Class == oauth.CallbackMalformed, refused.Class == oauth.CallbackWrongState:
+		u.logger.Warn("a response was not a login response; the login stays open", "flow", flow.ID, "error", err)
+		return u.page(callbackIgnored, err)
+	case refused.Class == oauth.CallbackDenied:
+		in.Event = transitions.LoginEnd(u.Snapshot().Data, transitions.LoginDenied)
+	default:
+		in.Event = transitions.LoginEnd(u.Snapshot().Data, transitions.LoginFailed)
+	}
+	before := u.Snapshot().Data.Generation
+	if _, err := u.fire(in); err != nil {
+		return u.page(loginOver, err)
+	}
+	s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool {
+		return !s.Data.HasFlow(flow.ID) || s.Region(states.Credential).State == states.Closed
+	})
+	if err == nil && s.Data.Generation > before && s.Data.Token != nil {
+		return u.page(loggedIn, nil)
+	}
+	if in.Payload.Err == nil {
+		in.Payload.Err = errors.New(s.Data.CredentialError.Text)
+	}
+	return u.page(notLoggedIn, in.Payload.Err)
+}
+
+// late is a response for a login that is over: refused by the machine, and named.
+func (u *Upstream) late(flow *credential.Flow, query url.Values) callback.Page {
+	in := transitions.Input{Event: transitions.CodeReceived, Flow: flow.ID, Actor: fsm.Person}
+	if query.Get("error") != "" {
+		in.Event = transitions.LoginFailed
+	}
+	_, err := u.fire(in)
+	return u.page(loginOver, err)
+}

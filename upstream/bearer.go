@@ -1,0 +1,171 @@
+package upstream
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+	"mcpproxy/upstream/oauth"
+	"mcpproxy/upstream/wire"
+)
+
+// What the server said about a request, when it was not an answer to it. They
+// survive errors.As through the transports above.
+
+// UnauthorizedError says that a request was answered with 401. The request was
+// not carried out.
+type UnauthorizedError struct {
+	Upstream string
+	// Generation of the token that was sent, 0 for none.
+	Generation uint64
+}
+
+func (e *UnauthorizedError) Error() string {
+	if e.Generation == 0 {
+		return e.Upstream + ": the server wants a login (401)"
+	}
+	return fmt.Sprintf("%s: the server refuses the token of generation %d (401)", e.Upstream, e.Generation)
+}
+
+// ScopeError says that the token lacks scopes (403 insufficient_scope). The
+// request was not carried out.
+type ScopeError struct {
+	Upstream string
+	Scopes   []string
+}
+
+func (e *ScopeError) Error() string {
+	return fmt.Sprintf("%s: the token lacks the scope %q; `mcpproxy auth login %s` asks for it", e.Upstream, strings.Join(e.Scopes, " "), e.Upstream)
+}
+
+// UnavailableError says that the server answered 429 or 5xx.
+type UnavailableError struct {
+	Upstream string
+	Status   int
+	// RetryAfter is what the server asked for, or 0.
+	RetryAfter time.Duration
+}
+
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("%s: the server answers %d %s", e.Upstream, e.Status, http.StatusText(e.Status))
+}
+
+// errSessionLost says that the server does not know the session (404). The
+// request was not carried out.
+var errSessionLost = errors.New("the server no longer knows the session")
+
+// bearer puts the current token on each request and turns 401 and 403 into
+// events. It never waits: not for a refresh, not for a person.
+type bearer struct {
+	upstream *Upstream
+	next     http.RoundTripper
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
+	u := b.upstream
+	data := &u.Snapshot().Data
+	request = request.Clone(request.Context())
+	for name, value := range u.config.Headers {
+		request.Header.Set(name, value.Reveal())
+	}
+	var generation uint64
+	if data.Token != nil && strings.EqualFold(request.URL.Scheme+"://"+request.URL.Host, u.config.origin()) {
+		generation = data.Token.Generation
+		request.Header.Set("Authorization", "Bearer "+data.Token.Access.Reveal())
+	}
+	response, err := b.next.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case response.StatusCode == http.StatusUnauthorized:
+		discard(response)
+		u.unauthorized(generation, challengeOf(response))
+		return nil, &UnauthorizedError{Upstream: u.config.Name, Generation: generation}
+	case response.StatusCode == http.StatusForbidden && generation != 0:
+		if challenge := challengeOf(response); challenge.Error == "insufficient_scope" {
+			discard(response)
+			failure := &ScopeError{Upstream: u.config.Name, Scopes: challenge.Scopes}
+			_, _ = u.fire(transitions.Input{Event: transitions.ScopeInsufficient, Payload: transitions.Payload{Generation: generation, Challenge: challenge, Err: failure}})
+			return nil, failure
+		}
+	case response.StatusCode == http.StatusNotFound && request.Header.Get("Mcp-Session-Id") != "":
+		discard(response)
+		return nil, errSessionLost
+	case response.StatusCode == http.StatusTooManyRequests || response.StatusCode >= 500:
+		discard(response)
+		return nil, &UnavailableError{Upstream: u.config.Name, Status: response.StatusCode, RetryAfter: retryAfter(response)}
+	case response.StatusCode >= 400:
+		defer response.Body.Close()
+		body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10)) // what there is of it
+		return nil, &wire.StatusError{Status: response.StatusCode, Body: body}
+	}
+	if generation != 0 && data.Accepted != generation {
+		_, _ = u.fire(transitions.Input{Event: transitions.TokenAccepted, Payload: transitions.Payload{Generation: generation}})
+	}
+	return response, nil
+}
+
+// unauthorized turns a 401 into the event that it is: about no token, about an
+// older one (nothing to say: the caller uses the current one), about the current
+// one, or about one that renewing does not help.
+func (u *Upstream) unauthorized(generation uint64, challenge states.Challenge) {
+	data := &u.Snapshot().Data
+	in := transitions.Input{At: time.Now(), Payload: transitions.Payload{Generation: generation, Challenge: challenge}}
+	switch {
+	case generation == 0:
+		in.Event = transitions.Challenged
+		in.Payload.Err = errors.New("the server answered 401 to a request without a token")
+	case data.Token == nil || data.Token.Generation != generation:
+		return
+	case data.RefusalIsFinal(in.At):
+		in.Event = transitions.TokenRejected
+		in.Payload.Err = fmt.Errorf("the server refuses the token of generation %d, which was issued at %s", generation, data.Token.ObtainedAt.UTC().Format(time.RFC3339))
+	case !data.Token.HasRefresh():
+		in.Event, in.Payload.Reason = transitions.TokenRejected, states.TokenExpired
+		in.Payload.Err = errors.New("the server refuses the token, and there is no refresh token to renew it with")
+	default:
+		in.Event = transitions.TokenRefused
+		in.Payload.Err = fmt.Errorf("the server refuses the token of generation %d", generation)
+	}
+	_, _ = u.fire(in) // a refusal is in the journal; the caller looks at the state
+}
+
+func challengeOf(response *http.Response) states.Challenge {
+	c, _ := oauth.BearerChallenge(response.Header)
+	return states.Challenge{Error: c.Error, Description: c.ErrorDescription, ResourceMetadata: c.ResourceMetadata, Scopes: c.Scopes}
+}
+
+// discard reads a little of a body that nobody wants, so that the connection can
+// be used again.
+func discard(response *http.Response) {
+	_, _ = io.CopyN(io.Discard, response.Body, 64<<10)
+	_ = response.Body.Close()
+}
+
+func retryAfter(response *http.Response) time.Duration {
+	text := response.Header.Get("Retry-After")
+	if seconds, err := strconv.Atoi(text); err == nil && seconds > 0 {
+		return min(time.Duration(seconds)*time.Second, time.Hour)
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return min(max(time.Until(at), 0), time.Hour)
+	}
+	return 0
+}
+
+// NewNetwork returns the transport to MCP servers: enough idle connections for
+// a proxy, and bounds on how long a server may take to begin.
+func NewNetwork() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 512, 64
+	t.TLSHandshakeTimeout = 10 * time.Second
+	return t
+}

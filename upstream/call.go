@@ -1,0 +1,217 @@
+package upstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"mcpproxy/jsonrpc"
+	"mcpproxy/relay"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+	"mcpproxy/upstream/wire"
+)
+
+// tries bounds how often one call is sent: the first time, after a new token,
+// after a new session.
+const tries = 4
+
+// Call implements [relay.Upstream].
+func (u *Upstream) Call(ctx context.Context, call relay.Call) (json.RawMessage, error) {
+	for try := 1; ; try++ {
+		s, conn, err := u.ready(ctx)
+		if err != nil {
+			return nil, err
+		}
+		result, err := conn.Call(ctx, call)
+		if err == nil {
+			return result, nil
+		}
+		var answer *jsonrpc.Error
+		if errors.As(err, &answer) {
+			return nil, answer
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if again, wait := u.again(s, call, err); !again || try == tries {
+			return nil, u.failed(err)
+		} else if wait != nil {
+			if _, err := u.Machine().Wait(ctx, wait); err != nil {
+				return nil, u.slow(err)
+			}
+		}
+	}
+}
+
+// ready waits until the upstream is connected, unless that needs a person.
+func (u *Upstream) ready(ctx context.Context) (*transitions.Snapshot, wire.Conn, error) {
+	for {
+		s := u.Snapshot()
+		if s.Region(states.Connection).State == states.Connected && u.mayServe(s) {
+			if conn, ok := u.connections.Load(s.Data.Connection); ok {
+				return s, conn.(wire.Conn), nil
+			}
+		}
+		if err := u.hopeless(s); err != nil {
+			return nil, nil, err
+		}
+		_, err := u.Machine().Wait(ctx, func(next *transitions.Snapshot) bool { return next != s })
+		if err != nil {
+			return nil, nil, u.slow(err)
+		}
+	}
+}
+
+// mayServe reports whether a request sent now has a token that may work; one
+// that is being replaced is waited for.
+func (u *Upstream) mayServe(s *transitions.Snapshot) bool {
+	if s.Data.Token == nil || s.Data.TokenUsable(time.Now()) {
+		return true
+	}
+	switch s.Region(states.Credential).State {
+	case states.Refreshing, states.RefreshBackoff, states.RefreshPaused:
+		return false
+	case states.Fresh:
+		// Its renewal is due at this moment, if there is one.
+		return !s.Data.Token.HasRefresh()
+	}
+	return true
+}
+
+// hopeless says why waiting would not help, or nil.
+func (u *Upstream) hopeless(s *transitions.Snapshot) error {
+	connection, credential := s.Region(states.Connection).State, s.Region(states.Credential).State
+	switch {
+	case connection == states.Closed:
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the upstream was removed from the configuration, or the proxy is going down", u.config.Name)
+	case connection == states.Disconnected:
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s is disconnected. To connect it, run: mcpproxy upstream connect %s", u.config.Name, u.config.Name)
+	case connection == states.Failed:
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: trying again by itself would not help: %s. When that is mended, run: mcpproxy upstream connect %s", u.config.Name, s.Data.ConnectionError.Text, u.config.Name)
+	case credential == states.RefreshPaused && !s.Data.TokenUsable(time.Now()):
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the access token has expired and renewing it failed: %s. The next attempt is at %s; to try now, run: mcpproxy upstream connect %s",
+			u.config.Name, s.Data.CredentialError.Text, s.Data.RefreshAt.Local().Format(time.TimeOnly), u.config.Name)
+	case connection == states.Connected || connection == states.BackingOff || connection == states.Connecting:
+		return nil
+	case credential == states.LoginRequired:
+		u.propose()
+		if u.Snapshot().Region(states.Credential).State.LoginOpen() {
+			return nil
+		}
+		return u.needsPerson(s)
+	case credential.LoginOpen() && !s.Data.Settings.AutomaticLogin, credential == states.LoggedOut, credential == states.Failed:
+		return u.needsPerson(s)
+	}
+	return nil
+}
+
+// needsPerson says what a person has to do, in the words of the state.
+func (u *Upstream) needsPerson(s *transitions.Snapshot) error {
+	name := u.config.Name
+	why := s.Data.Reason.Doc()
+	switch s.Region(states.Credential).State {
+	case states.LoggedOut:
+		why = "A person logged out."
+	case states.Failed:
+		if s.Data.CredentialError.Text != "" {
+			why += " " + s.Data.CredentialError.Text + "."
+		}
+	case states.AwaitingBrowser, states.Discovering, states.Registering, states.ExchangingCode:
+		why = "A login is open and waits for its page to be completed."
+	}
+	text := fmt.Sprintf("%s needs a login. %s Run: mcpproxy auth login %s", name, why, name)
+	page := ""
+	if u.environment.LoginURL != nil {
+		page = u.environment.LoginURL(name)
+	}
+	if page != "" {
+		text += " (or open " + page + ")"
+	}
+	e := jsonrpc.Errorf(jsonrpc.CodeLoginNeeded, "%s", text)
+	e.Data, _ = json.Marshal(map[string]string{"upstream": name, "state": string(s.Region(states.Credential).State), "command": "mcpproxy auth login " + name, "url": page}) // strings always encode
+	return e
+}
+
+// again decides whether a call is sent once more, and what has to be waited for
+// before.
+func (u *Upstream) again(s *transitions.Snapshot, call relay.Call, err error) (again bool, wait func(*transitions.Snapshot) bool) {
+	var (
+		unauthorized *UnauthorizedError
+		network      *net.OpError
+	)
+	epoch := s.Region(states.Connection).Epoch
+	switch {
+	case errors.As(err, &unauthorized):
+		// The request was not carried out.
+		return true, func(now *transitions.Snapshot) bool { return settled(now, unauthorized.Generation) }
+	case errors.Is(err, errSessionLost):
+		u.connectionEvent(transitions.SessionLost, epoch, err)
+		return true, nil
+	case errors.As(err, &network) && network.Op == "dial":
+		u.connectionEvent(transitions.TransportFailed, epoch, err)
+		return true, nil
+	case errors.Is(err, wire.ErrLost):
+		return call.Safe, nil
+	}
+	return false, nil
+}
+
+// settled reports whether it is clear how it goes on after a 401 about generation.
+func settled(s *transitions.Snapshot, generation uint64) bool {
+	switch s.Region(states.Credential).State {
+	case states.Refreshing, states.RefreshBackoff, states.LoadingToken:
+		return false
+	case states.Fresh:
+		return s.Data.Token != nil && s.Data.Token.Generation != generation
+	}
+	return true
+}
+
+func (u *Upstream) connectionEvent(name transitions.Event, epoch uint64, err error) {
+	in := event(name, err)
+	in.Epoch = epoch  // a connection that came since is not the one that failed
+	_, _ = u.fire(in) // a refusal is in the journal
+}
+
+// failed makes an error for the client of one that the transport had.
+func (u *Upstream) failed(err error) error {
+	var (
+		unauthorized *UnauthorizedError
+		scope        *ScopeError
+	)
+	switch {
+	case errors.As(err, &unauthorized):
+		return u.needsPerson(u.Snapshot())
+	case errors.As(err, &scope):
+		return jsonrpc.Errorf(jsonrpc.CodeLoginNeeded, "%v", scope)
+	}
+	return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the call failed: %v", u.config.Name, err)
+}
+
+// slow says where the upstream is on its way back when a caller's time is over.
+func (u *Upstream) slow(err error) error {
+	s := u.Snapshot()
+	connection, credential := s.Region(states.Connection), s.Region(states.Credential)
+	text := fmt.Sprintf("%s is not connected yet: %s since %s", u.config.Name, states.PhaseOf(connection.State, credential.State), connection.Since.Local().Format(time.TimeOnly))
+	if last := s.Data.ConnectionError.Text; last != "" {
+		text += "; the last attempt: " + last
+	}
+	if !s.Data.RetryAt.IsZero() {
+		text += "; the next one is at " + s.Data.RetryAt.Local().Format(time.TimeOnly)
+	}
+	return fmt.Errorf("%w: %w", jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s", text), err)
+}
+
+// Notify implements [relay.Upstream].
+func (u *Upstream) Notify(ctx context.Context, method string, params json.RawMessage) error {
+	s := u.Snapshot()
+	conn, ok := u.connections.Load(s.Data.Connection)
+	if !ok || s.Region(states.Connection).State != states.Connected {
+		return fmt.Errorf("%s is not connected; the notification %s was not sent", u.config.Name, method)
+	}
+	return conn.(wire.Conn).Notify(ctx, method, params)
+}

@@ -1,0 +1,121 @@
+package upstream
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+
+	"mcpproxy/credential"
+	"mcpproxy/states"
+)
+
+// Transport is how an upstream is spoken to.
+type Transport string
+
+// The transports.
+const (
+	HTTP  Transport = "http"  // streamable HTTP (MCP 2025-03-26 and later)
+	SSE   Transport = "sse"   // HTTP with server-sent events (MCP 2024-11-05)
+	Stdio Transport = "stdio" // a child process
+)
+
+// Config is one upstream as the configuration file has it. It is a value and
+// must not be changed once it was given to a Manager.
+type Config struct {
+	Name      string
+	Transport Transport
+	// URL of the MCP endpoint, for HTTP and SSE.
+	URL string
+	// Headers are sent with each request. An Authorization header among them
+	// makes OAuth unnecessary.
+	Headers map[string]credential.Secret
+	// Command, Args, Env and Dir start the child process, for Stdio.
+	Command string
+	Args    []string
+	Env     map[string]credential.Secret
+	Dir     string
+
+	OAuth OAuth
+	// Settings are the deciding parts; the zero value means [states.DefaultSettings].
+	Settings states.Settings
+}
+
+// OAuth is what the configuration says about the login of one upstream. The zero
+// value discovers everything.
+type OAuth struct {
+	// Disabled: a 401 is an error and never a reason to log in.
+	Disabled     bool
+	ClientID     string
+	ClientSecret credential.Secret
+	// AuthMethod is the token_endpoint_auth_method for ClientID.
+	AuthMethod string
+	// Scopes override what the challenge and the metadata say.
+	Scopes []string
+	// Issuer, if set, is the only authorization server that is used.
+	Issuer string
+	// ClientMetadataURL is the client_id to use where the server takes client ID
+	// metadata documents.
+	ClientMetadataURL string
+	// CallbackPort is the loopback port of the redirect address; 0 takes a free one.
+	CallbackPort int
+	// AuthorizationParameters are added to the authorization request.
+	AuthorizationParameters map[string]string
+	// SendScopeOnRefresh and OmitResource suit authorization servers that insist.
+	SendScopeOnRefresh bool
+	OmitResource       bool
+	// LegacyFallback uses default endpoints where there is no metadata at all
+	// (MCP 2025-03-26).
+	LegacyFallback bool
+}
+
+// usesOAuth reports whether a login may be needed at all.
+func (c *Config) usesOAuth() bool {
+	if c.Transport == Stdio || c.OAuth.Disabled {
+		return false
+	}
+	for name := range c.Headers {
+		if strings.EqualFold(name, "Authorization") {
+			return false
+		}
+	}
+	return true
+}
+
+// origin is the scheme, host and port that tokens may be sent to.
+func (c *Config) origin() string {
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Scheme + "://" + u.Host)
+}
+
+// Equal reports whether two configurations of an upstream are the same, so that
+// a reload need not touch it.
+func (c *Config) Equal(other *Config) bool {
+	return c.Name == other.Name && c.Transport == other.Transport && c.URL == other.URL &&
+		equalMaps(c.Headers, other.Headers) && c.Command == other.Command && slices.Equal(c.Args, other.Args) &&
+		equalMaps(c.Env, other.Env) && c.Dir == other.Dir && c.OAuth.equal(&other.OAuth) && c.Settings == other.Settings
+}
+
+func (o *OAuth) equal(other *OAuth) bool {
+	a, b := *o, *other
+	if !slices.Equal(a.Scopes, b.Scopes) || !equalMaps(a.AuthorizationParameters, b.AuthorizationParameters) {
+		return false
+	}
+	return a.Disabled == b.Disabled && a.ClientID == b.ClientID && a.ClientSecret == b.ClientSecret && a.AuthMethod == b.AuthMethod &&
+		a.Issuer == b.Issuer && a.ClientMetadataURL == b.ClientMetadataURL && a.CallbackPort == b.CallbackPort &&
+		a.SendScopeOnRefresh == b.SendScopeOnRefresh && a.OmitResource == b.OmitResource && a.LegacyFallback == b.LegacyFallback
+}
+
+func equalMaps[V comparable](a, b map[string]V) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for key, value := range a {
+		if other, ok := b[key]; !ok || other != value {
+			return false
+		}
+	}
+	return true
+}

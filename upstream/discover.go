@@ -1,0 +1,60 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"mcpproxy/credential"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+	"mcpproxy/upstream/oauth"
+)
+
+// discover finds the authorization server of the resource.
+func (u *Upstream) discover(ctx context.Context, order transitions.Order) transitions.Input {
+	challenge := order.Snapshot.Data.Challenge
+	found, err := oauth.Discover(ctx, u.environment.Authorization, oauth.DiscoveryRequest{
+		ServerURL:        u.config.URL,
+		Challenge:        oauth.Challenge{ResourceMetadata: challenge.ResourceMetadata, Scopes: challenge.Scopes},
+		ConfiguredIssuer: u.config.OAuth.Issuer,
+		LegacyFallback:   u.config.OAuth.LegacyFallback,
+	})
+	switch {
+	case err == nil:
+		return transitions.Input{Event: transitions.Discovered, Flow: order.Snapshot.Data.FlowID, Payload: transitions.Payload{Discovery: &found}}
+	case ctx.Err() != nil:
+		return nothing
+	}
+	if class, _ := classOf(err); class == oauth.NotOAuth {
+		return u.loginEnd(order, transitions.NotOAuth, states.NotOAuth, err)
+	}
+	return u.loginEnd(order, transitions.DiscoveryFailed, states.DiscoveryFailed, err)
+}
+
+// preregistered is the client identity that the configuration gives, or nil.
+func (u *Upstream) preregistered(issuer string) *credential.Registration {
+	given := u.config.OAuth
+	if given.ClientID == "" {
+		return nil
+	}
+	method := given.AuthMethod
+	if method == "" {
+		method = "none"
+		if !given.ClientSecret.IsZero() {
+			method = "client_secret_basic"
+		}
+	}
+	return &credential.Registration{Issuer: issuer, Source: credential.SourcePreregistered, ClientID: given.ClientID, Secret: given.ClientSecret, AuthMethod: method}
+}
+
+var errNoDiscovery = errors.New("nothing is known about the authorization server; this is an error in mcpproxy")
+
+// wantedScopes are those of before, those the server said are missing and those
+// it asked for now.
+func wantedScopes(d *states.Data) (previous, challenged []string) {
+	if d.Token != nil {
+		previous = slices.Clone(d.Token.Scopes)
+	}
+	return states.Union(previous, d.Scopes), d.Challenge.Scopes
+}

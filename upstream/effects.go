@@ -1,0 +1,61 @@
+package upstream
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+)
+
+// effects are the jobs of the graph, by name. Each ends in one event.
+func (u *Upstream) effects() map[string]transitions.Effect {
+	return map[string]transitions.Effect{
+		transitions.JobConnect:      u.connect,
+		transitions.JobWatch:        u.watch,
+		transitions.JobLoad:         u.load,
+		transitions.JobRefresh:      u.refresh,
+		transitions.JobDiscover:     u.discover,
+		transitions.JobRegister:     u.register,
+		transitions.JobAwaitBrowser: u.awaitBrowser,
+		transitions.JobExchange:     u.exchange,
+		transitions.JobLogOut:       u.logOut,
+	}
+}
+
+// nothing is the outcome of a job whose state was left.
+var nothing = transitions.Input{}
+
+// event is an outcome that carries nothing but its name and what went wrong.
+func event(name transitions.Event, err error) transitions.Input {
+	return transitions.Input{Event: name, Payload: transitions.Payload{Err: err}}
+}
+
+// loginEnd is the outcome of a login's job that failed: the login is over, and
+// the earlier token goes on where there is one.
+func (u *Upstream) loginEnd(order transitions.Order, failed transitions.Event, reason states.Reason, err error) transitions.Input {
+	data := &u.Snapshot().Data
+	in := event(transitions.LoginEnd(*data, failed), err)
+	in.Flow = order.Snapshot.Data.FlowID
+	in.Payload.Reason = reason
+	return in
+}
+
+// keepTrying repeats what only the disk can refuse until it works, ctx ends or
+// the attempts are used up.
+func (u *Upstream) keepTrying(ctx context.Context, what string, write func() error) error {
+	var err error
+	for attempt := range 5 {
+		if err = write(); err == nil || !retriable(err) {
+			return err
+		}
+		u.logger.Error("writing to the store failed; trying again", slog.String("what", what), slog.Int("attempt", attempt+1), slog.Any("error", err))
+		select {
+		case <-time.After(time.Duration(attempt+1) * 200 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
+	return err
+}

@@ -1,0 +1,138 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+
+	"github.com/google/uuid"
+)
+
+// Progress is told to whoever began or joined a login.
+type Progress struct {
+	// Flow is the authorization flow's id.
+	Flow string
+	// URL is the page that the person has to visit. It is for the person's eyes.
+	URL string
+	// Opened says what became of opening the browser; empty while that is not known.
+	Opened string
+	// Deadline is until when the login can be completed.
+	Deadline time.Time
+}
+
+// ErrNoLogin says that an upstream has no login.
+var ErrNoLogin = errors.New("no login is needed")
+
+// LoginError says why a login ended without a token.
+type LoginError struct {
+	Upstream string
+	Flow     string
+	State    states.State
+	Reason   states.Reason
+	Detail   string
+}
+
+func (e *LoginError) Error() string {
+	text := fmt.Sprintf("%s: not logged in (%s)", e.Upstream, e.State)
+	if doc := e.Reason.Doc(); doc != "" {
+		text += ": " + doc
+	}
+	if e.Detail != "" {
+		text += " " + e.Detail + "."
+	}
+	if e.Flow != "" {
+		text += " Flow " + e.Flow + "."
+	}
+	return text
+}
+
+// Login begins a login for a person, or joins the one that is open and shows its
+// page again, and waits for the outcome. progress, if not nil, is told the URL as
+// soon as it is known and once more when the browser was opened. When ctx ends
+// first the login stays open. It returns a [*LoginError] when the login ended
+// without a token, and an error that wraps [ErrNoLogin] where there is none.
+func (u *Upstream) Login(ctx context.Context, progress func(Progress)) error {
+	if !u.config.usesOAuth() {
+		return fmt.Errorf("%s: %w: the configuration gives the credential, or the transport needs none", u.config.Name, ErrNoLogin)
+	}
+	if err := u.loaded(ctx); err != nil {
+		return err
+	}
+	generation := u.Snapshot().Data.Generation
+	if _, err := u.fire(transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: uuid.NewString()}); err != nil {
+		return err
+	}
+	return u.awaitLogin(ctx, generation, progress)
+}
+
+// loaded waits until the store was read, which it causes where nobody has.
+func (u *Upstream) loaded(ctx context.Context) error {
+	if u.Snapshot().Region(states.Credential).State == states.Unloaded {
+		if _, err := u.fire(transitions.Input{Event: transitions.CredentialDemanded, Actor: fsm.Person}); err != nil {
+			return err
+		}
+	}
+	_, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool {
+		state := s.Region(states.Credential).State
+		return state != states.Unloaded && state != states.LoadingToken
+	})
+	return err
+}
+
+// awaitLogin follows the login that is open, or about to be, to its end.
+func (u *Upstream) awaitLogin(ctx context.Context, generation uint64, progress func(Progress)) error {
+	var told Progress
+	over := func(s *transitions.Snapshot) bool {
+		state := s.Region(states.Credential).State
+		return !state.LoginOpen() && !slices.Contains(s.Postponed(), transitions.LoginRequested)
+	}
+	for {
+		s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool { return over(s) || progressOf(s) != told })
+		if err != nil {
+			return fmt.Errorf("%s: the login is still open (%s) and can be completed until %s: %w",
+				u.config.Name, s.Region(states.Credential).State, told.Deadline.Local().Format(time.TimeOnly), err)
+		}
+		if over(s) {
+			return u.loginOutcome(s, generation, told.Flow)
+		}
+		if told = progressOf(s); progress != nil && told.URL != "" {
+			progress(told)
+		}
+	}
+}
+
+func progressOf(s *transitions.Snapshot) Progress {
+	if s.Data.Flow == nil {
+		return Progress{}
+	}
+	return Progress{Flow: s.Data.Flow.ID, URL: s.Data.Flow.AuthorizationURL.Reveal(), Opened: s.Data.Opened, Deadline: s.Data.Flow.Deadline}
+}
+
+func (u *Upstream) loginOutcome(s *transitions.Snapshot, generation uint64, flow string) error {
+	if s.Data.Token != nil && s.Data.Generation > generation {
+		return nil
+	}
+	return &LoginError{Upstream: u.config.Name, Flow: flow, State: s.Region(states.Credential).State, Reason: s.Data.Reason, Detail: s.Data.CredentialError.Text}
+}
+
+// CancelLogin gives the open login up.
+func (u *Upstream) CancelLogin() error {
+	s := u.Snapshot()
+	event := transitions.LoginEnd(s.Data, transitions.LoginCancelled)
+	_, err := u.fire(transitions.Input{Event: event, Actor: fsm.Person, Flow: s.Data.FlowID, Payload: transitions.Payload{Err: errors.New("a person gave the login up")}})
+	return err
+}
+
+// propose begins a login without a person having asked, where the configuration
+// allows it and the machine's own limit does. A refusal is in the journal.
+func (u *Upstream) propose() {
+	if u.Snapshot().Data.Settings.AutomaticLogin {
+		_, _ = u.fire(transitions.Input{Event: transitions.LoginProposed, Flow: uuid.NewString()})
+	}
+}

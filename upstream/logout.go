@@ -1,0 +1,67 @@
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"mcpproxy/credential"
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+	"mcpproxy/upstream/oauth"
+)
+
+// revocationLimit bounds the courtesy of telling the authorization server.
+const revocationLimit = 10 * time.Second
+
+// logOut erases the credential here first and then revokes it there (RFC 7009)
+// as far as the server answers.
+func (u *Upstream) logOut(ctx context.Context, _ transitions.Order) transitions.Input {
+	stored, err := u.environment.Store.Load(u.config.Name)
+	if err != nil {
+		u.logger.Warn("the credential could not be read and is erased without being revoked", "error", err)
+	}
+	var registration credential.Registration
+	if stored.Token != nil {
+		registration, err = u.registrationOf(stored.Token)
+		if err != nil {
+			u.logger.Warn("the token is erased without being revoked", "error", err)
+			stored.Token = nil
+		}
+	}
+	if err := u.environment.Store.Logout(u.config.Name, credential.LogoutMark{At: time.Now().UTC()}); err != nil {
+		return event(transitions.LogoutFailed, fmt.Errorf("the credential could not be erased from the store: %w", err))
+	}
+	if stored.Token != nil && stored.Token.RevocationEndpoint != "" {
+		limited, cancel := context.WithTimeout(ctx, revocationLimit)
+		defer cancel()
+		if err := oauth.Revoke(limited, u.environment.Authorization, *stored.Token, registration); err != nil {
+			u.logger.Warn("the token is erased here, but the authorization server did not confirm its revocation", "error", err)
+		}
+	}
+	return transitions.Input{Event: transitions.LogoutDone}
+}
+
+// Logout erases the credential and holds until a person logs in again. It
+// returns when that is done, or an error that says what stands in the way.
+func (u *Upstream) Logout(ctx context.Context) error {
+	out, err := u.fire(transitions.Input{Event: transitions.LogoutRequested, Actor: fsm.Person})
+	if err != nil || out.Disposition == fsm.Ignored {
+		return err
+	}
+	s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool {
+		switch s.Region(states.Credential).State {
+		case states.LoggedOut, states.Failed, states.Closed:
+			return true
+		}
+		return false
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: the logout was asked for and is not done yet (%s): %w", u.config.Name, s.Region(states.Credential).State, err)
+	case s.Region(states.Credential).State != states.LoggedOut:
+		return fmt.Errorf("%s: the logout failed: %s", u.config.Name, s.Data.CredentialError.Text)
+	}
+	return nil
+}

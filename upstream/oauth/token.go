@@ -1,0 +1,169 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"mcpproxy/credential"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+)
+
+func style(method string) oauth2.AuthStyle {
+	if method == "client_secret_basic" {
+		return oauth2.AuthStyleInHeader
+	}
+	return oauth2.AuthStyleInParams
+}
+
+// Exchange redeems an authorization code (RFC 6749 section 4.1.3), once.
+func Exchange(ctx context.Context, hc *http.Client, f credential.Flow, code credential.Secret, generation uint64) (credential.Token, error) {
+	r := f.Registration
+	config := oauth2.Config{ClientID: r.ClientID, ClientSecret: r.Secret.Reveal(), RedirectURL: f.RedirectURI,
+		Endpoint: oauth2.Endpoint{TokenURL: f.TokenEndpoint, AuthStyle: style(r.AuthMethod)}}
+	options := []oauth2.AuthCodeOption{oauth2.VerifierOption(f.Verifier.Reveal())}
+	if f.Resource != "" {
+		options = append(options, oauth2.SetAuthURLParam("resource", f.Resource))
+	}
+	sentAt := time.Now().UTC()
+	answer, err := requestToken(ctx, hc, "the code exchange", f.TokenEndpoint, []credential.Secret{code, f.Verifier, r.Secret}, func(ctx context.Context) (*oauth2.Token, error) {
+		return config.Exchange(ctx, code.Reveal(), options...)
+	})
+	if err != nil {
+		return credential.Token{}, err
+	}
+	token := credential.Token{Generation: generation, RequestedScopes: f.Scopes, Scopes: f.Scopes, Issuer: f.Issuer, TokenEndpoint: f.TokenEndpoint,
+		RevocationEndpoint: f.RevocationEndpoint, Resource: f.Resource, ClientID: r.ClientID, AuthMethod: r.AuthMethod}
+	return take(token, answer, sentAt), nil
+}
+
+// RefreshOptions suit authorization servers that insist.
+type RefreshOptions struct {
+	SendScope    bool
+	OmitResource bool
+}
+
+// Refresh sends the refresh token once (RFC 6749 section 6) and returns the
+// token of the next generation. A server that returns no new refresh token lets
+// the old one go on.
+func Refresh(ctx context.Context, hc *http.Client, t credential.Token, registration credential.Registration, o RefreshOptions) (credential.Token, error) {
+	parameters := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {t.Refresh.Reveal()}}
+	if t.Resource != "" && !o.OmitResource {
+		parameters.Set("resource", t.Resource)
+	}
+	if o.SendScope && len(t.Scopes) > 0 {
+		parameters.Set("scope", strings.Join(t.Scopes, " "))
+	}
+	// x/oauth2's own refresh cannot send a resource indicator; its client
+	// credentials request with another grant_type is the same request.
+	config := clientcredentials.Config{ClientID: registration.ClientID, ClientSecret: registration.Secret.Reveal(), TokenURL: t.TokenEndpoint,
+		AuthStyle: style(registration.AuthMethod), EndpointParams: parameters}
+	sentAt := time.Now().UTC()
+	answer, err := requestToken(ctx, hc, "the refresh", t.TokenEndpoint, []credential.Secret{t.Refresh, t.Access, registration.Secret}, config.Token)
+	if err != nil {
+		return credential.Token{}, err
+	}
+	next := t
+	next.Generation++
+	return take(next, answer, sentAt), nil
+}
+
+// take fills a token from an answer (RFC 6749 section 5.1).
+func take(t credential.Token, answer *oauth2.Token, sentAt time.Time) credential.Token {
+	t.Access, t.Type, t.ObtainedAt, t.ExpiresAt = credential.NewSecret(answer.AccessToken), "Bearer", sentAt, time.Time{}
+	if answer.RefreshToken != "" {
+		t.Refresh = credential.NewSecret(answer.RefreshToken)
+	}
+	if answer.ExpiresIn > 0 {
+		// Counted from when the request was sent, so that it is never too late.
+		t.ExpiresAt = sentAt.Add(time.Duration(min(answer.ExpiresIn, 10*365*24*3600)) * time.Second)
+	}
+	if scope, ok := answer.Extra("scope").(string); ok && scope != "" {
+		t.Scopes = strings.Fields(scope)
+		slices.Sort(t.Scopes)
+	}
+	return t
+}
+
+// requestToken performs a token request and classifies its failure.
+func requestToken(ctx context.Context, hc *http.Client, operation, endpoint string, secrets []credential.Secret, request func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
+	failure := &Error{Operation: operation, URL: where(endpoint)}
+	if err := checkURL(endpoint); err != nil {
+		failure.Class, failure.Err = Misconfigured, err
+		return nil, failure
+	}
+	ctx, sent := traced(ctx)
+	answer, err := request(context.WithValue(ctx, oauth2.HTTPClient, hc))
+	if err == nil {
+		if answer.TokenType != "" && !strings.EqualFold(answer.TokenType, "bearer") {
+			failure.Class, failure.Err = Unsupported, errors.New("the token is of the type "+clean(answer.TokenType)+", and only Bearer is supported")
+			return nil, failure
+		}
+		return answer, nil
+	}
+	return nil, classify(failure, err, sent, secrets)
+}
+
+func classify(failure *Error, err error, sent *atomic.Bool, secrets []credential.Secret) *Error {
+	var answered *oauth2.RetrieveError
+	if !errors.As(err, &answered) {
+		failure.Class, failure.Err = classOfNetwork(err, sent.Load()), errors.New(clean(stripURL(err).Error(), secrets...))
+		return failure
+	}
+	failure.Status, failure.RetryAfter = answered.Response.StatusCode, retryAfter(answered.Response.Header)
+	failure.Code, failure.Description = clean(answered.ErrorCode, secrets...), clean(answered.ErrorDescription, secrets...)
+	failure.Class = classOfStatus(failure.Status)
+	if failure.Class != Transient && failure.Code != "" {
+		failure.Class = classOfCode(answered.ErrorCode)
+	}
+	return failure
+}
+
+// Revoke asks the authorization server to forget the grant (RFC 7009): the
+// refresh token, or the access token where there is none.
+func Revoke(ctx context.Context, hc *http.Client, t credential.Token, registration credential.Registration) error {
+	secret, hint := t.Refresh, "refresh_token"
+	if secret.IsZero() {
+		secret, hint = t.Access, "access_token"
+	}
+	failure := &Error{Operation: "the revocation", URL: where(t.RevocationEndpoint)}
+	form := url.Values{"token": {secret.Reveal()}, "token_type_hint": {hint}}
+	if registration.AuthMethod != "client_secret_basic" {
+		form.Set("client_id", registration.ClientID)
+		if !registration.Secret.IsZero() {
+			form.Set("client_secret", registration.Secret.Reveal())
+		}
+	}
+	err := checkURL(t.RevocationEndpoint)
+	if err != nil {
+		failure.Class, failure.Err = Misconfigured, err
+		return failure
+	}
+	ctx, sent := traced(ctx)
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.RevocationEndpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		failure.Class, failure.Err = Misconfigured, err
+		return failure
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if registration.AuthMethod == "client_secret_basic" {
+		request.SetBasicAuth(url.QueryEscape(registration.ClientID), url.QueryEscape(registration.Secret.Reveal()))
+	}
+	response, err := hc.Do(request)
+	if err != nil {
+		failure.Class, failure.Err = classOfNetwork(err, sent.Load()), stripURL(err)
+		return failure
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return refusal("the revocation", t.RevocationEndpoint, response, secret, registration.Secret)
+	}
+	return nil
+}

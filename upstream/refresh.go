@@ -1,0 +1,181 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mcpproxy/credential"
+	"mcpproxy/states"
+	"mcpproxy/store"
+	"mcpproxy/transitions"
+	"mcpproxy/upstream/oauth"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/google/uuid"
+)
+
+// refreshPause is the first pause between two attempts, longestRefreshPause the
+// longest.
+const (
+	refreshPause        = 500 * time.Millisecond
+	longestRefreshPause = 5 * time.Minute
+)
+
+// refresh sends the refresh token once: the intent is on disk before the request
+// and the new token is before anything uses it.
+func (u *Upstream) refresh(ctx context.Context, order transitions.Order) transitions.Input {
+	data := &order.Snapshot.Data
+	token := data.Token
+	intent := credential.Intent{ID: uuid.NewString(), Generation: token.Generation, StartedAt: time.Now().UTC()}
+	if data.Uncertain != nil {
+		intent.ID = data.Uncertain.ID // the intent of the attempt whose outcome is not known
+	}
+	registration, err := u.registrationOf(token)
+	if err != nil {
+		return event(transitions.TokenUnsaved, err)
+	}
+	if err := u.environment.Store.BeginRefresh(u.config.Name, intent); err != nil {
+		var exists *store.IntentExistsError
+		if !errors.As(err, &exists) {
+			return event(transitions.TokenUnsaved, fmt.Errorf("the refresh was not sent, as it could not be noted on disk before: %w", err))
+		}
+		return u.lost(order, &exists.Intent, err)
+	}
+	// A request that was sent is never given up: not for a deadline that strikes
+	// now, not for a shutdown. The client's own timeout bounds it.
+	renewed, err := oauth.Refresh(context.WithoutCancel(ctx), u.environment.Authorization, *token, registration,
+		oauth.RefreshOptions{SendScope: u.config.OAuth.SendScopeOnRefresh, OmitResource: u.config.OAuth.OmitResource})
+	if err != nil {
+		return u.refreshFailed(order, intent, registration, err)
+	}
+	return u.keepRenewed(ctx, token, renewed)
+}
+
+func (u *Upstream) keepRenewed(ctx context.Context, token *credential.Token, renewed credential.Token) transitions.Input {
+	err := u.keepTrying(ctx, "the renewed token", func() error {
+		return u.environment.Store.SaveToken(u.config.Name, renewed, token.Generation)
+	})
+	if err != nil {
+		return event(transitions.TokenUnsaved, fmt.Errorf("the renewed token could not be written to the store and is lost: %w", err))
+	}
+	return transitions.Input{Event: transitions.Refreshed, Payload: transitions.Payload{Token: &renewed}}
+}
+
+// registrationOf is the client identity that the token was issued to.
+func (u *Upstream) registrationOf(token *credential.Token) (credential.Registration, error) {
+	if given := u.preregistered(token.Issuer); given != nil && given.ClientID == token.ClientID {
+		return *given, nil
+	}
+	stored, err := u.environment.Store.Registration(token.Issuer)
+	if err != nil {
+		return credential.Registration{}, fmt.Errorf("the client registration could not be read: %w", err)
+	}
+	if stored != nil && stored.ClientID == token.ClientID {
+		return *stored, nil
+	}
+	// A public client needs no more than its id.
+	return credential.Registration{Issuer: token.Issuer, ClientID: token.ClientID, AuthMethod: token.AuthMethod, Source: credential.SourceDynamic}, nil
+}
+
+// refreshFailed turns the one classified error into the one event that it is.
+func (u *Upstream) refreshFailed(order transitions.Order, intent credential.Intent, registration credential.Registration, err error) transitions.Input {
+	class, pause := classOf(err)
+	switch class {
+	case oauth.Ambiguous:
+		return u.lost(order, &intent, err)
+	case oauth.InvalidGrant:
+		return u.refreshTokenRefused(order, err)
+	case oauth.InvalidClient:
+		return u.clientRefused(registration, err)
+	case oauth.NotSent, oauth.Transient:
+		return u.postpone(order, intent, pause, err)
+	}
+	// Any other refusal was an answer: the refresh token was not used.
+	return u.postpone(order, intent, max(pause, time.Minute), err)
+}
+
+// lost is a refresh without an answer: the server may have replaced the refresh
+// token. It is sent once more, when the access token no longer works, and not a
+// third time.
+func (u *Upstream) lost(order transitions.Order, intent *credential.Intent, err error) transitions.Input {
+	data := &order.Snapshot.Data
+	if data.Uncertain != nil {
+		if saved := u.environment.Store.DropRefresh(u.config.Name, data.Token.Generation); saved != nil {
+			return event(transitions.TokenUnsaved, saved)
+		}
+		in := event(transitions.RefreshRejected, fmt.Errorf("the refresh token was sent twice without an answer and is given up: %w", err))
+		in.Payload.Reason = states.RotationLost
+		return in
+	}
+	now := time.Now()
+	in := event(uncertain(u.Snapshot().Data.TokenUsable(now)), err)
+	in.Payload.Intent = intent
+	in.Payload.RetryAt = now.Add(refreshPause)
+	return in
+}
+
+func (u *Upstream) refreshTokenRefused(order transitions.Order, err error) transitions.Input {
+	data := &order.Snapshot.Data
+	if saved := u.environment.Store.DropRefresh(u.config.Name, data.Token.Generation); saved != nil {
+		return event(transitions.TokenUnsaved, saved)
+	}
+	in := event(transitions.RefreshRejected, err)
+	in.Payload.Reason = reasonOf(data)
+	if u.Snapshot().Data.TokenUsable(time.Now()) {
+		in.Event = transitions.RefreshTokenLost
+	}
+	return in
+}
+
+// clientRefused erases a registration that the server has forgotten.
+func (u *Upstream) clientRefused(registration credential.Registration, err error) transitions.Input {
+	if registration.Source != credential.SourceDynamic {
+		return event(transitions.ClientRejected, err)
+	}
+	if erased := u.environment.Store.DeleteRegistration(registration.Issuer, registration.ClientID); erased != nil {
+		return event(transitions.TokenUnsaved, erased)
+	}
+	return event(transitions.ClientForgotten, err)
+}
+
+// postpone plans the next attempt with the same refresh token.
+func (u *Upstream) postpone(order transitions.Order, intent credential.Intent, pause time.Duration, err error) transitions.Input {
+	data := &order.Snapshot.Data
+	if data.Uncertain == nil {
+		// The refresh token is known not to have been used.
+		if saved := u.environment.Store.EndRefresh(u.config.Name, intent.ID); saved != nil {
+			return event(transitions.TokenUnsaved, saved)
+		}
+	}
+	in := event(transitions.RefreshFailed, err)
+	if data.RefreshAttempts+1 >= data.Settings.RefreshAttempts {
+		in.Event, pause = transitions.RefreshExhausted, max(pause, time.Minute)
+	}
+	in.Payload.RetryAt = time.Now().Add(max(pause, nthPause(data.RefreshAttempts, refreshPause, longestRefreshPause)))
+	return in
+}
+
+// nthPause is the exponential pause with jitter after n failures.
+func nthPause(n int, first, longest time.Duration) time.Duration {
+	exponential := backoff.NewExponentialBackOff(backoff.WithInitialInterval(first), backoff.WithMaxInterval(longest), backoff.WithMultiplier(2), backoff.WithMaxElapsedTime(0))
+	var pause time.Duration
+	for range min(n, 32) + 1 {
+		pause = exponential.NextBackOff()
+	}
+	return pause
+}
+
+func classOf(err error) (oauth.Class, time.Duration) {
+	var classified *oauth.Error
+	if errors.As(err, &classified) {
+		return classified.Class, classified.RetryAfter
+	}
+	return oauth.Ambiguous, 0
+}
+
+// retriable reports whether writing again may work.
+func retriable(err error) bool {
+	return !errors.Is(err, store.ErrGeneration) && !errors.Is(err, store.ErrCorrupt)
+}

@@ -1,0 +1,134 @@
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"mcpproxy/credential"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+	"mcpproxy/upstream/callback"
+	"mcpproxy/upstream/oauth"
+)
+
+// register obtains a redirect address and a client identity, and puts the flow
+// on disk before any browser opens.
+func (u *Upstream) register(ctx context.Context, order transitions.Order) transitions.Input {
+	discovery := order.Cause.Payload.Discovery
+	if discovery == nil {
+		return u.loginEnd(order, transitions.RegistrationFailed, states.Crashed, errNoDiscovery)
+	}
+	known, err := u.environment.Store.Registration(discovery.Issuer)
+	if err != nil {
+		return u.loginEnd(order, transitions.RegistrationFailed, states.StoreFailed, err)
+	}
+	reservation, err := u.environment.Callback.Reserve(ctx, u.port(known))
+	if err != nil && known != nil && u.config.OAuth.CallbackPort == 0 {
+		// Authorization servers take any loopback port (RFC 8252 section 7.3), and one
+		// that does not gets a registration with the new one.
+		reservation, err = u.environment.Callback.Reserve(ctx, 0)
+	}
+	if err != nil {
+		return u.loginEnd(order, transitions.ListenerFailed, states.ListenerFailed, err)
+	}
+	defer reservation.Release()
+	registration, err := u.identity(ctx, order, discovery, known, reservation)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nothing
+		}
+		return u.registrationFailed(order, err)
+	}
+	return u.beginFlow(order, discovery, registration, reservation)
+}
+
+func (u *Upstream) registrationFailed(order transitions.Order, err error) transitions.Input {
+	switch class, _ := classOf(err); class {
+	case oauth.NotSent, oauth.Ambiguous, oauth.Transient:
+		return u.loginEnd(order, transitions.RegistrationFailed, states.RegistrationFailed, err)
+	}
+	return u.loginEnd(order, transitions.RegistrationRejected, states.RegistrationFailed, err)
+}
+
+// port is the one that the configuration or an earlier registration names, or 0.
+func (u *Upstream) port(known *credential.Registration) int {
+	if u.config.OAuth.CallbackPort != 0 || known == nil || known.Source != credential.SourceDynamic {
+		return u.config.OAuth.CallbackPort
+	}
+	for _, text := range known.RedirectURIs {
+		if redirect, err := url.Parse(text); err == nil {
+			if port, err := strconv.Atoi(redirect.Port()); err == nil {
+				return port
+			}
+		}
+	}
+	return 0
+}
+
+// identity is the configured client, the registration of before, or a new one.
+// Upstreams of the same authorization server share one registration.
+func (u *Upstream) identity(ctx context.Context, order transitions.Order, d *credential.Discovery, known *credential.Registration, reservation *callback.Reservation) (credential.Registration, error) {
+	data := &order.Snapshot.Data
+	given := u.preregistered(d.Issuer)
+	if given == nil && reusable(known, data.DoubtfulClient, reservation.RedirectURI(), time.Now()) {
+		return *known, nil
+	}
+	request := oauth.RegistrationRequest{
+		Preregistered:       given,
+		ClientIDMetadataURL: u.config.OAuth.ClientMetadataURL,
+		RedirectURIs:        []string{reservation.RedirectURI()},
+		ClientName:          "mcpproxy",
+		Scopes:              u.config.OAuth.Scopes,
+	}
+	made, err, _ := u.environment.registering.Do(d.Issuer+" "+reservation.RedirectURI()+" "+u.config.OAuth.ClientID, func() (any, error) {
+		registration, err := oauth.Register(ctx, u.environment.Authorization, *d, request)
+		if err != nil || registration.Source == credential.SourcePreregistered {
+			return registration, err
+		}
+		if err := u.environment.Store.SaveRegistration(registration); err != nil {
+			return registration, fmt.Errorf("the client registration could not be written to the store: %w", err)
+		}
+		return registration, nil
+	})
+	if err != nil {
+		return credential.Registration{}, err
+	}
+	return made.(credential.Registration), nil
+}
+
+// reusable reports whether a stored registration serves a new flow.
+func reusable(known *credential.Registration, doubtful, redirect string, now time.Time) bool {
+	switch {
+	case known == nil || known.Source != credential.SourceDynamic || known.ClientID == doubtful:
+		return false
+	case !known.SecretExpiresAt.IsZero() && now.After(known.SecretExpiresAt):
+		return false
+	}
+	return slices.Contains(known.RedirectURIs, redirect)
+}
+
+// beginFlow writes the flow to disk; its page may be shown from then on.
+func (u *Upstream) beginFlow(order transitions.Order, d *credential.Discovery, registration credential.Registration, reservation *callback.Reservation) transitions.Input {
+	data := &order.Snapshot.Data
+	previous, challenged := wantedScopes(data)
+	flow, err := oauth.NewFlow(*d, registration, oauth.FlowRequest{
+		RedirectURI:      reservation.RedirectURI(),
+		ConfiguredScopes: u.config.OAuth.Scopes,
+		ChallengeScopes:  challenged,
+		PreviousScopes:   previous,
+		Parameters:       u.config.OAuth.AuthorizationParameters,
+		Lifetime:         data.Settings.LoginDeadline,
+	})
+	if err != nil {
+		return u.registrationFailed(order, err)
+	}
+	flow.ID = data.FlowID
+	if err := u.environment.Store.SaveFlow(u.config.Name, flow); err != nil {
+		return u.loginEnd(order, transitions.RegistrationFailed, states.StoreFailed, fmt.Errorf("the login could not be written to the store, so it was not begun: %w", err))
+	}
+	return transitions.Input{Event: transitions.Registered, Flow: flow.ID, Payload: transitions.Payload{Flow: &flow}}
+}

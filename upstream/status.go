@@ -1,0 +1,207 @@
+package upstream
+
+import (
+	"time"
+
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+)
+
+// Status is everything about an upstream that a person may want to know, without
+// secrets. Its JSON form is documented in docs/statectl.md and only grows.
+type Status struct {
+	Name      string       `json:"name"`
+	Transport Transport    `json:"transport"`
+	URL       string       `json:"url,omitempty"`
+	Phase     states.Phase `json:"phase"`
+	// Doc says in a sentence what the phase means.
+	Doc     string         `json:"doc"`
+	Regions []RegionStatus `json:"regions"`
+	Token   *TokenStatus   `json:"token,omitempty"`
+	Flow    *FlowStatus    `json:"flow,omitempty"`
+	// Reason is why a person is needed, if one is.
+	Reason          states.Reason `json:"reason,omitempty"`
+	ConnectionError *Failure      `json:"connection_error,omitempty"`
+	CredentialError *Failure      `json:"credential_error,omitempty"`
+	// Refused are the last refused events, oldest first.
+	Refused []fsm.Entry `json:"refused"`
+	// Actions are what a person can do now.
+	Actions []Action `json:"actions"`
+	// Tools, Resources, Prompts count what the upstream offers, as last known.
+	Tools     int `json:"tools"`
+	Resources int `json:"resources"`
+	Prompts   int `json:"prompts"`
+}
+
+// RegionStatus is one region of the machine.
+type RegionStatus struct {
+	Region string    `json:"region"`
+	State  string    `json:"state"`
+	Kind   fsm.Kind  `json:"kind"`
+	Doc    string    `json:"doc"`
+	Since  time.Time `json:"since"`
+	Epoch  uint64    `json:"epoch"`
+	// Effect is the running job.
+	Effect string `json:"effect,omitempty"`
+	// Timers are those that run, the earliest first; of a working state they are its deadline.
+	Timers []TimerStatus `json:"timers"`
+	// Accepted are the events that the state accepts now.
+	Accepted  []string `json:"accepted"`
+	Postponed []string `json:"postponed,omitempty"`
+}
+
+// TimerStatus is a timer that will fire an event.
+type TimerStatus struct {
+	Event string    `json:"event"`
+	At    time.Time `json:"at"`
+	Doc   string    `json:"doc"`
+}
+
+// TokenStatus are the facts about a token, never the token.
+type TokenStatus struct {
+	Generation      uint64     `json:"generation"`
+	Issuer          string     `json:"issuer"`
+	Scopes          []string   `json:"scopes"`
+	ObtainedAt      time.Time  `json:"obtained_at"`
+	ExpiresAt       *time.Time `json:"expires_at,omitempty"`
+	HasRefreshToken bool       `json:"has_refresh_token"`
+	// Fingerprint tells tokens apart: eight hexadecimal digits of a SHA-256.
+	Fingerprint string `json:"fingerprint"`
+}
+
+// FlowStatus is the open authorization flow.
+type FlowStatus struct {
+	ID       string     `json:"id"`
+	Deadline *time.Time `json:"deadline,omitempty"`
+	// Browser says what became of opening it.
+	Browser string `json:"browser,omitempty"`
+	Issuer  string `json:"issuer,omitempty"`
+}
+
+// Failure is the last thing that went wrong.
+type Failure struct {
+	At   time.Time `json:"at"`
+	Text string    `json:"text"`
+}
+
+// Action is something that a person can do.
+type Action struct {
+	Command string `json:"command"`
+	Why     string `json:"why"`
+}
+
+// Status returns the upstream as it is now.
+func (u *Upstream) Status() Status {
+	catalog := u.Catalog()
+	status := StatusOf(u.Machine().Definition(), u.Snapshot())
+	status.Transport, status.URL = u.config.Transport, u.config.URL
+	status.Refused = u.refused.all()
+	status.Tools, status.Resources, status.Prompts = len(catalog.Tools), len(catalog.Resources), len(catalog.Prompts)
+	return status
+}
+
+// StatusOf says what a snapshot of the graph means.
+func StatusOf(graph *transitions.Graph, s *transitions.Snapshot) Status {
+	connection, credential := s.Region(states.Connection).State, s.Region(states.Credential).State
+	status := Status{
+		Name: s.Machine, Phase: states.PhaseOf(connection, credential), Reason: s.Data.Reason,
+		Token: tokenStatus(s), Flow: flowStatus(s), Actions: actions(s), Refused: []fsm.Entry{},
+		ConnectionError: failure(s.Data.ConnectionError), CredentialError: failure(s.Data.CredentialError),
+	}
+	status.Doc = states.Doc(states.Connection, states.State(status.Phase))
+	if status.Doc == "" {
+		status.Doc = states.Doc(states.Credential, states.State(status.Phase))
+	}
+	for i := range s.Regions {
+		status.Regions = append(status.Regions, regionStatus(graph, s, &s.Regions[i]))
+	}
+	return status
+}
+
+func regionStatus(graph *transitions.Graph, s *transitions.Snapshot, r *fsm.Active[states.State, transitions.Event]) RegionStatus {
+	status := RegionStatus{Region: r.Region, State: string(r.State), Kind: r.Kind, Doc: states.Doc(r.Region, r.State),
+		Since: r.Since, Epoch: r.Epoch, Effect: r.Job, Timers: []TimerStatus{}, Accepted: []string{}}
+	for _, timer := range r.Timers {
+		status.Timers = append(status.Timers, TimerStatus{Event: string(timer.Event), At: timer.At, Doc: timer.Doc})
+	}
+	for _, event := range graph.Accepted(r.Region, r.State) {
+		status.Accepted = append(status.Accepted, string(event))
+	}
+	if r.Region == states.Credential {
+		for _, event := range s.Postponed() {
+			status.Postponed = append(status.Postponed, string(event))
+		}
+	}
+	return status
+}
+
+func tokenStatus(s *transitions.Snapshot) *TokenStatus {
+	t := s.Data.Token
+	if t == nil {
+		return nil
+	}
+	return &TokenStatus{Generation: t.Generation, Issuer: t.Issuer, Scopes: append([]string{}, t.Scopes...), ObtainedAt: t.ObtainedAt,
+		ExpiresAt: optional(t.ExpiresAt), HasRefreshToken: t.HasRefresh(), Fingerprint: t.Access.Fingerprint()}
+}
+
+func flowStatus(s *transitions.Snapshot) *FlowStatus {
+	if s.Data.FlowID == "" {
+		return nil
+	}
+	status := &FlowStatus{ID: s.Data.FlowID, Browser: s.Data.Opened}
+	if flow := s.Data.Flow; flow != nil {
+		status.Deadline, status.Issuer = optional(flow.Deadline), flow.Issuer
+	}
+	return status
+}
+
+func optional(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	return &at
+}
+
+func failure(f states.Failure) *Failure {
+	if f.Text == "" {
+		return nil
+	}
+	return &Failure{At: f.At, Text: f.Text}
+}
+
+// actions are what a person can do in the present states, the most useful first.
+func actions(s *transitions.Snapshot) []Action {
+	name := s.Machine
+	all := []Action{}
+	add := func(command, why string) { all = append(all, Action{Command: command + " " + name, Why: why}) }
+	connection, credential := s.Region(states.Connection).State, s.Region(states.Credential).State
+	switch {
+	case credential == states.LoginRequired || credential == states.LoggedOut:
+		add("mcpproxy auth login", "logs in and connects")
+	case credential == states.AwaitingBrowser:
+		add("mcpproxy auth login", "shows the page of the open login again and waits for its outcome")
+		add("mcpproxy auth cancel", "gives the open login up")
+	case credential == states.Failed:
+		add("mcpproxy upstream connect", "tries again, once the cause is mended")
+		add("mcpproxy auth login", "logs in anew")
+	case credential == states.RefreshPaused || credential == states.RefreshBackoff:
+		add("mcpproxy upstream connect", "tries the refresh now")
+		add("mcpproxy auth login", "logs in anew")
+	}
+	switch connection {
+	case states.Disconnected, states.Failed, states.BackingOff:
+		if len(all) == 0 {
+			add("mcpproxy upstream connect", "connects now")
+		}
+	case states.Connected:
+		if len(s.Data.Scopes) > 0 {
+			add("mcpproxy auth login", "asks for the scopes that a call was missing")
+		}
+		add("mcpproxy upstream disconnect", "closes the connection and keeps the token")
+	}
+	if s.Data.Token != nil && credential != states.LoggedOut {
+		add("mcpproxy auth logout", "erases and revokes the token")
+	}
+	return all
+}

@@ -1,0 +1,192 @@
+package upstream
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mcpproxy/fsm"
+	"mcpproxy/relay"
+	"mcpproxy/states"
+	"mcpproxy/store"
+	"mcpproxy/transitions"
+	"mcpproxy/upstream/browser"
+	"mcpproxy/upstream/callback"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// Environment is what all upstreams of a process share.
+type Environment struct {
+	Store    *store.Store
+	Callback *callback.Server
+	// Open shows an authorization page to a person.
+	Open browser.Opener
+	// Authorization is the HTTP client for authorization servers (oauth.NewHTTPClient).
+	Authorization *http.Client
+	// Network carries requests to MCP servers, below the token. Nil is
+	// [NewNetwork]'s.
+	Network http.RoundTripper
+	Logger  *slog.Logger
+	// Version of this program, sent in the handshake.
+	Version string
+	// LoginURL is where a person can begin the login of an upstream, or empty.
+	LoginURL func(name string) string
+	// Observe is told of each journal entry, in order for each upstream.
+	Observe func(fsm.Entry)
+
+	registering singleflight.Group
+}
+
+// Upstream is one upstream MCP server. All methods are safe for concurrent use.
+type Upstream struct {
+	config      Config
+	environment *Environment
+	logger      *slog.Logger
+	runner      *fsm.Runner[states.State, transitions.Event, states.Data, transitions.Payload]
+	client      *http.Client
+
+	// connections are found by the epoch of the attempt that made them.
+	connections sync.Map
+	catalog     atomic.Pointer[relay.Catalog]
+	publishing  sync.Mutex
+	watchers    watchers
+	journal     *journal
+	refused     refusals
+	work        sync.WaitGroup
+}
+
+// New returns the machine of an upstream, disconnected. ctx bounds everything
+// it will ever do.
+func newUpstream(ctx context.Context, graph *transitions.Graph, config Config, environment *Environment) (*Upstream, error) {
+	u := &Upstream{config: config, environment: environment, logger: environment.Logger.With("upstream", config.Name)}
+	u.catalog.Store(&relay.Catalog{})
+	u.client = &http.Client{Transport: &bearer{upstream: u, next: environment.Network}, CheckRedirect: refuseRedirect}
+	u.journal = &journal{store: environment.Store, upstream: config.Name, logger: u.logger}
+	settings := config.Settings
+	if settings == (states.Settings{}) {
+		settings = states.DefaultSettings()
+	}
+	runner, err := fsm.NewRunner(ctx, graph, config.Name, states.Data{Settings: settings}, u.effects(),
+		func(err error) transitions.Payload { return transitions.Payload{Err: err} },
+		fsm.Options[states.State, transitions.Event, states.Data, transitions.Payload]{Journal: u.observe, Perform: u.moved})
+	if err != nil {
+		return nil, err
+	}
+	u.runner = runner
+	return u, nil
+}
+
+// Name is the upstream's name in the configuration.
+func (u *Upstream) Name() string { return u.config.Name }
+
+// Config returns the configuration it runs with.
+func (u *Upstream) Config() Config { return u.config }
+
+// Machine returns the state machine, to look at and to wait on.
+func (u *Upstream) Machine() *transitions.Machine { return u.runner.Machine() }
+
+// Snapshot is the upstream as it is now: one atomic load.
+func (u *Upstream) Snapshot() *transitions.Snapshot { return u.runner.Machine().Snapshot() }
+
+// Catalog is what the upstream offers, as last known; it stays while the
+// upstream reconnects. It is never nil.
+func (u *Upstream) Catalog() *relay.Catalog { return u.catalog.Load() }
+
+// Connect makes the upstream wanted. actor says who wants it.
+func (u *Upstream) Connect(actor fsm.Actor) (transitions.Outcome, error) {
+	if actor == fsm.Person {
+		// A person's wish also ends the pause of a refresh and asks a failed store again.
+		_, _ = u.fire(transitions.Input{Event: transitions.RetryRequested, Actor: actor})
+	}
+	return u.fire(transitions.Input{Event: transitions.Connect, Actor: actor})
+}
+
+// Disconnect makes the upstream unwanted; its token stays.
+func (u *Upstream) Disconnect(actor fsm.Actor) (transitions.Outcome, error) {
+	return u.fire(transitions.Input{Event: transitions.Disconnect, Actor: actor})
+}
+
+// close ends the upstream: what has sent a one-time secret is awaited until ctx
+// ends, all else is cancelled.
+func (u *Upstream) close(ctx context.Context) {
+	_, _ = u.fire(transitions.Input{Event: transitions.ConnectionShutdown, Actor: fsm.Process})
+	_, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool {
+		return s.Region(states.Credential).State == states.Closed
+	})
+	if err != nil {
+		u.logger.Warn("the upstream was closed before its work was finished", "state", u.Snapshot().Region(states.Credential).State)
+	}
+	u.runner.Close()
+	u.work.Wait()
+	u.journal.close()
+}
+
+func (u *Upstream) fire(in transitions.Input) (transitions.Outcome, error) {
+	if in.At.IsZero() {
+		in.At = time.Now()
+	}
+	if in.Actor == "" {
+		in.Actor = fsm.Automatic
+	}
+	return u.Machine().Fire(in)
+}
+
+// moved sees each transition after it was made.
+func (u *Upstream) moved(move transitions.Move) {
+	if move.Region != states.Credential || move.Disposition != fsm.Moved {
+		return
+	}
+	// A login that came to nothing is not begun again by itself.
+	if move.To == states.LoginRequired && !move.From.LoginOpen() {
+		u.propose()
+	}
+}
+
+// observe journals and logs each event, accepted or refused.
+func (u *Upstream) observe(entry fsm.Entry) {
+	u.journal.append(entry)
+	if entry.Disposition.Refused() {
+		u.refused.add(entry)
+	}
+	level := slog.LevelDebug
+	switch {
+	case entry.Disposition.Refused():
+		level = slog.LevelWarn
+	case entry.Disposition == fsm.Moved:
+		level = slog.LevelInfo
+	}
+	u.logger.LogAttrs(context.Background(), level, "transition",
+		slog.String("region", entry.Region), slog.String("event", entry.Event), slog.String("from", entry.From), slog.String("to", entry.To),
+		slog.String("disposition", string(entry.Disposition)), slog.Uint64("epoch", entry.Epoch), slog.String("actor", string(entry.Actor)),
+		slog.String("flow", entry.Flow), slog.String("guard", entry.Guard), slog.String("reason", entry.Reason), slog.String("note", entry.Note))
+	if u.environment.Observe != nil {
+		u.environment.Observe(entry)
+	}
+}
+
+// refusals keeps the last refused events for people who look.
+type refusals struct {
+	mu   sync.Mutex
+	last []fsm.Entry
+}
+
+// keptRefusals bounds them.
+const keptRefusals = 8
+
+func (r *refusals) add(entry fsm.Entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last = append(r.last, entry); len(r.last) > keptRefusals {
+		r.last = r.last[1:]
+	}
+}
+
+func (r *refusals) all() []fsm.Entry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]fsm.Entry(nil), r.last...)
+}

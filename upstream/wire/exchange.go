@@ -1,0 +1,199 @@
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"bytes"
+
+	"mcpproxy/jsonrpc"
+	"mcpproxy/relay"
+)
+
+// exchange is one request over streamable HTTP on its way to its answer.
+type exchange struct {
+	conn   *httpConn
+	call   relay.Call
+	id     json.RawMessage
+	params json.RawMessage
+	// token is the caller's progress token; the server sees one that is unique on
+	// this connection.
+	token json.RawMessage
+	asked sync.WaitGroup
+}
+
+func (c *httpConn) exchange(call relay.Call) *exchange {
+	x := &exchange{conn: c, call: call, id: strconv.AppendInt(nil, c.next.Add(1), 10)}
+	x.params, x.token = splice(call.Params, x.id, "_meta", "progressToken")
+	return x
+}
+
+// answer reads the response to its end, or to the result.
+func (x *exchange) answer(ctx context.Context, response *http.Response) (json.RawMessage, error) {
+	defer response.Body.Close()
+	switch media := mediaType(response); media {
+	case "application/json":
+		body, err := readAll(response)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrLost, err)
+		}
+		m, err := jsonrpc.Decode(body)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
+		}
+		return x.result(m)
+	case "text/event-stream":
+		// What the server asked during the call is answered before the call ends.
+		ctx, stop := context.WithCancel(ctx)
+		defer x.asked.Wait()
+		defer stop()
+		return x.stream(ctx, response)
+	default:
+		return nil, fmt.Errorf("%w: it answers a request with the content type %q", ErrProtocol, media)
+	}
+}
+
+func (x *exchange) result(m *jsonrpc.Message) (json.RawMessage, error) {
+	switch {
+	case !m.IsResponse() || !bytes.Equal(m.ID, x.id) && m.Error == nil:
+		return nil, fmt.Errorf("%w: the answer is not one to this request", ErrProtocol)
+	case m.Error != nil:
+		return nil, m.Error
+	}
+	return m.Result, nil
+}
+
+// resumptions bounds how often a broken stream is taken up again without
+// anything new arriving on it.
+const resumptions = 3
+
+// stream follows the answer over server-sent events, over broken streams too
+// where the server gives its events ids (MCP 2025-11-25 transports, resumability).
+func (x *exchange) stream(ctx context.Context, response *http.Response) (json.RawMessage, error) {
+	defer func() { response.Body.Close() }()
+	events := newEventReader(response.Body)
+	failures := 0
+	for {
+		e, err := events.Next()
+		if err == nil {
+			failures = 0
+			result, done, err := x.event(ctx, e)
+			if done {
+				return result, err
+			}
+			continue
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if events.LastID == "" || failures >= resumptions {
+			return nil, fmt.Errorf("%w: %w", ErrLost, unexpected(err))
+		}
+		failures++
+		resumed, err := x.conn.resume(ctx, events, failures)
+		if err != nil {
+			return nil, fmt.Errorf("%w and could not be taken up again: %w", ErrLost, err)
+		}
+		response.Body.Close()
+		response = resumed
+		events = &eventReader{lines: newEventReader(resumed.Body).lines, LastID: events.LastID, Retry: events.Retry}
+	}
+}
+
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// resume takes a stream up after its last event, after the pause that the
+// server asked for.
+func (c *httpConn) resume(ctx context.Context, events *eventReader, failures int) (*http.Response, error) {
+	pause := events.Retry
+	if pause == 0 {
+		pause = time.Duration(failures) * 250 * time.Millisecond
+	}
+	select {
+	case <-time.After(pause):
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	request, err := c.request(ctx, http.MethodGet, nil)
+	if err != nil {
+		return nil, err
+	}
+	if events.LastID != "" {
+		request.Header.Set("Last-Event-ID", events.LastID)
+	}
+	return c.client.Do(request)
+}
+
+// event handles one event of the call's stream; done means that it was the answer.
+func (x *exchange) event(ctx context.Context, e event) (result json.RawMessage, done bool, err error) {
+	if len(e.Data) == 0 {
+		return nil, false, nil // primes the stream with an id
+	}
+	m, err := jsonrpc.Decode(e.Data)
+	switch {
+	case err != nil:
+		return nil, true, fmt.Errorf("%w: %w", ErrProtocol, err)
+	case m.IsNotification():
+		if x.call.Notify != nil {
+			x.call.Notify(m.Method, x.restore(m.Method, m.Params))
+		}
+		return nil, false, nil
+	case m.IsRequest():
+		x.asked.Go(func() { x.conn.respond(ctx, m, x.call.Ask) })
+		return nil, false, nil
+	}
+	result, err = x.result(m)
+	return result, true, err
+}
+
+// restore puts the caller's progress token back.
+func (x *exchange) restore(method string, params json.RawMessage) json.RawMessage {
+	if method != "notifications/progress" || x.token == nil {
+		return params
+	}
+	restored, _ := splice(params, x.token, "progressToken")
+	return restored
+}
+
+// respond answers a request of the server.
+func (c *httpConn) respond(ctx context.Context, m *jsonrpc.Message, ask func(context.Context, string, json.RawMessage) (json.RawMessage, error)) {
+	response, err := c.post(ctx, answerTo(ctx, m, ask))
+	if err == nil {
+		_ = drain(response)
+	}
+}
+
+// answerTo asks whoever is behind the call.
+func answerTo(ctx context.Context, m *jsonrpc.Message, ask func(context.Context, string, json.RawMessage) (json.RawMessage, error)) *jsonrpc.Message {
+	answer := &jsonrpc.Message{ID: bytes.Clone(m.ID)}
+	switch {
+	case m.Method == "ping":
+		answer.Result = json.RawMessage("{}")
+	case ask == nil:
+		answer.Error = jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "no client that could answer %s is behind this proxy at the moment", m.Method)
+	default:
+		result, err := ask(ctx, m.Method, m.Params)
+		var object *jsonrpc.Error
+		switch {
+		case errors.As(err, &object):
+			answer.Error = object
+		case err != nil:
+			answer.Error = jsonrpc.Errorf(jsonrpc.CodeInternal, "%v", err)
+		default:
+			answer.Result = result
+		}
+	}
+	return answer
+}

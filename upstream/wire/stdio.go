@@ -1,0 +1,129 @@
+package wire
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"sync"
+	"time"
+
+	"github.com/mark3labs/mcp-go/client/transport"
+)
+
+// Command is a child process that speaks MCP on its standard streams.
+type Command struct {
+	Path string
+	Args []string
+	// Env is the whole environment, as in os/exec.
+	Env []string
+	Dir string
+}
+
+// stopPause is how long a child has to end after its input was closed, and then
+// again after it was asked to terminate (MCP 2025-11-25 lifecycle, shutdown).
+const stopPause = 2 * time.Second
+
+// process is the child behind a stdio connection.
+type process struct {
+	*session
+	command *exec.Cmd
+	stdin   io.WriteCloser
+	exited  chan struct{}
+	readers sync.WaitGroup
+}
+
+// Stdio starts a child process and returns the connection to it. What the child
+// writes to its standard error goes to logger. It returns an error that wraps
+// exec.ErrNotFound or fs.ErrPermission where the command cannot be run.
+func Stdio(c Command, logger *slog.Logger) (Conn, error) {
+	command := exec.Command(c.Path, c.Args...)
+	command.Env, command.Dir = c.Env, c.Dir
+	ownGroup(command)
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	// Pipes of our own: Wait must not close them under a reader.
+	out, outEnd, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	log, logEnd, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, out.Close(), outEnd.Close())
+	}
+	command.Stdout, command.Stderr = outEnd, logEnd
+	err = command.Start()
+	_, _ = outEnd.Close(), logEnd.Close()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("the command could not be started: %w", err), out.Close(), log.Close(), stdin.Close())
+	}
+	p := &process{command: command, stdin: stdin, exited: make(chan struct{})}
+	ended := &endReader{inner: out}
+	p.session = newSession(transport.NewIO(ended, stdin, io.NopCloser(nil)))
+	ended.end = func() { p.session.broke(errors.New("the child process closed its output")) }
+	p.readers.Go(func() { logLines(log, logger) })
+	p.readers.Go(p.reap)
+	return p, nil
+}
+
+// reap waits for the child's end and says how it went.
+func (p *process) reap() {
+	err := p.command.Wait()
+	if err == nil {
+		err = errors.New("exit status 0")
+	}
+	p.session.broke(fmt.Errorf("the child process ended: %w", err))
+	close(p.exited)
+}
+
+// Close closes the child's input, and ends it when it does not end by itself.
+func (p *process) Close(ctx context.Context) {
+	_ = p.stdin.Close()
+	for _, end := range []func(*exec.Cmd){terminate, kill} {
+		pause := time.NewTimer(stopPause)
+		select {
+		case <-p.exited:
+		case <-pause.C:
+			end(p.command)
+		}
+		pause.Stop()
+	}
+	<-p.exited
+	kill(p.command) // what the child left behind in its group
+	p.readers.Wait()
+	p.session.Close(ctx)
+}
+
+// endReader tells when its end was reached.
+type endReader struct {
+	inner io.ReadCloser
+	end   func()
+}
+
+func (r *endReader) Read(buffer []byte) (int, error) {
+	n, err := r.inner.Read(buffer)
+	if err != nil {
+		_ = r.inner.Close()
+		r.end()
+	}
+	return n, err
+}
+
+// logLines logs what the child says besides the protocol.
+func logLines(from io.ReadCloser, logger *slog.Logger) {
+	defer from.Close()
+	lines := bufio.NewReaderSize(from, 8<<10)
+	for {
+		line, _, err := lines.ReadLine()
+		if err != nil {
+			return
+		}
+		logger.Info("child process", "stderr", string(line))
+	}
+}
