@@ -1,0 +1,172 @@
+package oauthserver
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+func (s *Server) resourceMetadata(w http.ResponseWriter, _ *http.Request, _ *Fault) {
+	s.count(func(c *Counters) { c.ResourceMetadata++ })
+	writeJSON(w, http.StatusOK, map[string]any{"resource": s.MCPURL(), "authorization_servers": []string{s.url}, "scopes_supported": []string{"mcp"}})
+}
+
+func (s *Server) serverMetadata(w http.ResponseWriter, _ *http.Request, f *Fault) {
+	s.count(func(c *Counters) { c.ServerMetadata++ })
+	issuer := s.url
+	if f.is("wrong-issuer") {
+		issuer = "https://attacker.example"
+	}
+	m := map[string]any{"issuer": issuer, "authorization_endpoint": s.url + "/authorize", "token_endpoint": s.url + "/token", "revocation_endpoint": s.url + "/revoke",
+		"code_challenge_methods_supported": []string{"S256"}, "response_types_supported": []string{"code"}, "grant_types_supported": []string{"authorization_code", "refresh_token"},
+		"token_endpoint_auth_methods_supported": []string{"none", "client_secret_post", "client_secret_basic"}, "authorization_response_iss_parameter_supported": true}
+	if !s.options.NoRegistration {
+		m["registration_endpoint"] = s.url + "/register"
+	}
+	writeJSON(w, http.StatusOK, m)
+}
+
+// register is dynamic client registration (RFC 7591).
+func (s *Server) register(w http.ResponseWriter, r *http.Request, _ *Fault) {
+	s.count(func(c *Counters) { c.Register++ })
+	var metadata struct {
+		RedirectURIs []string `json:"redirect_uris"`
+		AuthMethod   string   `json:"token_endpoint_auth_method"`
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&metadata); err != nil || len(metadata.RedirectURIs) == 0 {
+		oauthError(w, http.StatusBadRequest, "invalid_client_metadata", "redirect_uris are needed")
+		return
+	}
+	c := &client{id: "client-" + rand.Text(), redirects: metadata.RedirectURIs}
+	answer := map[string]any{"client_id": c.id, "redirect_uris": c.redirects, "token_endpoint_auth_method": "none"}
+	if metadata.AuthMethod != "none" && metadata.AuthMethod != "" {
+		c.secret = "secret-" + rand.Text()
+		answer["client_secret"], answer["client_secret_expires_at"], answer["token_endpoint_auth_method"] = c.secret, 0, metadata.AuthMethod
+	}
+	s.mu.Lock()
+	s.grants.clients[c.id] = c
+	s.mu.Unlock()
+	writeJSON(w, http.StatusCreated, answer)
+}
+
+// authorize checks a request (RFC 6749 section 4.1.1) and asks for consent.
+func (s *Server) authorize(w http.ResponseWriter, r *http.Request, f *Fault) {
+	s.count(func(c *Counters) { c.Authorize++ })
+	q := r.URL.Query()
+	s.mu.Lock()
+	c := s.grants.clients[q.Get("client_id")]
+	s.mu.Unlock()
+	switch {
+	case c == nil:
+		http.Error(w, "unknown client_id", http.StatusBadRequest)
+		return
+	case !c.allows(q.Get("redirect_uri")):
+		http.Error(w, "the redirect_uri is not registered", http.StatusBadRequest)
+		return
+	}
+	req := &request{client: c.id, redirect: q.Get("redirect_uri"), state: q.Get("state"), challenge: q.Get("code_challenge"), resource: q.Get("resource"), scope: q.Get("scope")}
+	switch {
+	case q.Get("response_type") != "code":
+		s.redirect(w, r, req, url.Values{"error": {"unsupported_response_type"}}, f)
+	case req.challenge == "" || q.Get("code_challenge_method") != "S256":
+		s.redirect(w, r, req, url.Values{"error": {"invalid_request"}, "error_description": {"PKCE with S256 is mandatory"}}, f)
+	case req.resource != s.MCPURL():
+		s.redirect(w, r, req, url.Values{"error": {"invalid_target"}}, f)
+	case f.is("denied"):
+		s.redirect(w, r, req, url.Values{"error": {"access_denied"}}, f)
+	case s.options.AutoApprove:
+		s.approve(w, r, req, f)
+	default:
+		s.consent(w, req)
+	}
+}
+
+func (s *Server) approve(w http.ResponseWriter, r *http.Request, req *request, f *Fault) {
+	code := "code-" + rand.Text()
+	s.mu.Lock()
+	s.counters.Approved++
+	s.grants.codes[code] = req
+	s.mu.Unlock()
+	s.redirect(w, r, req, url.Values{"code": {code}}, f)
+}
+
+// redirect sends the browser back with the issuer (RFC 9207).
+func (s *Server) redirect(w http.ResponseWriter, r *http.Request, req *request, answer url.Values, f *Fault) {
+	answer.Set("iss", s.url)
+	if f.is("wrong-issuer") {
+		answer.Set("iss", "https://attacker.example")
+	}
+	answer.Set("state", req.state)
+	http.Redirect(w, r, req.redirect+"?"+answer.Encode(), http.StatusFound)
+}
+
+func (s *Server) consent(w http.ResponseWriter, req *request) {
+	id := rand.Text()
+	s.mu.Lock()
+	s.grants.pending[id] = req
+	s.mu.Unlock()
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_ = consentPage.Execute(w, map[string]string{"ID": id, "Client": req.client, "Scope": req.scope}) // the browser went away
+}
+
+var consentPage = template.Must(template.New("consent").Parse(`<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Test login</title></head>
+<body><h1>Allow access?</h1><p>{{.Client}} asks for: {{.Scope}}</p>
+<form method="post" action="/authorize"><input type="hidden" name="id" value="{{.ID}}">
+<button id="approve" name="decision" value="approve">Approve</button>
+<button id="deny" name="decision" value="deny">Deny</button></form></body></html>`))
+
+// decide takes the person's answer on the consent page.
+func (s *Server) decide(w http.ResponseWriter, r *http.Request) {
+	id := r.PostFormValue("id")
+	s.mu.Lock()
+	req := s.grants.pending[id]
+	delete(s.grants.pending, id)
+	s.mu.Unlock()
+	switch {
+	case req == nil:
+		http.Error(w, "this consent was given or declined already", http.StatusBadRequest)
+	case r.PostFormValue("decision") == "approve":
+		s.approve(w, r, req, nil)
+	default:
+		s.redirect(w, r, req, url.Values{"error": {"access_denied"}}, nil)
+	}
+}
+
+// authenticate finds the client of a token request.
+func (s *Server) authenticate(r *http.Request) *client {
+	id, secret, basic := r.BasicAuth()
+	if basic {
+		id, _ = url.QueryUnescape(id)
+		secret, _ = url.QueryUnescape(secret)
+	} else {
+		id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.grants.clients[id]; c != nil && c.secret == secret {
+		return c
+	}
+	return nil
+}
+
+// revoke ends a grant (RFC 7009).
+func (s *Server) revoke(w http.ResponseWriter, r *http.Request, _ *Fault) {
+	s.count(func(c *Counters) { c.Revoke++ })
+	if s.authenticate(r) == nil {
+		oauthError(w, http.StatusUnauthorized, "invalid_client", "")
+		return
+	}
+	token := strings.TrimSpace(r.PostFormValue("token"))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g := s.grants.refresh[token]; g != nil {
+		g.revoked = true
+	} else if a := s.grants.access[token]; a != nil {
+		a.grant.revoked = true
+	}
+	w.WriteHeader(http.StatusOK)
+}

@@ -1,0 +1,52 @@
+// Command server runs the test authorization server and MCP server.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"mcpproxy/tests/oauthserver"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "server:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	var faults []oauthserver.Fault
+	o := oauthserver.Options{Logger: slog.New(slog.NewJSONHandler(os.Stderr, nil))}
+	flag.IntVar(&o.Port, "port", 9000, "port on 127.0.0.1; 0 takes a free one")
+	flag.DurationVar(&o.AccessTokenTTL, "access-token-ttl", time.Hour, "how long access tokens live")
+	flag.BoolVar(&o.AutoApprove, "auto-approve", false, "consent without a page")
+	flag.BoolVar(&o.KeepRefreshTokens, "keep-refresh-tokens", false, "do not rotate refresh tokens")
+	flag.BoolVar(&o.NoRefreshTokens, "no-refresh-tokens", false, "issue no refresh tokens")
+	flag.BoolVar(&o.NoRegistration, "no-registration", false, "no dynamic client registration")
+	flag.BoolVar(&o.NoAuth, "no-auth", false, "protect nothing")
+	flag.Func("fault", "a fault as endpoint:kind[,count=n][,grant=g][,delay=ms][,status=n][,retry_after=s][,ttl=s]; may be repeated", func(text string) error {
+		f, err := oauthserver.ParseFault(text)
+		faults = append(faults, f)
+		return err
+	})
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	s, err := oauthserver.Start(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := s.SetFaults(faults...); err != nil {
+		return err
+	}
+	fmt.Printf("ready: authorization server %s, MCP server %s, control %s/control/counters\n", s.URL(), s.MCPURL(), s.URL())
+	<-ctx.Done()
+	return s.Close()
+}

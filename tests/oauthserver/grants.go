@@ -1,0 +1,96 @@
+package oauthserver
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"net"
+	"net/url"
+	"time"
+)
+
+type client struct {
+	id, secret string
+	redirects  []string // none: any loopback address
+}
+
+// request is an authorization request on its way to a code.
+type request struct {
+	client, redirect, state, challenge, resource, scope string
+}
+
+// grant is what one login gave; its tokens live and die together.
+type grant struct {
+	client, resource, scope string
+	revoked                 bool
+	refresh                 string // the current one
+}
+
+type access struct {
+	grant   *grant
+	expires time.Time
+	scope   string
+}
+
+// grants is all state of the authorization server; the server's lock guards it.
+type grants struct {
+	clients map[string]*client
+	codes   map[string]*request
+	pending map[string]*request // requests whose consent page is open
+	refresh map[string]*grant   // past and present refresh tokens
+	access  map[string]*access
+}
+
+func newGrants(preregistered map[string]string) grants {
+	g := grants{clients: map[string]*client{}, codes: map[string]*request{}, pending: map[string]*request{}, refresh: map[string]*grant{}, access: map[string]*access{}}
+	for id, secret := range preregistered {
+		g.clients[id] = &client{id: id, secret: secret}
+	}
+	return g
+}
+
+// allows reports whether the client may be redirected there; loopback addresses
+// match whatever their port (RFC 8252 section 7.3).
+func (c *client) allows(redirect string) bool {
+	asked, err := url.Parse(redirect)
+	if err != nil || net.ParseIP(asked.Hostname()) == nil && asked.Hostname() != "localhost" {
+		return false
+	}
+	for _, known := range c.redirects {
+		k, err := url.Parse(known)
+		if err == nil && k.Scheme == asked.Scheme && k.Hostname() == asked.Hostname() && k.Path == asked.Path {
+			return true
+		}
+	}
+	return len(c.redirects) == 0
+}
+
+func verifies(challenge, verifier string) bool {
+	sum := sha256.Sum256([]byte(verifier))
+	return base64.RawURLEncoding.EncodeToString(sum[:]) == challenge
+}
+
+// answer is a token response (RFC 6749 section 5.1).
+type answer struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    *int   `json:"expires_in,omitempty"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	Scope        string `json:"scope,omitempty"`
+}
+
+// issue makes the next tokens of a grant.
+func (s *Server) issue(g *grant, ttl time.Duration) answer {
+	token := "at-" + rand.Text()
+	s.grants.access[token] = &access{grant: g, expires: time.Now().Add(ttl), scope: g.scope}
+	seconds := int(ttl / time.Second)
+	a := answer{AccessToken: token, TokenType: "Bearer", ExpiresIn: &seconds, Scope: g.scope}
+	switch {
+	case s.options.NoRefreshTokens:
+	case g.refresh == "" || !s.options.KeepRefreshTokens:
+		g.refresh = "rt-" + rand.Text()
+		s.grants.refresh[g.refresh] = g
+		a.RefreshToken = g.refresh
+	}
+	return a
+}

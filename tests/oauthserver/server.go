@@ -1,0 +1,144 @@
+package oauthserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Options of a server. The zero value rotates refresh tokens, asks for consent on
+// a page and lets access tokens live an hour.
+type Options struct {
+	// Port to listen on; 0 takes a free one.
+	Port           int
+	AccessTokenTTL time.Duration
+	// KeepRefreshTokens switches rotation off.
+	KeepRefreshTokens bool
+	// NoRefreshTokens issues none.
+	NoRefreshTokens bool
+	// AutoApprove consents without a page.
+	AutoApprove bool
+	// NoRegistration switches dynamic registration off; NoAuth protection altogether.
+	NoRegistration bool
+	NoAuth         bool
+	// Clients are registered beforehand: ids and their secrets ("" for public ones).
+	Clients map[string]string
+	Logger  *slog.Logger
+}
+
+// Server is a running server.
+type Server struct {
+	options Options
+	url     string
+	http    *http.Server
+	work    sync.WaitGroup
+
+	mu       sync.Mutex
+	grants   grants
+	counters Counters
+	faults   []*Fault
+	sessions map[string]bool // false once forgotten
+}
+
+// Counters count what the server was asked, since the start or the last reset.
+type Counters struct {
+	Authorize        int            `json:"authorize"`
+	Approved         int            `json:"approved"`
+	Register         int            `json:"register"`
+	Revoke           int            `json:"revoke"`
+	TokenCode        int            `json:"token_code"`
+	TokenRefresh     int            `json:"token_refresh"`
+	RefreshReused    int            `json:"refresh_reused"`
+	ResourceMetadata int            `json:"resource_metadata"`
+	ServerMetadata   int            `json:"server_metadata"`
+	Unauthorized     int            `json:"unauthorized"`
+	Forbidden        int            `json:"forbidden"`
+	MCP              map[string]int `json:"mcp"`
+}
+
+// Start runs a server until Close.
+func Start(ctx context.Context, o Options) (*Server, error) {
+	if o.AccessTokenTTL == 0 {
+		o.AccessTokenTTL = time.Hour
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp4", fmt.Sprintf("127.0.0.1:%d", o.Port))
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{options: o, url: "http://" + listener.Addr().String(), sessions: map[string]bool{}}
+	s.grants = newGrants(o.Clients)
+	s.counters.MCP = map[string]int{}
+	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug)}
+	s.work.Go(func() {
+		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			o.Logger.Error("the server ended", "error", err)
+		}
+	})
+	return s, nil
+}
+
+// URL is the issuer.
+func (s *Server) URL() string { return s.url }
+
+// MCPURL is the protected MCP endpoint.
+func (s *Server) MCPURL() string { return s.url + "/mcp" }
+
+// Counters returns the counts so far.
+func (s *Server) Counters() Counters {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	counters := s.counters
+	counters.MCP = map[string]int{}
+	for method, n := range s.counters.MCP {
+		counters.MCP[method] = n
+	}
+	return counters
+}
+
+// Close ends the server and every open connection.
+func (s *Server) Close() error {
+	err := s.http.Close()
+	s.work.Wait()
+	return err
+}
+
+func (s *Server) count(add func(*Counters)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	add(&s.counters)
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /.well-known/oauth-protected-resource/mcp", s.faulty("prm", s.resourceMetadata))
+	mux.HandleFunc("GET /.well-known/oauth-authorization-server", s.faulty("metadata", s.serverMetadata))
+	mux.HandleFunc("GET /authorize", s.faulty("authorize", s.authorize))
+	mux.HandleFunc("POST /authorize", s.decide)
+	mux.HandleFunc("POST /token", s.faulty("token", s.token))
+	mux.HandleFunc("POST /register", s.faulty("register", s.register))
+	mux.HandleFunc("POST /revoke", s.faulty("revoke", s.revoke))
+	mux.Handle("/mcp", s.protect(s.mcpServer()))
+	s.control(mux)
+	return mux
+}
+
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(value) // the client went away
+}
+
+func oauthError(w http.ResponseWriter, status int, code, description string) {
+	writeJSON(w, status, map[string]string{"error": code, "error_description": description})
+}
