@@ -88,13 +88,20 @@ func (m *Machine[S, E, D, P]) decide(in Input[E, P]) Steps[S, E, D, P] {
 		m.outbox.put(nil, steps.Entries)
 		return steps
 	}
-	// Waiters walk through every state of the step; readers see its end only.
-	for i := range steps.Moves {
+	// Waiters walk through every state of the step; readers see its end only. The
+	// end is there for readers before any waiter is woken: who has waited for a
+	// state must not read an older one.
+	first := newNode(after)
+	end := first
+	for i := len(steps.Moves) - 1; i >= 0; i-- {
 		if passed := steps.Moves[i].After; passed != after {
-			last = last.follow(passed)
+			before := newNode(passed)
+			before.link(first)
+			first = before
 		}
 	}
-	m.current.Store(last.follow(after))
+	m.current.Store(end)
+	last.link(first)
 	m.outbox.put(steps.Moves, steps.Entries)
 	return steps
 }

@@ -74,9 +74,8 @@ func newNode[S, E ~string, D, P any](s *Snapshot[S, E, D, P]) *node[S, E, D, P] 
 	return &node[S, E, D, P]{snapshot: s, replaced: make(chan struct{})}
 }
 
-func (n *node[S, E, D, P]) follow(s *Snapshot[S, E, D, P]) *node[S, E, D, P] {
-	next := newNode(s)
+// link makes next the successor and wakes who waits for it.
+func (n *node[S, E, D, P]) link(next *node[S, E, D, P]) {
 	n.next.Store(next)
 	close(n.replaced)
-	return next
 }

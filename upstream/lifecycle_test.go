@@ -380,6 +380,7 @@ func TestStepUp(t *testing.T) {
 	r.mustCall() // the token stays in use
 	r.login()
 	if _, err := r.up.Call(r.context(), admin); err != nil {
+		r.dump()
 		t.Fatal(err)
 	}
 }
@@ -395,5 +396,13 @@ func TestSteadyCallsOnShortTokens(t *testing.T) {
 	}
 	if c := r.server.Counters(); c.TokenRefresh < 2 || c.RefreshReused != 0 || c.Authorize != 1 {
 		t.Errorf("counted %+v", c)
+	}
+}
+
+func (r *rig) dump() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range r.journal {
+		r.Logf("%s %s %s: %s -> %s [%s] %s %s", e.Time.Format("05.000"), e.Region, e.Event, e.From, e.To, e.Disposition, e.Reason, e.Note)
 	}
 }

@@ -31,7 +31,7 @@ type exchange struct {
 
 func (c *httpConn) exchange(call relay.Call) *exchange {
 	x := &exchange{conn: c, call: call, id: strconv.AppendInt(nil, c.next.Add(1), 10)}
-	x.params, x.token = splice(call.Params, x.id, "_meta", "progressToken")
+	x.params, x.token = jsonrpc.Splice(call.Params, x.id, "_meta", "progressToken")
 	return x
 }
 
@@ -163,7 +163,7 @@ func (x *exchange) restore(method string, params json.RawMessage) json.RawMessag
 	if method != "notifications/progress" || x.token == nil {
 		return params
 	}
-	restored, _ := splice(params, x.token, "progressToken")
+	restored, _ := jsonrpc.Splice(params, x.token, "progressToken")
 	return restored
 }
 

@@ -80,7 +80,7 @@ func (s *session) Call(ctx context.Context, call relay.Call) (json.RawMessage, e
 	id := s.next.Add(1)
 	request := transport.JSONRPCRequest{JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(id), Method: call.Method}
 	seen := json.RawMessage(strconv.AppendInt(nil, id, 10))
-	params, token := splice(call.Params, seen, "_meta", "progressToken")
+	params, token := jsonrpc.Splice(call.Params, seen, "_meta", "progressToken")
 	if params != nil {
 		request.Params = params
 	}
@@ -148,7 +148,7 @@ func (s *session) notified(n mcp.JSONRPCNotification) {
 	if n.Method == "notifications/progress" {
 		if r := s.running(progressToken(params)); r != nil {
 			if r.call.Notify != nil {
-				restored, _ := splice(params, r.token, "progressToken")
+				restored, _ := jsonrpc.Splice(params, r.token, "progressToken")
 				r.call.Notify(n.Method, restored)
 			}
 			return

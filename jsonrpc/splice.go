@@ -1,14 +1,14 @@
-package wire
+package jsonrpc
 
 import (
 	"bytes"
 	"encoding/json"
 )
 
-// splice replaces the value at a path of object members in raw JSON and leaves
+// Splice replaces the value at a path of object members in raw JSON and leaves
 // every other byte alone. It returns the value that was there, or nil (and raw
 // itself) where there is none.
-func splice(raw json.RawMessage, value json.RawMessage, path ...string) (spliced, old json.RawMessage) {
+func Splice(raw json.RawMessage, value json.RawMessage, path ...string) (spliced, old json.RawMessage) {
 	if !bytes.Contains(raw, []byte(path[len(path)-1])) {
 		return raw, nil
 	}

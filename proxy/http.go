@@ -1,0 +1,198 @@
+package proxy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"mcpproxy/jsonrpc"
+)
+
+// maxBody bounds one message of a client, in bytes.
+const maxBody = 64 << 20
+
+// keepAlive is how often an idle stream says that it is alive.
+const keepAlive = 25 * time.Second
+
+// queued bounds the messages that wait for a client's own stream.
+const queued = 256
+
+// serve is streamable HTTP (MCP 2025-11-25 transports).
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, v view) {
+	if version := r.Header.Get("Mcp-Protocol-Version"); version != "" && !slices.Contains(revisions(), version) {
+		http.Error(w, fmt.Sprintf("the protocol version %q is not one of %s", version, strings.Join(revisions(), ", ")), http.StatusBadRequest)
+		return
+	}
+	id := r.Header.Get("Mcp-Session-Id")
+	if r.Method == http.MethodPost {
+		s.post(w, r, v, id)
+		return
+	}
+	c := s.find(id, v)
+	switch {
+	case r.Method != http.MethodGet && r.Method != http.MethodDelete:
+		w.Header().Set("Allow", "GET, POST, DELETE")
+		http.Error(w, "GET, POST or DELETE", http.StatusMethodNotAllowed)
+	case c == nil:
+		noSession(w, id)
+	case r.Method == http.MethodDelete:
+		s.end(id)
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		c.listen(w, r)
+	}
+}
+
+func noSession(w http.ResponseWriter, id string) {
+	if id == "" {
+		http.Error(w, "the header Mcp-Session-Id is missing; initialize first", http.StatusBadRequest)
+		return
+	}
+	http.Error(w, "the session is not known, or over; initialize again", http.StatusNotFound)
+}
+
+func (s *Server) post(w http.ResponseWriter, r *http.Request, v view, id string) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		var tooLong *http.MaxBytesError
+		if errors.As(err, &tooLong) {
+			http.Error(w, "the message is longer than 64 MiB", http.StatusRequestEntityTooLarge)
+		}
+		return
+	}
+	m, err := jsonrpc.Decode(body)
+	if err != nil {
+		writeMessage(w, http.StatusBadRequest, &jsonrpc.Message{Error: jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "%v", err)})
+		return
+	}
+	var c *session
+	if m.Method == "initialize" && id == "" {
+		if id, c, err = s.open(v); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		w.Header().Set("Mcp-Session-Id", id)
+	} else if c = s.find(id, v); c == nil {
+		noSession(w, id)
+		return
+	}
+	if !m.IsRequest() {
+		c.receive(r.Context(), m)
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	on := &answerStream{w: w, control: http.NewResponseController(w)}
+	on.finish(c.handle(r.Context(), m, on))
+}
+
+func writeMessage(w http.ResponseWriter, status int, m *jsonrpc.Message) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(m.Encode()) // the client went away
+}
+
+// answerStream answers one POST: with one JSON document, or as a stream of
+// events from the first message that comes before the result.
+type answerStream struct {
+	mu        sync.Mutex
+	w         http.ResponseWriter
+	control   *http.ResponseController
+	streaming bool
+	over      bool
+	buffer    []byte
+}
+
+// send implements stream. A client that reads slowly slows its own call down.
+func (a *answerStream) send(m *jsonrpc.Message) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.over {
+		return false
+	}
+	if !a.streaming {
+		a.streaming = true
+		streamHeader(a.w)
+	}
+	a.buffer = appendEvent(a.buffer[:0], m)
+	_, err := a.w.Write(a.buffer)
+	return err == nil && a.control.Flush() == nil
+}
+
+// finish sends the answer; nil means that there is none.
+func (a *answerStream) finish(m *jsonrpc.Message) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.over = true
+	switch {
+	case m == nil && !a.streaming:
+		a.w.WriteHeader(http.StatusAccepted)
+	case m == nil:
+	case a.streaming:
+		_, _ = a.w.Write(appendEvent(a.buffer[:0], m)) // the client went away
+	default:
+		writeMessage(a.w, http.StatusOK, m)
+	}
+}
+
+func streamHeader(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Accel-Buffering", "no")
+	w.WriteHeader(http.StatusOK)
+}
+
+// appendEvent writes a message as one server-sent event; a newline between the
+// tokens of a raw part becomes a space, which means the same in JSON.
+func appendEvent(buffer []byte, m *jsonrpc.Message) []byte {
+	buffer = append(buffer, "event: message\ndata: "...)
+	begin := len(buffer)
+	buffer = m.Append(buffer)
+	for i := begin; i < len(buffer); i++ {
+		if buffer[i] == '\n' || buffer[i] == '\r' {
+			buffer[i] = ' '
+		}
+	}
+	return append(buffer, "\n\n"...)
+}
+
+// queue is a session's own stream; what does not fit is dropped.
+type queue chan *jsonrpc.Message
+
+func (q queue) send(m *jsonrpc.Message) bool {
+	select {
+	case q <- m:
+		return true
+	default:
+		return false
+	}
+}
+
+// listen serves the session's own stream (GET) until the client goes away.
+func (c *session) listen(w http.ResponseWriter, r *http.Request) {
+	messages := make(queue, queued)
+	defer c.attach(messages)()
+	control := http.NewResponseController(w)
+	streamHeader(w)
+	_ = control.Flush() // the next write says whether the client is there
+	alive := time.NewTicker(keepAlive)
+	defer alive.Stop()
+	var buffer []byte
+	for {
+		select {
+		case <-r.Context().Done():
+			return
+		case m := <-messages:
+			buffer = appendEvent(buffer[:0], m)
+		case <-alive.C:
+			buffer = append(buffer[:0], ": alive\n\n"...)
+		}
+		if _, err := w.Write(buffer); err != nil || control.Flush() != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,198 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"slices"
+
+	"mcpproxy/jsonrpc"
+	"mcpproxy/relay"
+)
+
+// dispatch carries one request out.
+func (c *session) dispatch(ctx context.Context, m *jsonrpc.Message, on stream) (json.RawMessage, error) {
+	all := c.server.options.Upstreams
+	switch m.Method {
+	case "initialize":
+		return c.initialize(m.Params)
+	case "ping":
+		return json.RawMessage("{}"), nil
+	case "tools/list":
+		return c.list("tools", "name", func(catalog *relay.Catalog) []relay.Item { return catalog.Tools }), nil
+	case "prompts/list":
+		return c.list("prompts", "name", func(catalog *relay.Catalog) []relay.Item { return catalog.Prompts }), nil
+	case "resources/list":
+		return c.list("resources", "", func(catalog *relay.Catalog) []relay.Item { return catalog.Resources }), nil
+	case "resources/templates/list":
+		return c.list("resourceTemplates", "", func(catalog *relay.Catalog) []relay.Item { return catalog.ResourceTemplates }), nil
+	case "tools/call", "prompts/get":
+		return c.byName(ctx, m, on)
+	case "resources/read", "resources/subscribe", "resources/unsubscribe":
+		uri, err := member(m.Params, "uri")
+		if err != nil {
+			return nil, err
+		}
+		u, err := c.view.owner(all, uri)
+		if err != nil {
+			return nil, err
+		}
+		return u.Call(ctx, c.call(m, m.Params, on, true))
+	case "completion/complete":
+		return c.complete(ctx, m, on)
+	case "logging/setLevel":
+		for _, u := range c.view.upstreams(all) {
+			if has(u.Catalog().Capabilities, "logging") {
+				if _, err := u.Call(ctx, c.call(m, m.Params, on, true)); err != nil {
+					return nil, err
+				}
+			}
+		}
+		return json.RawMessage("{}"), nil
+	}
+	if upstreams := c.view.upstreams(all); c.view.only != "" && len(upstreams) == 1 {
+		return upstreams[0].Call(ctx, c.call(m, m.Params, on, false))
+	}
+	return nil, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the method %s is not known here; /mcp/<upstream> passes every method on", m.Method)
+}
+
+// initialize agrees on a revision and says what all upstreams together can do.
+func (c *session) initialize(params json.RawMessage) (json.RawMessage, error) {
+	var p struct {
+		ProtocolVersion string          `json:"protocolVersion"`
+		Capabilities    json.RawMessage `json:"capabilities"`
+	}
+	if err := json.Unmarshal(params, &p); err != nil {
+		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the parameters of initialize: %v", err)
+	}
+	revision := revisions()[0]
+	if slices.Contains(revisions(), p.ProtocolVersion) {
+		revision = p.ProtocolVersion
+	}
+	c.mu.Lock()
+	c.capabilities, c.revision = p.Capabilities, revision
+	c.mu.Unlock()
+	result := map[string]any{"protocolVersion": revision,
+		"capabilities": map[string]any{"tools": map[string]bool{"listChanged": true}, "resources": map[string]bool{"listChanged": true, "subscribe": true},
+			"prompts": map[string]bool{"listChanged": true}, "logging": struct{}{}, "completions": struct{}{}},
+		"serverInfo": map[string]string{"name": "mcpproxy", "version": c.server.options.Version}}
+	if upstreams := c.view.upstreams(c.server.options.Upstreams); c.view.only != "" && len(upstreams) == 1 {
+		if catalog := upstreams[0].Catalog(); catalog.Generation > 0 {
+			result["capabilities"], result["serverInfo"] = catalog.Capabilities, catalog.ServerInfo
+			if catalog.Instructions != "" {
+				result["instructions"] = catalog.Instructions
+			}
+		}
+	}
+	return json.Marshal(result)
+}
+
+// list joins the upstreams' lists, in the order of their names. The items are
+// theirs but for the name that the view gives them.
+func (c *session) list(memberName, renamed string, items func(*relay.Catalog) []relay.Item) json.RawMessage {
+	var b bytes.Buffer
+	b.WriteString(`{"` + memberName + `":[`)
+	n := 0
+	seen := map[string]bool{}
+	for _, u := range c.view.upstreams(c.server.options.Upstreams) {
+		for _, item := range items(u.Catalog()) {
+			raw := item.Raw
+			if renamed != "" && c.view.only == "" {
+				raw = rename(raw, renamed, c.view.named(u, item.Name))
+			} else if seen[item.Name] && c.view.only == "" {
+				continue // the first upstream, by name, has the resource
+			}
+			seen[item.Name] = true
+			if n++; n > 1 {
+				b.WriteByte(',')
+			}
+			b.Write(raw)
+		}
+	}
+	b.WriteString("]}")
+	return b.Bytes()
+}
+
+// byName relays a call whose upstream is told by the name in its parameters.
+func (c *session) byName(ctx context.Context, m *jsonrpc.Message, on stream) (json.RawMessage, error) {
+	name, err := member(m.Params, "name")
+	if err != nil {
+		return nil, err
+	}
+	u, inner, err := c.view.resolve(c.server.options.Upstreams, name)
+	if err != nil {
+		return nil, err
+	}
+	params := m.Params
+	if inner != name {
+		params = rename(params, "name", inner)
+	}
+	return u.Call(ctx, c.call(m, params, on, m.Method == "prompts/get" || repeatable(u.Catalog(), inner)))
+}
+
+// repeatable reports whether the tool says that calling it twice does no harm
+// (tool annotations, MCP 2025-11-25).
+func repeatable(catalog *relay.Catalog, tool string) bool {
+	for _, item := range catalog.Tools {
+		if item.Name != tool {
+			continue
+		}
+		var t struct {
+			Annotations struct {
+				ReadOnly   bool `json:"readOnlyHint"`
+				Idempotent bool `json:"idempotentHint"`
+			} `json:"annotations"`
+		}
+		return json.Unmarshal(item.Raw, &t) == nil && (t.Annotations.ReadOnly || t.Annotations.Idempotent)
+	}
+	return false
+}
+
+// complete relays a completion to the upstream of the prompt or resource.
+func (c *session) complete(ctx context.Context, m *jsonrpc.Message, on stream) (json.RawMessage, error) {
+	var p struct {
+		Ref json.RawMessage `json:"ref"`
+	}
+	if json.Unmarshal(m.Params, &p) != nil || p.Ref == nil {
+		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the parameter ref is missing")
+	}
+	all := c.server.options.Upstreams
+	if name, err := member(p.Ref, "name"); err == nil {
+		u, inner, err := c.view.resolve(all, name)
+		if err != nil {
+			return nil, err
+		}
+		params := m.Params
+		if inner != name {
+			params = replaceMember(m.Params, "ref", rename(p.Ref, "name", inner))
+		}
+		return u.Call(ctx, c.call(m, params, on, true))
+	}
+	uri, err := member(p.Ref, "uri")
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range c.view.upstreams(all) {
+		for _, item := range slices.Concat(u.Catalog().ResourceTemplates, u.Catalog().Resources) {
+			if item.Name == uri {
+				return u.Call(ctx, c.call(m, m.Params, on, true))
+			}
+		}
+	}
+	return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "no upstream has the template %q", uri)
+}
+
+func has(capabilities json.RawMessage, name string) bool {
+	var all map[string]json.RawMessage
+	return json.Unmarshal(capabilities, &all) == nil && all[name] != nil
+}
+
+// member reads one string member of an object.
+func member(object json.RawMessage, name string) (string, error) {
+	var all map[string]json.RawMessage
+	var value string
+	if json.Unmarshal(object, &all) != nil || json.Unmarshal(all[name], &value) != nil {
+		return "", jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the parameter %s is missing or no string", name)
+	}
+	return value, nil
+}

@@ -1,0 +1,18 @@
+package proxy
+
+import (
+	"encoding/json"
+
+	"mcpproxy/jsonrpc"
+)
+
+// rename replaces one string member of an object and leaves all else as it is.
+func rename(object json.RawMessage, name, value string) json.RawMessage {
+	quoted, _ := json.Marshal(value) // strings always encode
+	return replaceMember(object, name, quoted)
+}
+
+func replaceMember(object json.RawMessage, name string, value json.RawMessage) json.RawMessage {
+	replaced, _ := jsonrpc.Splice(object, value, name)
+	return replaced
+}

@@ -1,0 +1,189 @@
+package proxy
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"mcpproxy/credential"
+	"mcpproxy/relay"
+)
+
+// maxSessions bounds the sessions of all clients; idleLimit is after how long
+// without a request one makes room for another.
+const (
+	maxSessions = 10_000
+	idleLimit   = time.Hour
+)
+
+// Options of a server.
+type Options struct {
+	Upstreams relay.Upstreams
+	Logger    *slog.Logger
+	Version   string
+	// Token, if set, is demanded of every client as a bearer token.
+	Token credential.Secret
+	// AllowedHosts are accepted in the Host header beside the loopback names.
+	AllowedHosts []string
+}
+
+// Server serves all downstream clients. Close it after the HTTP server around it.
+type Server struct {
+	options Options
+
+	mu       sync.Mutex
+	sessions map[string]*session
+}
+
+// New returns a server.
+func New(o Options) *Server {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Server{options: o, sessions: map[string]*session{}}
+}
+
+// Listen listens on address. Elsewhere than on the loopback address it demands
+// that clients have a token.
+func Listen(address string, token credential.Secret) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("the address %q is not host:port: %w", address, err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && token.IsZero() {
+		return nil, fmt.Errorf("listening on %s would open every upstream to the network; set a token for clients (--token-file), or listen on 127.0.0.1", address)
+	}
+	return net.Listen("tcp", address)
+}
+
+// Handler serves /mcp for all upstreams and /mcp/<upstream> for one.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/mcp", s.guard(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, view{}) }))
+	mux.Handle("/mcp/{upstream}", s.guard(func(w http.ResponseWriter, r *http.Request) {
+		name := r.PathValue("upstream")
+		if _, ok := s.options.Upstreams.Upstream(name); !ok {
+			http.Error(w, fmt.Sprintf("there is no upstream %q; configured are: %s", name, strings.Join(s.options.Upstreams.Names(), ", ")), http.StatusNotFound)
+			return
+		}
+		s.serve(w, r, view{only: name})
+	}))
+	return mux
+}
+
+// guard refuses what no MCP client of this machine sends: another Host (DNS
+// rebinding), a web page's Origin, a missing token (MCP 2025-11-25 transports,
+// security warning).
+func (s *Server) guard(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !s.hostAllowed(r.Host):
+			http.Error(w, "this Host is not one of mine", http.StatusForbidden)
+		case !s.originAllowed(r.Header.Get("Origin")):
+			http.Error(w, "requests of web pages are not served", http.StatusForbidden)
+		case !s.tokenFits(r.Header.Get("Authorization")):
+			w.Header().Set("WWW-Authenticate", `Bearer realm="mcpproxy"`)
+			http.Error(w, "a bearer token is needed", http.StatusUnauthorized)
+		default:
+			next(w, r)
+		}
+	})
+}
+
+func (s *Server) hostAllowed(host string) bool {
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.Trim(name, "[]")
+	if ip := net.ParseIP(name); name == "localhost" || ip != nil && ip.IsLoopback() {
+		return true
+	}
+	for _, allowed := range s.options.AllowedHosts {
+		if strings.EqualFold(allowed, name) || strings.EqualFold(allowed, host) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) originAllowed(origin string) bool {
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && u.Host != "" && s.hostAllowed(u.Host)
+}
+
+func (s *Server) tokenFits(header string) bool {
+	if s.options.Token.IsZero() {
+		return true
+	}
+	return subtle.ConstantTimeCompare([]byte(header), []byte("Bearer "+s.options.Token.Reveal())) == 1
+}
+
+var errTooManySessions = errors.New("too many sessions are open")
+
+// open begins a session and gives it an id that nobody can guess.
+func (s *Server) open(v view) (string, *session, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.sessions) >= maxSessions {
+		for id, c := range s.sessions {
+			if c.idle() {
+				delete(s.sessions, id)
+				c.close()
+			}
+		}
+	}
+	if len(s.sessions) >= maxSessions {
+		return "", nil, errTooManySessions
+	}
+	id, c := rand.Text(), s.newSession(v)
+	s.sessions[id] = c
+	return id, c, nil
+}
+
+func (c *session) idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.own == nil && len(c.running) == 0 && time.Since(c.lastUsed) > idleLimit
+}
+
+func (s *Server) find(id string, v view) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.sessions[id]; c != nil && c.view == v {
+		return c
+	}
+	return nil
+}
+
+func (s *Server) end(id string) {
+	s.mu.Lock()
+	c := s.sessions[id]
+	delete(s.sessions, id)
+	s.mu.Unlock()
+	if c != nil {
+		c.close()
+	}
+}
+
+// Close ends all sessions.
+func (s *Server) Close() {
+	s.mu.Lock()
+	all := s.sessions
+	s.sessions = map[string]*session{}
+	s.mu.Unlock()
+	for _, c := range all {
+		c.close()
+	}
+}

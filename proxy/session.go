@@ -1,0 +1,185 @@
+package proxy
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mcpproxy/jsonrpc"
+	"mcpproxy/relay"
+)
+
+// revisions of the protocol that sessions speak, newest first.
+func revisions() []string { return []string{"2025-11-25", "2025-06-18", "2025-03-26"} }
+
+// stream takes messages to the client.
+type stream interface {
+	// send must not block for long; it reports whether the message was taken.
+	send(m *jsonrpc.Message) bool
+}
+
+// session is one downstream client.
+type session struct {
+	server *Server
+	view   view
+	logger *slog.Logger
+
+	// ctx-free: each request brings its own context.
+	next atomic.Int64 // ids of requests to the client
+
+	mu           sync.Mutex
+	capabilities json.RawMessage
+	revision     string
+	running      map[string]context.CancelCauseFunc // requests of the client, by raw id
+	asked        map[string]chan *jsonrpc.Message   // requests to the client, by raw id
+	own          stream                             // for messages that belong to no call
+	stops        []func()
+	lastUsed     time.Time
+}
+
+func (s *Server) newSession(v view) *session {
+	c := &session{server: s, view: v, logger: s.options.Logger, running: map[string]context.CancelCauseFunc{}, asked: map[string]chan *jsonrpc.Message{}, lastUsed: time.Now()}
+	c.stops = v.watch(s.options.Upstreams, c.announce)
+	return c
+}
+
+// close ends what the session runs.
+func (c *session) close() {
+	c.mu.Lock()
+	stops := c.stops
+	c.stops = nil
+	running := c.running
+	c.running = map[string]context.CancelCauseFunc{}
+	c.mu.Unlock()
+	for _, stop := range stops {
+		stop()
+	}
+	for _, cancel := range running {
+		cancel(errSessionEnded)
+	}
+}
+
+// announce sends a notification that belongs to no call.
+func (c *session) announce(method string, params json.RawMessage) {
+	c.mu.Lock()
+	own := c.own
+	c.mu.Unlock()
+	if own != nil && !own.send(&jsonrpc.Message{Method: method, Params: params}) {
+		c.logger.Warn("a notification was dropped, as the client does not read", "method", method)
+	}
+}
+
+// attach makes s the stream for messages that belong to no call.
+func (c *session) attach(s stream) (detach func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.own = s
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.own == s {
+			c.own = nil
+		}
+	}
+}
+
+// receive handles a notification or a response of the client.
+func (c *session) receive(ctx context.Context, m *jsonrpc.Message) {
+	switch {
+	case m.IsResponse():
+		c.mu.Lock()
+		waiting := c.asked[string(m.ID)]
+		delete(c.asked, string(m.ID))
+		c.mu.Unlock()
+		if waiting != nil {
+			waiting <- m
+		}
+	case m.Method == "notifications/cancelled":
+		var p struct {
+			RequestID json.RawMessage `json:"requestId"`
+		}
+		if json.Unmarshal(m.Params, &p) != nil {
+			return
+		}
+		c.mu.Lock()
+		cancel := c.running[string(p.RequestID)]
+		c.mu.Unlock()
+		if cancel != nil {
+			cancel(errCancelled)
+		}
+	case m.Method == "notifications/roots/list_changed":
+		for _, u := range c.view.upstreams(c.server.options.Upstreams) {
+			_ = u.Notify(ctx, m.Method, m.Params) // one that is not connected asks when it is
+		}
+	}
+}
+
+// handle answers one request; messages of the call go to on before the answer.
+// A cancelled request has no answer (nil).
+func (c *session) handle(ctx context.Context, m *jsonrpc.Message, on stream) *jsonrpc.Message {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c.mu.Lock()
+	c.running[string(m.ID)] = cancel
+	c.lastUsed = time.Now()
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		delete(c.running, string(m.ID))
+		c.mu.Unlock()
+	}()
+	result, err := c.dispatch(ctx, m, on)
+	if context.Cause(ctx) == errCancelled {
+		return nil
+	}
+	if err != nil {
+		return &jsonrpc.Message{ID: m.ID, Error: errorObject(err)}
+	}
+	return &jsonrpc.Message{ID: m.ID, Result: result}
+}
+
+// call builds the relayed call of a client's request.
+func (c *session) call(m *jsonrpc.Message, params json.RawMessage, on stream, safe bool) relay.Call {
+	c.mu.Lock()
+	capabilities := c.capabilities
+	c.mu.Unlock()
+	return relay.Call{Method: m.Method, Params: params, Safe: safe, ClientCapabilities: capabilities,
+		Notify: func(method string, params json.RawMessage) {
+			if !on.send(&jsonrpc.Message{Method: method, Params: params}) {
+				c.logger.Warn("a notification of a call was dropped, as the client does not read", "method", method)
+			}
+		},
+		Ask: func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+			return c.ask(ctx, on, method, params)
+		}}
+}
+
+// ask sends a request to the client and waits for its answer.
+func (c *session) ask(ctx context.Context, on stream, method string, params json.RawMessage) (json.RawMessage, error) {
+	id := json.RawMessage(strconv.Quote("mcpproxy-" + strconv.FormatInt(c.next.Add(1), 10)))
+	answered := make(chan *jsonrpc.Message, 1)
+	c.mu.Lock()
+	c.asked[string(id)] = answered
+	c.mu.Unlock()
+	defer func() {
+		c.mu.Lock()
+		delete(c.asked, string(id))
+		c.mu.Unlock()
+	}()
+	if !on.send(&jsonrpc.Message{ID: id, Method: method, Params: params}) {
+		return nil, jsonrpc.Errorf(jsonrpc.CodeInternal, "the client does not read")
+	}
+	select {
+	case m := <-answered:
+		if m.Error != nil {
+			return nil, m.Error
+		}
+		return m.Result, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}

@@ -1,0 +1,52 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"mcpproxy/jsonrpc"
+)
+
+// lines is a stream over standard output.
+type lines struct{ writer *jsonrpc.LineWriter }
+
+func (l lines) send(m *jsonrpc.Message) bool { return l.writer.Write(m) == nil }
+
+// ServeStdio serves one client on a pair of streams (MCP 2025-11-25 transports,
+// stdio) until in ends or ctx does. only names the one upstream to show, or is
+// empty for all. It returns when every request has been answered or cancelled.
+func (s *Server) ServeStdio(ctx context.Context, only string, in io.Reader, out io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	c := s.newSession(view{only: only})
+	on := lines{jsonrpc.NewLineWriter(out)}
+	defer c.attach(on)()
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer c.close()
+	defer cancel()
+	reader := jsonrpc.NewLineReader(in)
+	for {
+		line, err := reader.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		m, err := jsonrpc.Decode(line)
+		switch {
+		case err != nil:
+			on.send(&jsonrpc.Message{Error: jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "%v", err)})
+		case m.IsRequest():
+			running.Go(func() {
+				if answer := c.handle(ctx, m, on); answer != nil {
+					on.send(answer)
+				}
+			})
+		default:
+			c.receive(ctx, m)
+		}
+	}
+}

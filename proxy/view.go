@@ -1,0 +1,119 @@
+package proxy
+
+import (
+	"encoding/json"
+	"strings"
+
+	"mcpproxy/jsonrpc"
+	"mcpproxy/relay"
+)
+
+// separator stands between an upstream's name and the name of its tool or prompt.
+const separator = "__"
+
+// view is what a client sees: all upstreams with their names before each tool
+// and prompt, or one with its names unchanged.
+type view struct{ only string }
+
+func (v view) upstreams(all relay.Upstreams) []relay.Upstream {
+	names := all.Names()
+	if v.only != "" {
+		names = []string{v.only}
+	}
+	var found []relay.Upstream
+	for _, name := range names {
+		if u, ok := all.Upstream(name); ok {
+			found = append(found, u)
+		}
+	}
+	return found
+}
+
+// named is the name under which a client knows an upstream's tool or prompt.
+func (v view) named(u relay.Upstream, name string) string {
+	if v.only != "" {
+		return name
+	}
+	return u.Name() + separator + name
+}
+
+// resolve finds the upstream of a tool or prompt, and its name there.
+func (v view) resolve(all relay.Upstreams, name string) (relay.Upstream, string, error) {
+	upstream, inner := v.only, name
+	if v.only == "" {
+		// The longest name wins where one upstream's name begins another's.
+		for _, candidate := range all.Names() {
+			if rest, ok := strings.CutPrefix(name, candidate+separator); ok && len(candidate) > len(upstream) {
+				upstream, inner = candidate, rest
+			}
+		}
+	}
+	u, ok := all.Upstream(upstream)
+	if !ok {
+		return nil, "", jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown name %q: names here are <upstream>%s<name>", name, separator)
+	}
+	return u, inner, nil
+}
+
+// owner finds the upstream of a resource: the first, by name, that lists it, or
+// whose template it matches.
+func (v view) owner(all relay.Upstreams, uri string) (relay.Upstream, error) {
+	upstreams := v.upstreams(all)
+	if v.only != "" && len(upstreams) == 1 {
+		return upstreams[0], nil
+	}
+	for _, u := range upstreams {
+		for _, item := range u.Catalog().Resources {
+			if item.Name == uri {
+				return u, nil
+			}
+		}
+	}
+	for _, u := range upstreams {
+		for _, item := range u.Catalog().ResourceTemplates {
+			if matches(item.Name, uri) {
+				return u, nil
+			}
+		}
+	}
+	return nil, jsonrpc.Errorf(jsonrpc.CodeResourceNotFound, "no upstream lists the resource %q", uri)
+}
+
+// matches reports whether a URI may be an expansion of a template (RFC 6570): its
+// literal parts stand there in order.
+func matches(template, uri string) bool {
+	first := true
+	for template != "" {
+		literal, rest, expression := strings.Cut(template, "{")
+		at := strings.Index(uri, literal)
+		if at < 0 || first && at != 0 {
+			return false
+		}
+		uri, first = uri[at+len(literal):], false
+		if !expression {
+			return uri == ""
+		}
+		if _, template, expression = strings.Cut(rest, "}"); !expression {
+			return false
+		}
+	}
+	return true
+}
+
+// watch has announce told of what upstreams say outside calls.
+func (v view) watch(all relay.Upstreams, announce func(string, json.RawMessage)) []func() {
+	watched := map[string]func(){}
+	var stops []func()
+	for _, u := range v.upstreams(all) {
+		watched[u.Name()] = u.Watch(announce)
+	}
+	stops = append(stops, all.Watch(func() {
+		for _, method := range []string{"tools", "resources", "prompts"} {
+			announce("notifications/"+method+"/list_changed", nil)
+		}
+	}))
+	for _, stop := range watched {
+		stops = append(stops, stop)
+	}
+	return stops
+}
