@@ -1,0 +1,109 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// ErrNotRunning says that no proxy serves the socket.
+var ErrNotRunning = errors.New("no proxy is running")
+
+// RefusedError is an answer that says no.
+type RefusedError struct{ Problem }
+
+func (e *RefusedError) Error() string { return e.Problem.Error }
+
+// Client speaks to a running proxy.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// NewClient returns a client of the proxy at the socket.
+func NewClient(socket string) *Client {
+	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", socket)
+	}}}}
+}
+
+// Running reports whether a proxy answers.
+func (c *Client) Running(ctx context.Context) bool { return c.Get(ctx, "/v1/version", nil) == nil }
+
+// Get reads a document.
+func (c *Client) Get(ctx context.Context, path string, into any) error {
+	return c.do(ctx, http.MethodGet, path, nil, into)
+}
+
+// Post asks for something.
+func (c *Client) Post(ctx context.Context, path string, form url.Values, into any) error {
+	return c.do(ctx, http.MethodPost, path, form, into)
+}
+
+func (c *Client) send(ctx context.Context, method, path string, form url.Values) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://proxy"+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	response, err := c.http.Do(request)
+	var operation *net.OpError
+	if errors.As(err, &operation) && operation.Op == "dial" {
+		return nil, fmt.Errorf("%w at %s; start one with: mcpproxy serve", ErrNotRunning, c.socket)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if response.StatusCode == http.StatusOK {
+		return response, nil
+	}
+	defer response.Body.Close()
+	refused := &RefusedError{}
+	if err := json.NewDecoder(response.Body).Decode(&refused.Problem); err != nil {
+		refused.Problem = Problem{Error: "the proxy answers " + response.Status, Kind: "failed"}
+	}
+	return nil, refused
+}
+
+func (c *Client) do(ctx context.Context, method, path string, form url.Values, into any) error {
+	response, err := c.send(ctx, method, path, form)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if into == nil {
+		_, err = io.Copy(io.Discard, response.Body)
+		return err
+	}
+	return json.NewDecoder(response.Body).Decode(into)
+}
+
+// Login begins or joins a login and follows it to its outcome.
+func (c *Client) Login(ctx context.Context, name string, progress func(Report)) error {
+	response, err := c.send(ctx, http.MethodPost, "/v1/upstreams/"+url.PathEscape(name)+"/login", nil)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	lines := json.NewDecoder(response.Body)
+	for {
+		var report Report
+		if err := lines.Decode(&report); err != nil {
+			return fmt.Errorf("the proxy ended before the login did: %w", err)
+		}
+		switch {
+		case report.Done && report.Error != "":
+			return errors.New(report.Error)
+		case report.Done:
+			return nil
+		}
+		progress(report)
+	}
+}

@@ -1,0 +1,77 @@
+// Package instance puts a proxy together: store, callback listener, upstreams
+// and downstream face. Programs embed it; cmd/mcpproxy is one of them.
+//
+// It promises that Close ends everything that Start began, in an order that
+// loses nothing: first the upstreams, which finish what may not be abandoned,
+// then the listeners, then the store.
+package instance
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"mcpproxy/credential"
+	"mcpproxy/fsm"
+	"mcpproxy/proxy"
+	"mcpproxy/store"
+	"mcpproxy/upstream"
+	"mcpproxy/upstream/browser"
+	"mcpproxy/upstream/callback"
+	"mcpproxy/upstream/oauth"
+)
+
+// Options of an instance.
+type Options struct {
+	StorePath string
+	Keys      store.KeySource
+	// Socket is where the instance can be spoken to; a second process is told.
+	Socket  string
+	Configs []upstream.Config
+	// Connect says whether upstreams connect at once.
+	Connect bool
+	Open    browser.Opener
+	Logger  *slog.Logger
+	Version string
+	// Token is demanded of downstream clients, if set.
+	Token credential.Secret
+	// LoginURL is where a person can begin the login of an upstream.
+	LoginURL func(name string) string
+	Observe  func(fsm.Entry)
+	// AllowPrivate lets authorization servers have private addresses.
+	AllowPrivate bool
+}
+
+// Instance is a running proxy.
+type Instance struct {
+	Store    *store.Store
+	Manager  *upstream.Manager
+	Proxy    *proxy.Server
+	Callback *callback.Server
+}
+
+// Start opens the store and starts the upstreams. Errors are the store's.
+func Start(ctx context.Context, o Options) (*Instance, error) {
+	kept, err := store.Open(ctx, o.StorePath, store.Options{Logger: o.Logger, Keys: o.Keys, Socket: o.Socket})
+	if err != nil {
+		return nil, err
+	}
+	o.Logger.Info("the store is open", "path", kept.Path(), "key", kept.KeyOrigin())
+	listener := callback.NewServer(o.Logger)
+	manager := upstream.NewManager(context.WithoutCancel(ctx), &upstream.Environment{Store: kept, Callback: listener, Open: o.Open,
+		Authorization: oauth.NewHTTPClient(oauth.HTTPOptions{AllowPrivate: o.AllowPrivate}), Logger: o.Logger, Version: o.Version, LoginURL: o.LoginURL, Observe: o.Observe})
+	i := &Instance{Store: kept, Manager: manager, Callback: listener,
+		Proxy: proxy.New(proxy.Options{Upstreams: manager, Logger: o.Logger, Version: o.Version, Token: o.Token})}
+	if err := manager.Apply(ctx, o.Configs, o.Connect); err != nil {
+		return nil, errors.Join(err, i.Close())
+	}
+	return i, nil
+}
+
+// Close ends the instance.
+func (i *Instance) Close() error {
+	i.Proxy.Close()
+	i.Manager.Close()
+	i.Callback.Close()
+	return i.Store.Close()
+}
