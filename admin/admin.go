@@ -95,6 +95,7 @@ func Handler(i *instance.Instance, version string, reload func(context.Context) 
 		}
 		reply(w, struct{}{})
 	})
+	mux.HandleFunc("POST /v1/stdio", func(w http.ResponseWriter, r *http.Request) { stdio(w, r, i) })
 	mux.HandleFunc("POST /v1/paste", func(w http.ResponseWriter, r *http.Request) { paste(w, r, i) })
 	on("GET /v1/upstreams/{name}", func(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error {
 		reply(w, u.Status())
@@ -156,7 +157,9 @@ func login(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
 		_ = lines.Encode(report) // the client went away; the login stays open
 		_ = control.Flush()
 	}
-	err := u.Login(r.Context(), func(p upstream.Progress) { say(Report{Flow: p.Flow, URL: p.URL, Opened: p.Opened, Deadline: p.Deadline}) })
+	err := u.Login(r.Context(), func(p upstream.Progress) {
+		say(Report{Flow: p.Flow, URL: p.URL, Opened: p.Opened, Deadline: p.Deadline})
+	})
 	last := Report{Done: true}
 	if err != nil {
 		last.Error = err.Error()
@@ -191,4 +194,18 @@ func journal(w http.ResponseWriter, i *instance.Instance, name string, limit int
 	}
 	reply(w, all)
 	return nil
+}
+
+// stdio turns the connection into an MCP client's standard streams.
+func stdio(w http.ResponseWriter, r *http.Request, i *instance.Instance) {
+	conn, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: mcp\r\n\r\n")); err != nil {
+		return
+	}
+	_ = i.Proxy.ServeStdio(context.WithoutCancel(r.Context()), r.URL.Query().Get("upstream"), buffered, conn) // the client went away
 }

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -106,4 +107,42 @@ func (c *Client) Login(ctx context.Context, name string, progress func(Report)) 
 		}
 		progress(report)
 	}
+}
+
+// Bridge connects an MCP client's standard streams with the running proxy until
+// either side ends. only names the one upstream to show, or is empty for all.
+func (c *Client) Bridge(ctx context.Context, only string, in io.Reader, out io.Writer) error {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", c.socket)
+	if err != nil {
+		return fmt.Errorf("%w at %s", ErrNotRunning, c.socket)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://proxy/v1/stdio?upstream="+url.QueryEscape(only), nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Connection", "Upgrade")
+	request.Header.Set("Upgrade", "mcp")
+	if err := request.Write(conn); err != nil {
+		return err
+	}
+	answers := bufio.NewReader(conn)
+	response, err := http.ReadResponse(answers, request)
+	if err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusSwitchingProtocols {
+		return fmt.Errorf("the proxy answers %s", response.Status)
+	}
+	go func() {
+		_, _ = io.Copy(conn, in) // the end of either side ends the bridge
+		_ = conn.(*net.UnixConn).CloseWrite()
+	}()
+	_, err = io.Copy(out, answers)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }

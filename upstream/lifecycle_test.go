@@ -406,3 +406,15 @@ func (r *rig) dump() {
 		r.Logf("%s %s %s: %s -> %s [%s] %s %s", e.Time.Format("05.000"), e.Region, e.Event, e.From, e.To, e.Disposition, e.Reason, e.Note)
 	}
 }
+
+func TestRefreshedTokenKnowsItsExpiry(t *testing.T) {
+	r := newRig(t, oauthserver.Options{AutoApprove: true, AccessTokenTTL: 100 * time.Second}, nil)
+	r.login()
+	r.mustCall()
+	r.server.RevokeAccess()
+	r.mustCall()
+	token := r.up.Snapshot().Data.Token
+	if life := token.ExpiresAt.Sub(token.ObtainedAt); token.Generation != 2 || life != 100*time.Second {
+		t.Errorf("generation %d lives %s", token.Generation, life)
+	}
+}

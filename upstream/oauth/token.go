@@ -81,9 +81,11 @@ func take(t credential.Token, answer *oauth2.Token, sentAt time.Time) credential
 	if answer.RefreshToken != "" {
 		t.Refresh = credential.NewSecret(answer.RefreshToken)
 	}
-	if answer.ExpiresIn > 0 {
-		// Counted from when the request was sent, so that it is never too late.
-		t.ExpiresAt = sentAt.Add(time.Duration(min(answer.ExpiresIn, 10*365*24*3600)) * time.Second)
+	if !answer.Expiry.IsZero() {
+		// x/oauth2 counts from when the answer was read. Counted from when the request
+		// was sent, it is never too late.
+		lifetime := time.Until(answer.Expiry).Round(time.Second)
+		t.ExpiresAt = sentAt.Add(min(lifetime, 10*365*24*time.Hour))
 	}
 	if scope, ok := answer.Extra("scope").(string); ok && scope != "" {
 		t.Scopes = strings.Fields(scope)

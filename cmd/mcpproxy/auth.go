@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"mcpproxy/admin"
+	"mcpproxy/instance"
+	"mcpproxy/upstream"
+
+	"github.com/spf13/cobra"
+)
+
+func authCommand(o *options) *cobra.Command {
+	c := &cobra.Command{Use: "auth", Short: "Log in to upstreams, log out, see who is logged in"}
+	c.AddCommand(loginCommand(o), statusCommand(o),
+		wish(o, "logout", "Erase and revoke an upstream's token; this holds until the next login", "logged out of %s\n"),
+		wish(o, "cancel", "Give an open login up", "the login to %s is given up\n"))
+	return c
+}
+
+func loginCommand(o *options) *cobra.Command {
+	s := &serveOptions{options: o}
+	c := &cobra.Command{Use: "login UPSTREAM", Short: "Log in to an upstream in the browser, and wait for the outcome",
+		Long: `Opens the upstream's authorization page, or shows the page of the login that is
+open already, and returns at the outcome. Without a browser, open the printed
+address anywhere and paste the address that the browser ends on. It works with
+and without a running proxy.`,
+		Example: "  mcpproxy auth login github", Args: exactly("UPSTREAM"),
+		RunE: func(c *cobra.Command, args []string) error {
+			err := s.login(c.Context(), args[0], c.ErrOrStderr(), os.Stdin)
+			if err == nil {
+				fmt.Fprintf(c.OutOrStdout(), "logged in to %s\n", args[0])
+			}
+			return err
+		}}
+	s.browserFlags(c)
+	return c
+}
+
+func (s *serveOptions) login(ctx context.Context, name string, out io.Writer, in io.Reader) error {
+	client := s.client()
+	if client.Running(ctx) {
+		go pasted(ctx, in, out, func(address string) error {
+			return client.Post(ctx, "/v1/paste", url.Values{"address": {address}}, nil)
+		})
+		err := client.Login(ctx, name, func(r admin.Report) { show(out, r.URL, r.Opened, r.Deadline) })
+		var refused *admin.RefusedError
+		if err == nil || errors.As(err, &refused) {
+			return err
+		}
+		return fmt.Errorf("%w: %w", errLoginNeeded, err)
+	}
+	config, err := s.find(name)
+	if err != nil {
+		return err
+	}
+	i, err := instance.Start(ctx, instance.Options{StorePath: s.store, Keys: s.keys(), Configs: []upstream.Config{config}, Open: s.opener(), Logger: quiet(s.options), Version: version, AllowPrivate: s.allowPrivate})
+	if err != nil {
+		return err
+	}
+	u, err := i.Manager.Get(name)
+	if err == nil {
+		go pasted(ctx, in, out, func(address string) error {
+			parsed, err := url.Parse(address)
+			if err != nil {
+				return err
+			}
+			_, err = i.Callback.Pasted(ctx, parsed.Query())
+			return err
+		})
+		err = u.Login(ctx, func(p upstream.Progress) { show(out, p.URL, p.Opened, p.Deadline) })
+	}
+	return errors.Join(err, i.Close())
+}
+
+func (s *serveOptions) find(name string) (upstream.Config, error) {
+	all, err := s.load()
+	if err != nil {
+		return upstream.Config{}, err
+	}
+	var names []string
+	for _, c := range all {
+		if c.Name == name {
+			return c, nil
+		}
+		names = append(names, c.Name)
+	}
+	return upstream.Config{}, usageError{fmt.Errorf("%q: %w; configured in %s are: %q", name, upstream.ErrUnknown, s.config, names)}
+}
+
+// show tells the person what to do in the browser.
+func show(out io.Writer, address, opened string, deadline time.Time) {
+	switch opened {
+	case "":
+		fmt.Fprintf(out, "Log in at:\n\n  %s\n\nWaiting until %s. If the browser is on another machine, paste the address that it ends on here.\n", address, deadline.Local().Format(time.TimeOnly))
+	case "opened":
+		fmt.Fprintln(out, "The page was opened in the browser.")
+	default:
+		fmt.Fprintf(out, "The browser was not opened: %s.\n", opened)
+	}
+}
+
+// pasted takes addresses that a person pastes while the login is open.
+func pasted(ctx context.Context, in io.Reader, out io.Writer, take func(string) error) {
+	lines := bufio.NewScanner(in)
+	for ctx.Err() == nil && lines.Scan() {
+		address := strings.TrimSpace(lines.Text())
+		if address == "" {
+			continue
+		}
+		if err := take(address); err != nil {
+			fmt.Fprintln(out, "not taken:", err)
+		}
+	}
+}
+
+func statusCommand(o *options) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{Use: "status [UPSTREAM]", Short: "Show each upstream's login; exit code 4 if one is needed", Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			var all []upstream.Status
+			if err := o.client().Get(c.Context(), "/v1/upstreams", &all); err != nil {
+				return err
+			}
+			needed, found := false, len(args) == 0
+			var shown []upstream.Status
+			for _, status := range all {
+				if len(args) == 1 && status.Name != args[0] {
+					continue
+				}
+				found = true
+				shown = append(shown, status)
+				needed = needed || status.Reason != "" && status.Token == nil
+			}
+			if !found {
+				return usageError{fmt.Errorf("%q: %w", args[0], upstream.ErrUnknown)}
+			}
+			if asJSON {
+				if err := json.NewEncoder(c.OutOrStdout()).Encode(shown); err != nil {
+					return err
+				}
+			} else {
+				printStatus(c.OutOrStdout(), shown)
+			}
+			if needed {
+				return errLoginNeeded
+			}
+			return nil
+		}}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}

@@ -1,0 +1,160 @@
+// Command mcpproxy is one MCP endpoint in front of many upstream MCP servers.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"mcpproxy/admin"
+	"mcpproxy/config"
+	"mcpproxy/fsm"
+	"mcpproxy/store"
+	"mcpproxy/upstream"
+
+	"github.com/adrg/xdg"
+	"github.com/spf13/cobra"
+)
+
+// version is set when a release is built.
+var version = "dev"
+
+// Exit codes; they are documented and stable.
+const (
+	exitError       = 1
+	exitUsage       = 2
+	exitNotInState  = 3
+	exitLoginNeeded = 4
+	exitUnreachable = 5
+	exitNoProxy     = 6
+	exitIllegal     = 7
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := root().ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mcpproxy:", err)
+	}
+	os.Exit(exitCode(err))
+}
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+func exitCode(err error) int {
+	var (
+		usage   usageError
+		refused *admin.RefusedError
+		login   *upstream.LoginError
+	)
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		return exitUsage
+	case errors.As(err, &login), errors.Is(err, errLoginNeeded):
+		return exitLoginNeeded
+	case errors.Is(err, admin.ErrNotRunning):
+		return exitNoProxy
+	case errors.As(err, &refused) && refused.Kind == "illegal-transition", errors.Is(err, fsm.ErrIllegal):
+		return exitIllegal
+	}
+	return exitError
+}
+
+var errLoginNeeded = errors.New("a login is needed")
+
+// options are the flags that all commands share.
+type options struct {
+	config, store, socket string
+	verbose               bool
+}
+
+func root() *cobra.Command {
+	o := &options{}
+	c := &cobra.Command{
+		Use:   "mcpproxy",
+		Short: "One MCP endpoint in front of many upstream MCP servers",
+		Long: `mcpproxy stands between MCP clients and many upstream MCP servers. It logs in to
+them, keeps their tokens fresh and their connections up, and says at any moment
+what it is doing and what you can do.
+
+Exit codes: 0 ok, 1 error, 2 usage, 3 not in the state asked for, 4 a login is
+needed, 5 unreachable, 6 no proxy running, 7 illegal transition.`,
+		Example: `  mcpproxy upstream add github https://mcp.example.com/mcp
+  mcpproxy auth login github
+  mcpproxy serve`,
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w\nsee: %s --help", err, c.CommandPath())}
+	})
+	f := c.PersistentFlags()
+	f.StringVar(&o.config, "config", config.DefaultPath(), "configuration file")
+	f.StringVar(&o.store, "store", filepath.Join(xdg.DataHome, "mcpproxy", "store.db"), "file for tokens and journals")
+	f.StringVar(&o.socket, "socket", "", "socket of the running proxy (default: beside the store)")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every event")
+	c.AddCommand(serveCommand(o), stdioCommand(o), authCommand(o), upstreamCommand(o), configCommand(o), demoCommand(), versionCommand())
+	return c
+}
+
+// socketPath is short of the limit that systems have for sockets.
+func (o *options) socketPath() string {
+	if o.socket != "" {
+		return o.socket
+	}
+	return filepath.Join(filepath.Dir(o.store), "mcpproxy.sock")
+}
+
+func (o *options) client() *admin.Client { return admin.NewClient(o.socketPath()) }
+
+func (o *options) load() ([]upstream.Config, error) { return config.Load(o.config, os.LookupEnv) }
+
+func (o *options) logger() *slog.Logger {
+	level := slog.LevelInfo
+	if o.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+}
+
+func (o *options) keys() store.KeySource {
+	if os.Getenv("MCPPROXY_KEY_FILE") != "" {
+		return store.FileKeys(os.Getenv("MCPPROXY_KEY_FILE"))
+	}
+	return nil
+}
+
+// exactly demands arguments by name.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != len(names) {
+			return usageError{fmt.Errorf("%s needs %d arguments %v and got %d\nsee: %s --help", c.CommandPath(), len(names), names, len(args), c.CommandPath())}
+		}
+		return nil
+	}
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{Use: "version", Short: "Print the version", Args: exactly(), Run: func(c *cobra.Command, _ []string) { fmt.Fprintln(c.OutOrStdout(), "mcpproxy", version) }}
+}
+
+func configCommand(o *options) *cobra.Command {
+	c := &cobra.Command{Use: "config", Short: "Look at the configuration"}
+	c.AddCommand(&cobra.Command{Use: "check", Short: "Check the configuration file and say every problem at once", Args: exactly(), RunE: func(c *cobra.Command, _ []string) error {
+		all, err := o.load()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.OutOrStdout(), "%s is valid: %d upstreams\n", o.config, len(all))
+		return nil
+	}})
+	return c
+}

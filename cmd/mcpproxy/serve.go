@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"mcpproxy/admin"
+	"mcpproxy/credential"
+	"mcpproxy/instance"
+	"mcpproxy/proxy"
+	"mcpproxy/upstream/browser"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+)
+
+// defaultAddress is where clients find the proxy.
+const defaultAddress = "127.0.0.1:8930"
+
+type serveOptions struct {
+	*options
+	listen, tokenFile, browser string
+	noBrowser, allowPrivate    bool
+}
+
+func serveCommand(o *options) *cobra.Command {
+	s := &serveOptions{options: o}
+	c := &cobra.Command{Use: "serve", Short: "Run the proxy",
+		Long: `Runs the proxy until it is interrupted. Clients find all upstreams at
+http://127.0.0.1:8930/mcp, with tools named <upstream>__<tool>, and one upstream
+with its names unchanged at http://127.0.0.1:8930/mcp/<upstream>. A change of the
+configuration file is taken up at once.`,
+		Example: "  mcpproxy serve\n  mcpproxy serve --listen 0.0.0.0:8930 --token-file ./token",
+		Args:    exactly(), RunE: func(c *cobra.Command, _ []string) error { return s.run(c.Context()) }}
+	c.Flags().StringVar(&s.listen, "listen", defaultAddress, "address for clients")
+	c.Flags().StringVar(&s.tokenFile, "token-file", "", "file with the bearer token that clients must send")
+	s.browserFlags(c)
+	return c
+}
+
+func (s *serveOptions) browserFlags(c *cobra.Command) {
+	c.Flags().BoolVar(&s.noBrowser, "no-browser", false, "open no browser; print the address instead")
+	c.Flags().StringVar(&s.browser, "browser", "", "command that opens an address")
+	c.Flags().BoolVar(&s.allowPrivate, "allow-private", false, "allow authorization servers with private addresses")
+}
+
+func (s *serveOptions) opener() browser.Opener {
+	switch {
+	case s.noBrowser:
+		return browser.None
+	case s.browser != "":
+		return browser.Command(strings.Fields(s.browser)...)
+	}
+	return browser.Default
+}
+
+func (s *serveOptions) token() (credential.Secret, error) {
+	if s.tokenFile == "" {
+		return credential.Secret{}, nil
+	}
+	text, err := os.ReadFile(s.tokenFile)
+	if err != nil {
+		return credential.Secret{}, err
+	}
+	token := strings.TrimSpace(string(text))
+	if len(token) < 16 {
+		return credential.Secret{}, fmt.Errorf("the token in %s is shorter than 16 characters", s.tokenFile)
+	}
+	return credential.NewSecret(token), nil
+}
+
+// run serves until ctx ends.
+func (s *serveOptions) run(ctx context.Context) error {
+	configs, err := s.load()
+	if err != nil {
+		return err
+	}
+	token, err := s.token()
+	if err != nil {
+		return err
+	}
+	listener, err := proxy.Listen(s.listen, token)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	logger := s.logger()
+	i, err := instance.Start(ctx, instance.Options{StorePath: s.store, Keys: s.keys(), Socket: s.socketPath(), Configs: configs, Connect: true, Open: s.opener(),
+		Logger: logger, Version: version, Token: token, AllowPrivate: s.allowPrivate})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := i.Close(); err != nil {
+			logger.Error("closing the store", "error", err)
+		}
+	}()
+	control, err := admin.Listen(s.socketPath())
+	if err != nil {
+		return err
+	}
+	reload := func(ctx context.Context) error {
+		configs, err := s.load()
+		if err != nil {
+			return err
+		}
+		return i.Manager.Apply(ctx, configs, true)
+	}
+	clients := &http.Server{Handler: i.Proxy.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	people := &http.Server{Handler: admin.Handler(i, version, reload), ReadHeaderTimeout: 10 * time.Second}
+	logger.Info("serving", "clients", "http://"+listener.Addr().String()+"/mcp", "socket", s.socketPath(), "upstreams", len(configs), "key", i.Store.KeyOrigin())
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return ended(clients.Serve(listener)) })
+	group.Go(func() error { return ended(people.Serve(control)) })
+	group.Go(func() error { return watchFile(ctx, s.config, logger, reload) })
+	group.Go(func() error {
+		<-ctx.Done()
+		return errors.Join(clients.Close(), people.Close())
+	})
+	return group.Wait()
+}
+
+func ended(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// watchFile reloads the configuration when its file has changed. A file with
+// problems changes nothing.
+func watchFile(ctx context.Context, path string, logger *slog.Logger, reload func(context.Context) error) error {
+	watcher, err := fsnotify.NewWatcher()
+	if err != nil {
+		return err
+	}
+	defer watcher.Close()
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), watcher.Add(filepath.Dir(path))); err != nil {
+		return err
+	}
+	settle := time.NewTimer(time.Hour)
+	settle.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case event := <-watcher.Events:
+			if filepath.Clean(event.Name) == filepath.Clean(path) {
+				settle.Reset(200 * time.Millisecond) // editors write in several steps
+			}
+		case err := <-watcher.Errors:
+			logger.Warn("watching the configuration", "error", err)
+		case <-settle.C:
+			if err := reload(ctx); err != nil {
+				logger.Error("the configuration was not taken up; the one before goes on", "error", err)
+				continue
+			}
+			logger.Info("the configuration was taken up", "file", path)
+		}
+	}
+}
+
+// startLimit bounds how long a proxy that was started may take to answer.
+const startLimit = 10 * time.Second
+
+func stdioCommand(o *options) *cobra.Command {
+	var only string
+	c := &cobra.Command{Use: "stdio", Short: "Bridge a client's standard streams to the running proxy, starting one if there is none",
+		Example: `  {"mcpServers": {"proxy": {"command": "mcpproxy", "args": ["stdio"]}}}`,
+		Args:    exactly(), RunE: func(c *cobra.Command, _ []string) error {
+			client := o.client()
+			if !client.Running(c.Context()) {
+				if err := o.startServer(c.Context(), client); err != nil {
+					return err
+				}
+			}
+			return client.Bridge(c.Context(), only, os.Stdin, os.Stdout)
+		}}
+	c.Flags().StringVar(&only, "upstream", "", "show this upstream alone, with its names unchanged")
+	return c
+}
+
+// startServer starts a proxy that outlives this process.
+func (o *options) startServer(ctx context.Context, client *admin.Client) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	logFile := filepath.Join(filepath.Dir(o.store), "serve.log")
+	if err := os.MkdirAll(filepath.Dir(logFile), 0o700); err != nil {
+		return err
+	}
+	log, err := os.OpenFile(logFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	server := exec.Command(program, "serve", "--config", o.config, "--store", o.store, "--socket", o.socketPath(), "--listen", "127.0.0.1:0")
+	server.Stderr = log
+	detach(server)
+	if err := server.Start(); err != nil {
+		return fmt.Errorf("starting the proxy: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for !client.Running(ctx) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the proxy that was started does not answer; its log is %s", logFile)
+		case <-poll.C:
+		}
+	}
+	return server.Process.Release()
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"mcpproxy/admin"
+	"mcpproxy/config"
+	"mcpproxy/instance"
+	"mcpproxy/upstream"
+	"mcpproxy/upstream/browser"
+
+	"github.com/spf13/cobra"
+)
+
+func upstreamCommand(o *options) *cobra.Command {
+	c := &cobra.Command{Use: "upstream", Short: "List, add and remove upstreams; connect and disconnect them"}
+	c.AddCommand(listCommand(o), addCommand(o), removeCommand(o),
+		wish(o, "connect", "Connect an upstream now, whatever it waits for", "connecting %s\n"),
+		wish(o, "disconnect", "Close an upstream's connection and keep its token", "disconnected %s\n"))
+	return c
+}
+
+func listCommand(o *options) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{Use: "list", Short: "List the upstreams, with their state where a proxy is running", Args: exactly(),
+		RunE: func(c *cobra.Command, _ []string) error {
+			var all []upstream.Status
+			err := o.client().Get(c.Context(), "/v1/upstreams", &all)
+			if errors.Is(err, admin.ErrNotRunning) {
+				configs, err := o.load()
+				if err != nil {
+					return err
+				}
+				for _, known := range configs {
+					all = append(all, upstream.Status{Name: known.Name, Transport: known.Transport, URL: known.URL, Phase: "not running"})
+				}
+			} else if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(c.OutOrStdout()).Encode(all)
+			}
+			printStatus(c.OutOrStdout(), all)
+			return nil
+		}}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+func printStatus(out io.Writer, all []upstream.Status) {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "UPSTREAM\tPHASE\tTOKEN\tTOOLS\tNEXT STEP")
+	for _, s := range all {
+		token := "none"
+		if s.Token != nil {
+			token = "valid"
+			if s.Token.ExpiresAt != nil {
+				token = "until " + s.Token.ExpiresAt.Local().Format(time.DateTime)
+			}
+		}
+		next := ""
+		if len(s.Actions) > 0 && s.Phase != "Connected" {
+			next = s.Actions[0].Command
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", s.Name, s.Phase, token, s.Tools, next)
+	}
+	_ = w.Flush() // the terminal went away
+}
+
+func addCommand(o *options) *cobra.Command {
+	var replace, automatic bool
+	var kind, clientID string
+	c := &cobra.Command{Use: "add NAME URL | add NAME -- COMMAND [ARG...]", Short: "Add an upstream to the configuration file",
+		Example: "  mcpproxy upstream add github https://mcp.example.com/mcp\n  mcpproxy upstream add files -- npx -y @modelcontextprotocol/server-filesystem .",
+		Args:    cobra.MinimumNArgs(2), RunE: func(c *cobra.Command, args []string) error {
+			entry := map[string]any{}
+			if parsed, err := url.Parse(args[1]); err == nil && parsed.Host != "" && len(args) == 2 {
+				entry["url"] = args[1]
+			} else {
+				entry["command"], entry["args"] = args[1], args[2:]
+			}
+			if kind != "" {
+				entry["type"] = kind
+			}
+			oauth := map[string]any{}
+			if automatic {
+				oauth["login"] = "automatic"
+			}
+			if clientID != "" {
+				oauth["clientId"] = clientID
+			}
+			if len(oauth) > 0 {
+				entry["oauth"] = oauth
+			}
+			if err := config.Add(o.config, args[0], entry, replace); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "added %s to %s\n", args[0], o.config)
+			return nil
+		}}
+	c.Flags().BoolVar(&replace, "replace", false, "replace an entry of that name")
+	c.Flags().BoolVar(&automatic, "automatic-login", false, "let the proxy open a browser by itself")
+	c.Flags().StringVar(&kind, "type", "", "http (default for a URL) or sse")
+	c.Flags().StringVar(&clientID, "client-id", "", "the client id that was registered beforehand")
+	return c
+}
+
+func removeCommand(o *options) *cobra.Command {
+	return &cobra.Command{Use: "remove NAME", Short: "Remove an upstream from the configuration file", Args: exactly("NAME"), RunE: func(c *cobra.Command, args []string) error {
+		if err := config.Remove(o.config, args[0]); err != nil {
+			return err
+		}
+		fmt.Fprintf(c.OutOrStdout(), "removed %s from %s; its token stays in the store until: mcpproxy auth logout\n", args[0], o.config)
+		return nil
+	}}
+}
+
+// wish is a command that fires one of a person's events: at the running proxy,
+// or, for a logout, on the store of a stopped one.
+func wish(o *options, name, short, said string) *cobra.Command {
+	return &cobra.Command{Use: name + " UPSTREAM", Short: short, Args: exactly("UPSTREAM"), RunE: func(c *cobra.Command, args []string) error {
+		err := o.client().Post(c.Context(), "/v1/upstreams/"+url.PathEscape(args[0])+"/"+name, nil, nil)
+		if errors.Is(err, admin.ErrNotRunning) && name == "logout" {
+			err = o.logoutAlone(c.Context(), args[0])
+		}
+		if err == nil {
+			fmt.Fprintf(c.OutOrStdout(), said, args[0])
+		}
+		return err
+	}}
+}
+
+func (o *options) logoutAlone(ctx context.Context, name string) error {
+	known, err := (&serveOptions{options: o}).find(name)
+	if err != nil {
+		return err
+	}
+	i, err := instance.Start(ctx, instance.Options{StorePath: o.store, Keys: o.keys(), Configs: []upstream.Config{known}, Open: browser.None, Logger: quiet(o), Version: version})
+	if err != nil {
+		return err
+	}
+	u, err := i.Manager.Get(name)
+	if err == nil {
+		err = u.Logout(ctx)
+	}
+	return errors.Join(err, i.Close())
+}
+
+// quiet logs for commands that are not servers.
+func quiet(o *options) *slog.Logger {
+	if o.verbose {
+		return o.logger()
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+}
