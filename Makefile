@@ -1,9 +1,31 @@
-.PHONY: build test
+.PHONY: build test lint e2e diagrams bench fuzz demo
+
+FUZZTIME ?= 10s
 
 build:
-	go build -o bin/ ./cmd/...
+	go build -o bin/ ./cmd/mcpproxy ./cmd/statectl
 
-# vet and every test with the race detector: what continuous integration runs.
-test:
+# What continuous integration runs: vet, formatting, every test with the race detector.
+test: lint
+	go test -race -timeout 20m ./...
+
+lint:
 	go vet ./...
-	go test -race ./...
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi
+
+# Real processes, sockets and kill -9.
+e2e:
+	tests/run-oauth-e2e.sh
+
+diagrams:
+	go run ./diagrams/cmd/generate -o docs/diagrams
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./fsm ./tests/bench
+
+fuzz:
+	go test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./jsonrpc
+
+# A login, calls while tokens are renewed, a restart, a summary. KEEP=--keep stays up.
+demo:
+	go run ./cmd/mcpproxy demo $(KEEP)

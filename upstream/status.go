@@ -3,6 +3,7 @@ package upstream
 import (
 	"time"
 
+	"mcpproxy/credential"
 	"mcpproxy/fsm"
 	"mcpproxy/states"
 	"mcpproxy/transitions"
@@ -106,7 +107,7 @@ func StatusOf(graph *transitions.Graph, s *transitions.Snapshot) Status {
 	connection, credential := s.Region(states.Connection).State, s.Region(states.Credential).State
 	status := Status{
 		Name: s.Machine, Phase: states.PhaseOf(connection, credential), Reason: s.Data.Reason,
-		Token: tokenStatus(s), Flow: flowStatus(s), Actions: actions(s), Refused: []fsm.Entry{},
+		Token: TokenStatusOf(s.Data.Token), Flow: flowStatus(s), Actions: actions(s), Refused: []fsm.Entry{},
 		ConnectionError: failure(s.Data.ConnectionError), CredentialError: failure(s.Data.CredentialError),
 	}
 	status.Doc = states.Doc(states.Connection, states.State(status.Phase))
@@ -136,8 +137,8 @@ func regionStatus(graph *transitions.Graph, s *transitions.Snapshot, r *fsm.Acti
 	return status
 }
 
-func tokenStatus(s *transitions.Snapshot) *TokenStatus {
-	t := s.Data.Token
+// TokenStatusOf returns the facts about a token; nil for none.
+func TokenStatusOf(t *credential.Token) *TokenStatus {
 	if t == nil {
 		return nil
 	}
