@@ -1,0 +1,172 @@
+// Package interop holds the proxy against programs that nobody here wrote: a
+// server from npm behind it, and the TypeScript SDK's client in front of it.
+package interop
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mcpproxy/instance"
+	"mcpproxy/states"
+	"mcpproxy/store"
+	"mcpproxy/upstream"
+	"mcpproxy/upstream/browser"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// packages are pinned, so that a test fails for what changed here.
+var packages = []string{"@modelcontextprotocol/server-everything@2026.8.31", "@modelcontextprotocol/sdk@1.32.2"}
+
+// install puts the packages into a directory, or skips by name.
+func install(t *testing.T) string {
+	for _, program := range []string{"node", "npm"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("skipped: interoperation with programs from npm needs %s", program)
+		}
+	}
+	dir := t.TempDir()
+	c := exec.Command("npm", append([]string{"install", "--no-audit", "--no-fund", "--prefix", dir}, packages...)...)
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Skipf("skipped: npm cannot install %v: %v\n%s", packages, err, out)
+	}
+	script, err := os.ReadFile("client.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "client.mjs"), script, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// ask runs the SDK's client against a target.
+func ask(t *testing.T, dir string, target ...string) map[string]any {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	c := exec.CommandContext(ctx, "node", append([]string{filepath.Join(dir, "client.mjs")}, target...)...)
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("the client against %v: %v\n%s", target, err, errs.String())
+	}
+	var answer map[string]any
+	if err := json.Unmarshal(out, &answer); err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+// serveUpstream puts a proxy in front of one upstream and returns its address.
+func serveUpstream(t *testing.T, config upstream.Config) string {
+	config.Name, config.Settings = "everything", states.DefaultSettings()
+	path := filepath.Join(t.TempDir(), "store.db")
+	i, err := instance.Start(t.Context(), instance.Options{StorePath: path, Keys: store.FileKeys(path + ".key"), Configs: []upstream.Config{config}, Connect: true,
+		Open: browser.None, Logger: slog.New(slog.DiscardHandler), Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients := httptest.NewServer(i.Proxy.Handler())
+	t.Cleanup(func() {
+		clients.CloseClientConnections()
+		clients.Close()
+		if err := i.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	u, err := i.Manager.Get("everything")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := u.AwaitPhase(ctx, "Connected"); err != nil {
+		t.Fatalf("%v: %+v", err, u.Status())
+	}
+	return clients.URL + "/mcp/everything"
+}
+
+func compare(t *testing.T, direct, proxied map[string]any) {
+	t.Helper()
+	if len(direct["tools"].([]any)) == 0 {
+		t.Fatal("the server has no tools")
+	}
+	if diff := cmp.Diff(direct, proxied); diff != "" {
+		t.Errorf("what the proxy shows differs from the server (-server +proxy):\n%s", diff)
+	}
+}
+
+func TestServerEverything(t *testing.T) {
+	dir := install(t)
+	server := filepath.Join(dir, "node_modules", "@modelcontextprotocol", "server-everything", "dist", "index.js")
+	t.Run("stdio", func(t *testing.T) {
+		address := serveUpstream(t, upstream.Config{Transport: upstream.Stdio, Command: "node", Args: []string{server, "stdio"}})
+		compare(t, ask(t, dir, "node", server, "stdio"), ask(t, dir, address))
+	})
+	t.Run("streamable HTTP", func(t *testing.T) {
+		target := startServer(t, server)
+		address := serveUpstream(t, upstream.Config{Transport: upstream.HTTP, URL: target})
+		compare(t, ask(t, dir, target), ask(t, dir, address))
+	})
+}
+
+// startServer starts the npm server over streamable HTTP on a free port.
+func startServer(t *testing.T, server string) string {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := free.Addr().(*net.TCPAddr).Port
+	_ = free.Close()
+	c := exec.Command("node", server, "streamableHttp")
+	c.Env = append(os.Environ(), fmt.Sprintf("PORT=%d", port))
+	said, err := c.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+	})
+	ready := make(chan struct{})
+	go func() {
+		lines := bufio.NewScanner(said)
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), "listening") {
+				close(ready)
+				break
+			}
+		}
+		for lines.Scan() {
+			continue // the pipe must not fill up
+		}
+	}()
+	select {
+	case <-ready:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the npm server did not say that it listens")
+	}
+	target := fmt.Sprintf("http://127.0.0.1:%d/mcp", port)
+	if _, err := http.Get(target); err != nil {
+		t.Fatal(err)
+	}
+	return target
+}
