@@ -68,10 +68,11 @@ func (t *Token) RenewAt() time.Time {
 	return t.ExpiresAt.Add(-ahead)
 }
 
-// Covers reports whether every scope in wanted was granted.
-func (t *Token) Covers(wanted []string) bool {
+// Requested reports whether every scope in wanted was asked for with this token,
+// granted or not.
+func (t *Token) Requested(wanted []string) bool {
 	for _, scope := range wanted {
-		if t == nil || !slices.Contains(t.Scopes, scope) {
+		if !slices.Contains(t.RequestedScopes, scope) {
 			return false
 		}
 	}

@@ -159,7 +159,6 @@ func credentialIgnores() []rule {
 		{From: from{states.NotNeeded}, Event: LogoutRequested, Reason: "the configuration gives the credential; there is nothing to log out of"},
 		{From: append(from{states.LoginRequired, states.Unloaded, states.LoadingToken, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, loginStates...), Event: Challenged, Reason: "it is known that a login is needed, or one is under way"},
 		{From: from{states.Refreshing, states.RefreshBackoff, states.RefreshPaused}, Event: Challenged, Reason: "the request was sent before there was a token"},
-		{From: from{states.Fresh}, Event: LoginProposed, Reason: "there is a token"},
 		{From: from{states.LoggedOut}, Event: LoginProposed, Reason: "a person logged out; only a person logs in again"},
 		{From: append(from{states.Refreshing, states.RefreshBackoff, states.RefreshPaused}, loginStates...), Event: TokenAccepted, Reason: "the token is being replaced"},
 		{From: from{states.Unloaded, states.LoadingToken, states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, Event: TokenAccepted, Reason: "the token is no longer in use"},

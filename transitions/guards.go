@@ -3,6 +3,7 @@ package transitions
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"mcpproxy/fsm"
@@ -20,6 +21,8 @@ var (
 	ErrOldGeneration   = errors.New("the token that this speaks of is not the current one; use the current one")
 	ErrNoRefreshToken  = errors.New("there is no refresh token")
 	ErrOtherFlow       = errors.New("this belongs to a login that is over")
+	ErrNoScopeMissing  = errors.New("there is a token, and no call was refused for a scope that it lacks")
+	ErrScopesAsked     = errors.New("the last login asked for these scopes already and they were not granted")
 )
 
 var (
@@ -70,6 +73,19 @@ var (
 		Check: func(d states.Data, _ Input) error {
 			if !d.Token.HasRefresh() {
 				return ErrNoRefreshToken
+			}
+			return nil
+		},
+	}
+	scopesMissing = Guard{
+		Name: "scopesMissing",
+		Doc:  "a call was refused for scopes that no login has asked for yet",
+		Check: func(d states.Data, _ Input) error {
+			if d.Token == nil || len(d.Scopes) == 0 {
+				return ErrNoScopeMissing
+			}
+			if d.Token.Requested(d.Scopes) {
+				return fmt.Errorf("%w: %q", ErrScopesAsked, strings.Join(d.Scopes, " "))
 			}
 			return nil
 		},

@@ -13,6 +13,7 @@ func loginTransitions() []transition {
 	return []transition{
 		{From: begin, Event: LoginRequested, To: states.Discovering, Guards: guards{byPerson}, Update: beginFlow, Main: true, Doc: "no limit for people"},
 		{From: from{states.LoginRequired}, Event: LoginProposed, To: states.Discovering, Guards: guards{automaticLogin, browserLimit}, Update: beginOwnFlow},
+		{From: from{states.Fresh}, Event: LoginProposed, To: states.Discovering, Guards: guards{automaticLogin, scopesMissing, browserLimit}, Update: beginOwnFlow, Doc: "step-up; the token stays in use meanwhile"},
 
 		{From: discovering, Event: Discovered, To: states.Registering, Update: credentialFailure, Main: true},
 		{From: discovering, Event: NotOAuth, To: states.Failed, Update: each(endFlow, because(states.NotOAuth))},

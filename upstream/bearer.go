@@ -37,7 +37,9 @@ func (e *UnauthorizedError) Error() string {
 // request was not carried out.
 type ScopeError struct {
 	Upstream string
-	Scopes   []string
+	// Generation of the token that was sent.
+	Generation uint64
+	Scopes     []string
 }
 
 func (e *ScopeError) Error() string {
@@ -92,8 +94,9 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 	case response.StatusCode == http.StatusForbidden && generation != 0:
 		if challenge := challengeOf(response); challenge.Error == "insufficient_scope" {
 			discard(response)
-			failure := &ScopeError{Upstream: u.config.Name, Scopes: challenge.Scopes}
+			failure := &ScopeError{Upstream: u.config.Name, Generation: generation, Scopes: challenge.Scopes}
 			_, _ = u.fire(transitions.Input{Event: transitions.ScopeInsufficient, Payload: transitions.Payload{Generation: generation, Challenge: challenge, Err: failure}})
+			u.propose() // the machine's own step-up, where it is allowed
 			return nil, failure
 		}
 	case response.StatusCode == http.StatusNotFound && request.Header.Get("Mcp-Session-Id") != "":

@@ -95,6 +95,8 @@ func (u *Upstream) hopeless(s *transitions.Snapshot) error {
 	case credential == states.RefreshPaused && !s.Data.TokenUsable(time.Now()):
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the access token has expired and renewing it failed: %s. The next attempt is at %s; to try now, run: mcpproxy upstream connect %s",
 			u.config.Name, s.Data.CredentialError.Text, s.Data.RefreshAt.Local().Format(time.TimeOnly), u.config.Name)
+	case connection == states.AwaitingLogin && credential == states.Fresh && len(s.Data.Scopes) > 0:
+		return u.needsPerson(s)
 	case connection == states.Connected || connection == states.BackingOff || connection == states.Connecting:
 		return nil
 	case credential == states.LoginRequired:
@@ -116,6 +118,8 @@ func (u *Upstream) needsPerson(s *transitions.Snapshot) error {
 	switch s.Region(states.Credential).State {
 	case states.LoggedOut:
 		why = "A person logged out."
+	case states.Fresh:
+		why = s.Data.CredentialError.Text + "."
 	case states.Failed:
 		if s.Data.CredentialError.Text != "" {
 			why += " " + s.Data.CredentialError.Text + "."
@@ -141,6 +145,7 @@ func (u *Upstream) needsPerson(s *transitions.Snapshot) error {
 func (u *Upstream) again(s *transitions.Snapshot, call relay.Call, err error) (again bool, wait func(*transitions.Snapshot) bool) {
 	var (
 		unauthorized *UnauthorizedError
+		scope        *ScopeError
 		network      *net.OpError
 	)
 	epoch := s.Region(states.Connection).Epoch
@@ -148,6 +153,12 @@ func (u *Upstream) again(s *transitions.Snapshot, call relay.Call, err error) (a
 	case errors.As(err, &unauthorized):
 		// The request was not carried out.
 		return true, func(now *transitions.Snapshot) bool { return settled(now, unauthorized.Generation) }
+	case errors.As(err, &scope):
+		// Neither was this; it is worth sending again once a login has asked for more.
+		now := u.Snapshot()
+		open := now.Region(states.Credential).State.LoginOpen()
+		newer := now.Data.Token != nil && now.Data.Token.Generation > scope.Generation
+		return newer || open && now.Data.Settings.AutomaticLogin, func(now *transitions.Snapshot) bool { return !now.Region(states.Credential).State.LoginOpen() }
 	case errors.Is(err, errSessionLost):
 		u.connectionEvent(transitions.SessionLost, epoch, err)
 		return true, nil

@@ -106,6 +106,9 @@ func (u *Upstream) connectFailed(order transitions.Order, err error) transitions
 	case errors.As(err, &unauthorized):
 		return event(transitions.Unauthorized, err)
 	case errors.As(err, &scope):
+		if token := u.Snapshot().Data.Token; token != nil && token.Generation > scope.Generation {
+			return event(transitions.Unauthorized, err) // a newer token is there to try with
+		}
 		return event(transitions.Forbidden, err)
 	case errors.As(err, &unavailable):
 		pause = max(pause, unavailable.RetryAfter)

@@ -50,11 +50,11 @@ func (u *Upstream) preregistered(issuer string) *credential.Registration {
 
 var errNoDiscovery = errors.New("nothing is known about the authorization server; this is an error in mcpproxy")
 
-// wantedScopes are those of before, those the server said are missing and those
-// it asked for now.
+// wantedScopes are those that were asked for before, those the server said are
+// missing and those it asked for now (MCP 2026-07-28 authorization, step-up).
 func wantedScopes(d *states.Data) (previous, challenged []string) {
 	if d.Token != nil {
-		previous = slices.Clone(d.Token.Scopes)
+		previous = slices.Concat(d.Token.Scopes, d.Token.RequestedScopes)
 	}
 	return states.Union(previous, d.Scopes), d.Challenge.Scopes
 }

@@ -168,7 +168,7 @@ func (x *exchange) restore(method string, params json.RawMessage) json.RawMessag
 }
 
 // respond answers a request of the server.
-func (c *httpConn) respond(ctx context.Context, m *jsonrpc.Message, ask func(context.Context, string, json.RawMessage) (json.RawMessage, error)) {
+func (c *httpConn) respond(ctx context.Context, m *jsonrpc.Message, ask ask) {
 	response, err := c.post(ctx, answerTo(ctx, m, ask))
 	if err == nil {
 		_ = drain(response)
@@ -176,7 +176,7 @@ func (c *httpConn) respond(ctx context.Context, m *jsonrpc.Message, ask func(con
 }
 
 // answerTo asks whoever is behind the call.
-func answerTo(ctx context.Context, m *jsonrpc.Message, ask func(context.Context, string, json.RawMessage) (json.RawMessage, error)) *jsonrpc.Message {
+func answerTo(ctx context.Context, m *jsonrpc.Message, ask ask) *jsonrpc.Message {
 	answer := &jsonrpc.Message{ID: bytes.Clone(m.ID)}
 	switch {
 	case m.Method == "ping":

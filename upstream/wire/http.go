@@ -49,6 +49,7 @@ type httpConn struct {
 	session, version string // set by Handshake
 	next             atomic.Int64
 	work             sync.WaitGroup
+	askers           askers
 }
 
 // HTTP returns a connection to url. Requests go through client, which must
@@ -113,6 +114,7 @@ func drain(response *http.Response) error {
 }
 
 func (c *httpConn) Call(ctx context.Context, call relay.Call) (json.RawMessage, error) {
+	defer c.askers.add(&call)()
 	x := c.exchange(call)
 	response, err := c.post(ctx, &jsonrpc.Message{ID: x.id, Method: call.Method, Params: x.params})
 	if err == nil {

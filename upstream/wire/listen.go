@@ -67,11 +67,7 @@ func (c *httpConn) follow(ctx context.Context, response *http.Response, before *
 		case m.IsNotification():
 			notification(m.Method, m.Params)
 		case m.IsRequest():
-			c.work.Go(func() {
-				ctx, stop := context.WithTimeout(ctx, cancelLimit)
-				defer stop()
-				c.respond(ctx, m, nil)
-			})
+			c.work.Go(func() { c.respond(ctx, m, c.askers.youngest()) })
 		}
 	}
 }

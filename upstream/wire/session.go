@@ -27,12 +27,12 @@ type session struct {
 	lostOnce sync.Once
 	reason   error
 
-	next atomic.Int64
-	work sync.WaitGroup
+	next   atomic.Int64
+	work   sync.WaitGroup
+	askers askers
 
 	mu            sync.Mutex
 	calls         map[string]*running // by the progress token that the server sees
-	order         []*running          // those that can be asked, oldest first
 	notifications func(string, json.RawMessage)
 	// early are notifications from before Listen.
 	early []notification
@@ -84,6 +84,7 @@ func (s *session) Call(ctx context.Context, call relay.Call) (json.RawMessage, e
 	if params != nil {
 		request.Params = params
 	}
+	defer s.askers.add(&call)()
 	defer s.begin(string(seen), &running{call: call, token: token})()
 	response, err := s.transport.SendRequest(ctx, request)
 	switch {
@@ -103,19 +104,10 @@ func (s *session) begin(token string, r *running) (done func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls[token] = r
-	if r.call.Ask != nil {
-		s.order = append(s.order, r)
-	}
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		delete(s.calls, token)
-		for i := range s.order {
-			if s.order[i] == r {
-				s.order = append(s.order[:i:i], s.order[i+1:]...)
-				break
-			}
-		}
 	}
 }
 
@@ -179,20 +171,13 @@ func progressToken(params json.RawMessage) string {
 	return string(p.Token)
 }
 
-// asked answers a request of the server. Which call it belongs to cannot be told
-// on these transports; the youngest that has somebody to ask is taken.
+// asked answers a request of the server.
 func (s *session) asked(ctx context.Context, request transport.JSONRPCRequest) (*transport.JSONRPCResponse, error) {
 	params, err := json.Marshal(request.Params)
 	if err != nil {
 		return nil, err
 	}
-	s.mu.Lock()
-	var ask func(context.Context, string, json.RawMessage) (json.RawMessage, error)
-	if len(s.order) > 0 {
-		ask = s.order[len(s.order)-1].call.Ask
-	}
-	s.mu.Unlock()
-	answer := answerTo(ctx, &jsonrpc.Message{Method: request.Method, Params: params}, ask)
+	answer := answerTo(ctx, &jsonrpc.Message{Method: request.Method, Params: params}, s.askers.youngest())
 	response := &transport.JSONRPCResponse{JSONRPC: mcp.JSONRPC_VERSION, ID: request.ID, Result: answer.Result}
 	if answer.Error != nil {
 		response.Error = &mcp.JSONRPCErrorDetails{Code: answer.Error.Code, Message: answer.Error.Message}

@@ -1,0 +1,121 @@
+// Command client is the client under test of the conformance suite: the real
+// proxy with the suite's server as its one upstream, used through the proxy's own
+// downstream face. The suite runs it once for each scenario, with the server's
+// URL as the last argument.
+//
+// Only the calls that a scenario is about are chosen by its name. The proxy is
+// configured in the same way for all of them, from what the suite hands over.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"time"
+
+	"mcpproxy/credential"
+	"mcpproxy/instance"
+	"mcpproxy/states"
+	"mcpproxy/store"
+	"mcpproxy/transitions"
+	"mcpproxy/upstream"
+)
+
+// limit is short of the suite's own.
+const limit = 40 * time.Second
+
+func main() {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if err := run(ctx, os.Args[len(os.Args)-1]); err != nil {
+		fmt.Fprintln(os.Stderr, "client:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, server string) error {
+	given, err := readGiven(os.Getenv("MCP_CONFORMANCE_CONTEXT"))
+	if err != nil {
+		return err
+	}
+	directory, err := os.MkdirTemp("", "conformance")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(directory)
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	someone := &person{}
+	defer someone.clicks.Wait()
+	proxy, err := instance.Start(ctx, instance.Options{
+		StorePath: filepath.Join(directory, "store.db"), Keys: store.FileKeys(filepath.Join(directory, "key")),
+		Configs: []upstream.Config{given.upstream(server)}, Connect: true, Open: someone.open, Logger: logger, Version: "conformance",
+	})
+	if err != nil {
+		return err
+	}
+	defer proxy.Close()
+	face := httptest.NewServer(proxy.Proxy.Handler())
+	defer face.Close()
+	defer proxy.Proxy.Close()
+	// The client finds what the upstream offers once it is connected.
+	u, err := proxy.Manager.Get(upstreamName)
+	if err != nil {
+		return err
+	}
+	settled, err := u.Machine().Wait(ctx, settledOnce)
+	if err != nil {
+		return fmt.Errorf("the upstream did not settle: %w", err)
+	}
+	if state := settled.Region(states.Connection).State; state != states.Connected {
+		return fmt.Errorf("the upstream is %s: %s %s", state, settled.Data.ConnectionError.Text, settled.Data.CredentialError.Text)
+	}
+	return play(ctx, face.URL+"/mcp/"+upstreamName, os.Getenv("MCP_CONFORMANCE_SCENARIO"), given)
+}
+
+// settledOnce reports whether the first attempt to connect has come to an end.
+func settledOnce(s *transitions.Snapshot) bool {
+	switch connection, login := s.Region(states.Connection).State, s.Region(states.Credential).State; {
+	case connection == states.Connected, connection == states.Failed, connection == states.BackingOff, login == states.Failed:
+		return true
+	case login == states.LoginRequired:
+		return s.Data.Reason != states.NeverLoggedIn
+	}
+	return false
+}
+
+const upstreamName = "suite"
+
+// given is what the suite hands over for some scenarios.
+type given struct {
+	ClientID     string     `json:"client_id"`
+	ClientSecret string     `json:"client_secret"`
+	ToolCalls    []toolCall `json:"toolCalls"`
+}
+
+type toolCall struct {
+	Name      string          `json:"name"`
+	Arguments json.RawMessage `json:"arguments"`
+}
+
+func readGiven(text string) (given, error) {
+	var g given
+	if text == "" {
+		return g, nil
+	}
+	return g, json.Unmarshal([]byte(text), &g)
+}
+
+// upstream is the configuration that a person would write for the server.
+func (g given) upstream(server string) upstream.Config {
+	settings := states.DefaultSettings()
+	settings.AutomaticLogin = true
+	return upstream.Config{Name: upstreamName, Transport: upstream.HTTP, URL: server, Settings: settings, OAuth: upstream.OAuth{
+		ClientID: g.ClientID, ClientSecret: credential.NewSecret(g.ClientSecret),
+		ClientMetadataURL: "https://conformance-test.local/client-metadata.json",
+		LegacyFallback:    true,
+	}}
+}
