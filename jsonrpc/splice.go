@@ -16,10 +16,7 @@ func Splice(raw json.RawMessage, value json.RawMessage, path ...string) (spliced
 	if !found {
 		return raw, nil
 	}
-	old = raw[begin:end]
-	spliced = make(json.RawMessage, 0, len(raw)-len(old)+len(value))
-	spliced = append(append(append(spliced, raw[:begin]...), value...), raw[end:]...)
-	return spliced, old
+	return replace(raw, value, begin, end), raw[begin:end]
 }
 
 // locate finds the bytes of the value at path.

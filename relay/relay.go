@@ -49,6 +49,11 @@ type Call struct {
 	Ask func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
 	// ClientCapabilities are those of the downstream client, as it sent them.
 	ClientCapabilities json.RawMessage
+	// Stateless says that the caller speaks MCP 2026-07-28 or later: a result that
+	// asks for input is the caller's to answer, and Ask is not used.
+	Stateless bool
+	// LogLevel is the level that the caller asked log messages for, or empty.
+	LogLevel string
 	// Safe says that the request may be repeated without a second effect.
 	Safe bool
 }
@@ -59,6 +64,8 @@ type Catalog struct {
 	ServerInfo   json.RawMessage
 	Capabilities json.RawMessage
 	Instructions string
+	// ProtocolVersion is the revision that the server speaks.
+	ProtocolVersion string
 
 	Tools             []Item
 	Resources         []Item

@@ -36,7 +36,7 @@ func lists() []list {
 
 // readCatalog reads every list that the server says it has.
 func readCatalog(ctx context.Context, conn wire.Conn, server wire.Server) (*relay.Catalog, error) {
-	catalog := &relay.Catalog{ServerInfo: server.Info, Capabilities: server.Capabilities, Instructions: server.Instructions}
+	catalog := &relay.Catalog{ServerInfo: server.Info, Capabilities: server.Capabilities, Instructions: server.Instructions, ProtocolVersion: server.ProtocolVersion}
 	var offered map[string]json.RawMessage
 	if err := json.Unmarshal(server.Capabilities, &offered); err != nil {
 		return nil, fmt.Errorf("%w: its capabilities: %w", wire.ErrProtocol, err)

@@ -64,7 +64,7 @@ func (u *Upstream) dial() (wire.Conn, error) {
 	case SSE:
 		return wire.SSE(c.URL, u.client, u.logger)
 	default:
-		return wire.HTTP(c.URL, u.client, u.logger)
+		return wire.HTTP(c.URL, u.client, u.logger, u.Catalog().ProtocolVersion)
 	}
 }
 

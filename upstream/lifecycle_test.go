@@ -311,7 +311,7 @@ func TestLogoutIsFinal(t *testing.T) {
 }
 
 func TestServerForgetsTheSession(t *testing.T) {
-	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
+	r := newRig(t, oauthserver.Options{AutoApprove: true, Sessions: true}, nil)
 	r.login()
 	r.mustCall()
 	r.server.Reset()

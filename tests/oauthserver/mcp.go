@@ -36,7 +36,11 @@ func (s *Server) mcpServer() http.Handler {
 	m.AddPrompt(mcp.NewPrompt("greet", mcp.WithArgument("name")), func(_ context.Context, r mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
 		return mcp.NewGetPromptResult("a greeting", []mcp.PromptMessage{mcp.NewPromptMessage(mcp.RoleUser, mcp.NewTextContent("Greet "+r.Params.Arguments["name"]))}), nil
 	})
-	return server.NewStreamableHTTPServer(m, server.WithStateful(true))
+	options := []server.StreamableHTTPOption{server.WithStateful(true)}
+	if s.options.Sessions {
+		options = append(options, server.WithStreamableHTTPProtocolVersions("2025-11-25", "2025-06-18", "2025-03-26"))
+	}
+	return server.NewStreamableHTTPServer(m, options...)
 }
 
 func slow(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {

@@ -27,6 +27,9 @@ type Options struct {
 	// NoRegistration switches dynamic registration off; NoAuth protection altogether.
 	NoRegistration bool
 	NoAuth         bool
+	// Sessions has the MCP server speak the revisions with a session only (up to
+	// 2025-11-25).
+	Sessions bool
 	// Clients are registered beforehand: ids and their secrets ("" for public ones).
 	Clients map[string]string
 	Logger  *slog.Logger

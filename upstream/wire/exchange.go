@@ -19,7 +19,6 @@ import (
 
 // exchange is one request over streamable HTTP on its way to its answer.
 type exchange struct {
-	conn   *httpConn
 	call   relay.Call
 	id     json.RawMessage
 	params json.RawMessage
@@ -27,11 +26,23 @@ type exchange struct {
 	// this connection.
 	token json.RawMessage
 	asked sync.WaitGroup
+
+	// resume takes a broken stream up again; nil where the protocol has no way to.
+	resume func(ctx context.Context, events *eventReader, failures int) (*http.Response, error)
+	// respond sends the answer to a request of the server; nil where it may make none.
+	respond func(ctx context.Context, m *jsonrpc.Message, ask ask)
+}
+
+// newExchange gives a call an id that is unique on its connection.
+func newExchange(call relay.Call, id int64) *exchange {
+	x := &exchange{call: call, id: strconv.AppendInt(nil, id, 10)}
+	x.params, x.token = jsonrpc.Splice(call.Params, x.id, "_meta", "progressToken")
+	return x
 }
 
 func (c *httpConn) exchange(call relay.Call) *exchange {
-	x := &exchange{conn: c, call: call, id: strconv.AppendInt(nil, c.next.Add(1), 10)}
-	x.params, x.token = jsonrpc.Splice(call.Params, x.id, "_meta", "progressToken")
+	x := newExchange(call, c.next.Add(1))
+	x.resume, x.respond = c.resume, c.respond
 	return x
 }
 
@@ -93,11 +104,11 @@ func (x *exchange) stream(ctx context.Context, response *http.Response) (json.Ra
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if events.LastID == "" || failures >= resumptions {
+		if events.LastID == "" || failures >= resumptions || x.resume == nil {
 			return nil, fmt.Errorf("%w: %w", ErrLost, unexpected(err))
 		}
 		failures++
-		resumed, err := x.conn.resume(ctx, events, failures)
+		resumed, err := x.resume(ctx, events, failures)
 		if err != nil {
 			return nil, fmt.Errorf("%w and could not be taken up again: %w", ErrLost, err)
 		}
@@ -151,7 +162,9 @@ func (x *exchange) event(ctx context.Context, e event) (result json.RawMessage, 
 		}
 		return nil, false, nil
 	case m.IsRequest():
-		x.asked.Go(func() { x.conn.respond(ctx, m, x.call.Ask) })
+		if x.respond != nil {
+			x.asked.Go(func() { x.respond(ctx, m, x.call.Ask) })
+		}
 		return nil, false, nil
 	}
 	result, err = x.result(m)

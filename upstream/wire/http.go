@@ -40,7 +40,7 @@ func (e *StatusError) Error() string {
 	return text
 }
 
-// httpConn is streamable HTTP (MCP 2025-03-26 to 2025-11-25).
+// httpConn is streamable HTTP with a handshake (MCP 2025-03-26 to 2025-11-25).
 type httpConn struct {
 	url       string
 	client    *http.Client
@@ -52,9 +52,7 @@ type httpConn struct {
 	askers           askers
 }
 
-// HTTP returns a connection to url. Requests go through client, which must
-// return errors for refusals.
-func HTTP(url string, client *http.Client, logger *slog.Logger) (Conn, error) {
+func newSessionHTTP(url string, client *http.Client, logger *slog.Logger) (*httpConn, error) {
 	t, err := transport.NewStreamableHTTP(url, transport.WithHTTPBasicClient(client), transport.WithHTTPLogger(logger))
 	if err != nil {
 		return nil, err

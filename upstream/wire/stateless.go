@@ -1,0 +1,149 @@
+package wire
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"mcpproxy/jsonrpc"
+	"mcpproxy/relay"
+
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+// statelessHTTP is streamable HTTP without a handshake and without a session
+// (MCP 2026-07-28): each request says for itself what it needs.
+type statelessHTTP struct {
+	url    string
+	client *http.Client
+	logger *slog.Logger
+
+	self    Client // set by Handshake, with version
+	version string
+	offers  json.RawMessage
+	next    atomic.Int64
+	headers parameterHeaders
+
+	mu         sync.Mutex
+	subscribed map[string]bool
+	// resubscribe is signalled when subscribed has changed.
+	resubscribe chan struct{}
+}
+
+func newStatelessHTTP(url string, client *http.Client, logger *slog.Logger) *statelessHTTP {
+	return &statelessHTTP{url: url, client: client, logger: logger, subscribed: map[string]bool{}, resubscribe: make(chan struct{}, 1)}
+}
+
+// Handshake asks who the server is and which revisions it speaks. Errors that
+// match errOtherEra mean that it speaks older ones.
+func (c *statelessHTTP) Handshake(ctx context.Context, client Client) (Server, error) {
+	c.self, c.version = client, mcp.LATEST_PROTOCOL_VERSION
+	result, err := c.send(ctx, relay.Call{Method: string(mcp.MethodServerDiscover)})
+	var object *jsonrpc.Error
+	if errors.As(err, &object) && object.Code == mcp.UNSUPPORTED_PROTOCOL_VERSION {
+		var other unsupported
+		_ = json.Unmarshal(object.Data, &other) // without a list there is no other revision
+		if c.version = stateless(other.Supported); c.version != "" {
+			result, err = c.send(ctx, relay.Call{Method: string(mcp.MethodServerDiscover)})
+		}
+	}
+	if err != nil {
+		return Server{}, err
+	}
+	var found discovered
+	if err := json.Unmarshal(result, &found); err != nil {
+		return Server{}, fmt.Errorf("%w: %w", ErrProtocol, err)
+	}
+	if version := stateless(found.SupportedVersions); version != "" {
+		c.version = version
+	} else {
+		return Server{}, fmt.Errorf("%w: it speaks %q only", ErrProtocol, found.SupportedVersions)
+	}
+	server := found.server(c.version)
+	c.offers = server.Capabilities
+	return server, nil
+}
+
+// Call implements [Conn]. What the stateless protocol has no request for is
+// answered here.
+func (c *statelessHTTP) Call(ctx context.Context, call relay.Call) (json.RawMessage, error) {
+	switch call.Method {
+	case "ping", "logging/setLevel":
+		return json.RawMessage("{}"), nil
+	case "resources/subscribe", "resources/unsubscribe":
+		return c.subscribe(call)
+	case "tools/call":
+		return withInput(ctx, call, c.callTool)
+	case "tools/list":
+		return c.listTools(ctx, call)
+	}
+	return withInput(ctx, call, c.send)
+}
+
+// callTool reads the tools anew where the server says that a parameter's header
+// is not the one it wants.
+func (c *statelessHTTP) callTool(ctx context.Context, call relay.Call) (json.RawMessage, error) {
+	result, err := c.send(ctx, call)
+	var object *jsonrpc.Error
+	if errors.As(err, &object) && object.Code == mcp.HEADER_MISMATCH {
+		if _, err := c.listTools(ctx, relay.Call{Method: "tools/list"}); err == nil {
+			return c.send(ctx, call)
+		}
+	}
+	return result, err
+}
+
+// send sends one request and returns its result, complete or not.
+func (c *statelessHTTP) send(ctx context.Context, call relay.Call) (json.RawMessage, error) {
+	x := newExchange(call, c.next.Add(1))
+	x.params = withMeta(x.params, c.version, c.self, call)
+	response, err := c.post(ctx, x)
+	if err == nil {
+		var result json.RawMessage
+		if result, err = x.answer(ctx, response); err == nil {
+			return result, nil
+		}
+	}
+	var status *StatusError
+	if errors.As(err, &status) {
+		if m, invalid := jsonrpc.Decode(status.Body); invalid == nil && m.Error != nil {
+			return nil, m.Error
+		}
+	}
+	return nil, err
+}
+
+// post sends one request with the headers that repeat its routing (MCP 2026-07-28
+// transports, standard headers).
+func (c *statelessHTTP) post(ctx context.Context, x *exchange) (*http.Response, error) {
+	body := (&jsonrpc.Message{ID: x.id, Method: x.call.Method, Params: x.params}).Encode()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", "application/json, text/event-stream")
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set(mcp.HeaderProtocolVersion, c.version)
+	for name, value := range mcp.StandardHeaders(c.version, mcp.MCPMethod(x.call.Method), x.params) {
+		request.Header.Set(name, value)
+	}
+	if x.call.Method == "tools/call" {
+		for name, value := range c.headers.of(x.params) {
+			request.Header.Set(name, value)
+		}
+	}
+	return c.client.Do(request)
+}
+
+// Notify implements [Conn]. The stateless protocol has no notifications of
+// clients over HTTP: a call is cancelled by closing its stream.
+func (c *statelessHTTP) Notify(context.Context, string, json.RawMessage) error { return nil }
+
+// Close implements [Conn]; there is no session to end.
+func (c *statelessHTTP) Close(context.Context) {}
