@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"mcpproxy/fsm"
@@ -65,8 +64,20 @@ func (u *Upstream) Login(ctx context.Context, progress func(Progress)) error {
 		return err
 	}
 	generation := u.Snapshot().Data.Generation
-	if _, err := u.fire(transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: uuid.NewString()}); err != nil {
+	out, err := u.fire(transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: uuid.NewString()})
+	if err != nil {
 		return err
+	}
+	if out.Disposition == fsm.Postponed {
+		// What comes first may bring a token too; that is not this login's.
+		s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool {
+			state := s.Region(states.Credential).State
+			return state.LoginOpen() || state == states.Closed
+		})
+		if err != nil {
+			return fmt.Errorf("%s: the login was asked for and has not begun yet (%s): %w", u.config.Name, s.Region(states.Credential).State, err)
+		}
+		generation = s.Data.Generation
 	}
 	return u.awaitLogin(ctx, generation, progress)
 }
@@ -88,10 +99,7 @@ func (u *Upstream) loaded(ctx context.Context) error {
 // awaitLogin follows the login that is open, or about to be, to its end.
 func (u *Upstream) awaitLogin(ctx context.Context, generation uint64, progress func(Progress)) error {
 	var told Progress
-	over := func(s *transitions.Snapshot) bool {
-		state := s.Region(states.Credential).State
-		return !state.LoginOpen() && !slices.Contains(s.Postponed(), transitions.LoginRequested)
-	}
+	over := func(s *transitions.Snapshot) bool { return !s.Region(states.Credential).State.LoginOpen() }
 	for {
 		s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool { return over(s) || progressOf(s) != told })
 		if err != nil {

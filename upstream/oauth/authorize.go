@@ -120,22 +120,22 @@ func CheckCallback(f credential.Flow, query url.Values) (credential.Secret, erro
 	if subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(f.State.Reveal())) != 1 {
 		return fail(CallbackWrongState, "the state parameter is that of no open login")
 	}
+	code, failure := query.Get("code"), clean(query.Get("error"))
+	if (code == "") == (failure == "") {
+		return fail(CallbackMalformed, "the response has to have either a code or an error")
+	}
 	switch issuer := query.Get("iss"); {
 	case issuer != "" && issuer != f.Issuer:
 		return fail(CallbackWrongIssuer, fmt.Sprintf("the response comes from the issuer %q and not from %q; it was not used (RFC 9207)", clean(issuer), f.Issuer))
 	case issuer == "" && f.IssuerInResponse:
 		return fail(CallbackWrongIssuer, "the authorization server says that its responses name the issuer, and this one does not; it was not used (RFC 9207)")
 	}
-	code, failure := query.Get("code"), clean(query.Get("error"))
-	switch {
-	case failure != "" && code == "":
+	if failure != "" {
 		class := CallbackFailed
 		if failure == "access_denied" {
 			class = CallbackDenied
 		}
 		return credential.Secret{}, &CallbackError{Class: class, Code: failure, Description: clean(query.Get("error_description"))}
-	case code == "" || failure != "":
-		return fail(CallbackMalformed, "the response has to have either a code or an error")
 	}
 	return credential.NewSecret(code), nil
 }

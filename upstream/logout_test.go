@@ -1,0 +1,124 @@
+package upstream_test
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+
+	"mcpproxy/states"
+	"mcpproxy/tests/oauthserver"
+	"mcpproxy/upstream"
+)
+
+func TestLogoutIsFinal(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
+	r.login()
+	if err := r.up.Logout(r.context()); err != nil {
+		t.Fatal(err)
+	}
+	if c := r.server.Counters(); c.Revoke != 1 {
+		t.Errorf("counted %+v", c)
+	}
+	r.restart()
+	r.server.Reset()
+	if err := r.call(); err == nil {
+		t.Error("a call after the logout succeeded")
+	}
+	r.awaitCredential(states.LoggedOut)
+	if c := r.server.Counters(); len(c.MCP) != 0 {
+		t.Errorf("after the logout something was sent: %+v", c)
+	}
+	r.wantCounts(want{})
+	r.login()
+	r.mustCall()
+}
+
+// A refresh that is in flight is finished, and what it brings is erased and
+// revoked with the rest.
+func TestLogoutDuringARefreshIsFinal(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
+	r.login()
+	r.mustCall()
+	r.server.Reset()
+	r.setFaults(oauthserver.Fault{Endpoint: "token", Kind: "delay", Delay: 400})
+	r.server.RevokeAccess()
+	answered := make(chan error, 1)
+	go func() { answered <- r.call() }()
+	r.awaitCredential(states.Refreshing)
+	if err := r.up.Logout(r.context()); err != nil {
+		t.Fatal(err)
+	}
+	<-answered // served before the logout or refused by it
+	if s := r.up.Snapshot(); s.Region(states.Credential).State != states.LoggedOut || s.Data.Token != nil {
+		t.Errorf("after the logout: %s with the token %v", s.Region(states.Credential).State, s.Data.Token)
+	}
+	if c := r.server.Counters(); c.Revoke != 1 {
+		t.Errorf("counted %+v", c)
+	}
+	r.restart()
+	r.awaitCredential(states.LoggedOut)
+	if err := r.call(); err == nil {
+		t.Error("a call after the logout succeeded")
+	}
+	r.wantCounts(want{Refresh: 1})
+}
+
+func TestLogoutEndsAnOpenLogin(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
+	page, outcome := r.openLogin()
+	back := r.redirected(page)
+	if err := r.up.Logout(r.context()); err != nil {
+		t.Fatal(err)
+	}
+	var ended *upstream.LoginError
+	if err := <-outcome; !errors.As(err, &ended) {
+		t.Errorf("the open login ended with %v", err)
+	}
+	if status, text := r.visit(back); status != http.StatusConflict {
+		t.Errorf("the browser sees %d: %s", status, text)
+	}
+	r.awaitCredential(states.LoggedOut)
+	r.wantCounts(want{Authorize: 1, Register: 1})
+}
+
+func TestLogoutTouchesNoOtherUpstream(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
+	r.login()
+	other := r.config
+	other.Name = "v"
+	r.others = []upstream.Config{other}
+	if err := r.manager.Apply(r.context(), []upstream.Config{r.config, other}, true); err != nil {
+		t.Fatal(err)
+	}
+	call := func() error {
+		v, err := r.manager.Get("v")
+		if err != nil {
+			return err
+		}
+		_, err = v.Call(r.context(), echo)
+		return err
+	}
+	v, err := r.manager.Get("v")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(v.Login(r.context(), nil), call()); err != nil {
+		t.Fatal(err)
+	}
+	r.server.Reset()
+	if err := r.up.Logout(r.context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := call(); err != nil {
+		t.Error(err)
+	}
+	r.restart()
+	if err := call(); err != nil {
+		t.Error(err)
+	}
+	r.wantCounts(want{})
+}
