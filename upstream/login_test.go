@@ -84,7 +84,7 @@ func TestLateCallbackOfAnOlderFlowIsRefusedAndNamed(t *testing.T) {
 	if status, page := r.visit(late); status != http.StatusConflict || !strings.Contains(page, "is over") {
 		t.Errorf("the late browser sees %d: %s", status, page)
 	}
-	if e, ok := r.refused(transitions.CodeReceived); !ok || e.Flow != olderFlow || e.Guard != "openFlow" {
+	if e := r.awaitRefused(transitions.CodeReceived); e.Flow != olderFlow || e.Guard != "openFlow" {
 		t.Errorf("the journal has %+v", e)
 	}
 	if status, page := r.visit(newer); status != http.StatusOK {
@@ -157,7 +157,7 @@ func TestTheBrowserLimitIsForTheMachine(t *testing.T) {
 			t.Fatal("the call had no login and succeeded")
 		}
 	}
-	if e, ok := r.refused(transitions.LoginProposed); !ok || e.Guard != "browserLimit" || !strings.Contains(e.Reason, "auth login") {
+	if e := r.awaitRefused(transitions.LoginProposed); e.Guard != "browserLimit" || !strings.Contains(e.Reason, "auth login") {
 		t.Errorf("the machine's second login was not held back, or not said: %+v", e)
 	}
 	r.wantCounts(want{Authorize: 1, Register: 1})

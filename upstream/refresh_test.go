@@ -1,69 +1,113 @@
 package upstream_test
 
 import (
-	"sync"
-	"sync/atomic"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
+	"mcpproxy/jsonrpc"
 	"mcpproxy/states"
 	"mcpproxy/tests/oauthserver"
+	"mcpproxy/transitions"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-func TestManyCallsCauseOneRefresh(t *testing.T) {
-	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
-	r.login()
-	r.mustCall()
-	r.server.RevokeAccess()
-	r.server.Reset()
-	var all sync.WaitGroup
-	var failed atomic.Int64
-	for range 200 {
-		all.Go(func() {
-			if err := r.call(); err != nil {
-				failed.Add(1)
-				t.Log(err)
+// Calls that meet a 401 on a token that still looks valid share one refresh.
+func TestCallsThatMeetA401ShareOneRefresh(t *testing.T) {
+	for _, calls := range []int{16, 200} {
+		t.Run(fmt.Sprint(calls), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
+			r.login()
+			r.mustCall()
+			r.server.RevokeAccess()
+			r.server.Reset()
+			if failed := r.parallel(calls, r.call); failed != 0 {
+				t.Errorf("%d of %d calls failed", failed, calls)
 			}
+			r.wantCounts(want{Refresh: 1})
 		})
 	}
-	all.Wait()
-	if c := r.server.Counters(); failed.Load() != 0 || c.TokenRefresh != 1 || c.Authorize != 0 {
-		t.Errorf("%d calls failed; counted %+v", failed.Load(), c)
-	}
 }
 
-func TestFreshTokenThatIsRefusedMakesNoStorm(t *testing.T) {
+func TestCallsOnAnExpiredTokenShareOneRefresh(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
-	_ = r.server.SetFaults(oauthserver.Fault{Endpoint: "mcp", Kind: "unauthorized"})
+	r.loginExpired()
+	r.start()
+	if failed := r.parallel(200, r.call); failed != 0 {
+		t.Errorf("%d of 200 calls failed", failed)
+	}
+	r.wantCounts(want{Refresh: 1})
+}
+
+// A token that was issued just now and is refused is not renewed: another one
+// would not help. The calls say so, and nothing more is sent.
+func TestFreshTokenThatIsRefusedMakesNoStorm(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
+	r.setFaults(oauthserver.Fault{Endpoint: "mcp", Kind: "unauthorized"})
 	r.login()
 	r.awaitCredential(states.LoginRequired)
-	if c := r.server.Counters(); c.TokenRefresh != 0 {
-		t.Errorf("counted %+v", c)
+	if reason := r.up.Snapshot().Data.Reason; reason != states.TokenRejected {
+		t.Errorf("the reason is %q", reason)
 	}
+	r.await("the connection to wait", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.AwaitingLogin })
+	sent := r.server.Counters().MCP
+	for range 20 {
+		var answer *jsonrpc.Error
+		if err := r.call(); !errors.As(err, &answer) || answer.Code != jsonrpc.CodeLoginNeeded || !strings.Contains(answer.Message, states.TokenRejected.Doc()) {
+			t.Fatalf("call = %v", err)
+		}
+	}
+	if diff := cmp.Diff(sent, r.server.Counters().MCP); diff != "" {
+		t.Errorf("requests with a refused token:\n%s", diff)
+	}
+	r.wantCounts(want{Authorize: 1, Code: 1, Register: 1})
 }
 
+// A refresh whose answer is lost is known as such and sent once more, not again.
 func TestLostRefreshAnswerIsKnownAndTriedOnce(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
 	r.login()
 	r.mustCall()
 	r.server.Reset()
-	_ = r.server.SetFaults(oauthserver.Fault{Endpoint: "token", Kind: "cut-after", Count: 1})
+	r.setFaults(oauthserver.Fault{Endpoint: "token", Kind: "cut-after", Count: 1})
 	r.server.RevokeAccess()
 	if err := r.call(); err == nil {
 		t.Fatal("a call with a lost rotation succeeded")
 	}
 	r.awaitCredential(states.LoginRequired)
-	if c := r.server.Counters(); c.TokenRefresh != 2 || c.RefreshReused != 1 {
-		t.Errorf("counted %+v", c)
-	}
 	if reason := r.up.Snapshot().Data.Reason; reason != states.RotationLost {
 		t.Errorf("the reason is %q", reason)
 	}
+	r.wantCounts(want{Refresh: 2, Reused: 1})
 	r.login()
 	r.mustCall()
+	r.wantCounts(want{Authorize: 1, Code: 1, Refresh: 2, Reused: 1})
+}
+
+// A request that never reached the server, or that it answered with 503, has
+// spent nothing: the same refresh token is sent again.
+func TestRefreshThatSpentNothingIsSentAgain(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
+	r.login()
+	r.mustCall()
+	r.server.Reset()
+	r.setFaults(oauthserver.Fault{Endpoint: "token", Kind: "status", Status: http.StatusServiceUnavailable, Count: 1})
+	r.server.RevokeAccess()
+	r.mustCall()
+	r.wantCounts(want{Refresh: 2})
 }
 
 func TestSteadyCallsOnShortTokens(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oauthserver.Options{AutoApprove: true, AccessTokenTTL: 2 * time.Second}, nil)
 	r.login()
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -72,12 +116,15 @@ func TestSteadyCallsOnShortTokens(t *testing.T) {
 		<-tick.C
 		r.mustCall()
 	}
-	if c := r.server.Counters(); c.TokenRefresh < 2 || c.RefreshReused != 0 || c.Authorize != 1 {
+	c := r.server.Counters()
+	if c.TokenRefresh < 2 || c.TokenRefresh > 6 || c.Unauthorized > 1 {
 		t.Errorf("counted %+v", c)
 	}
+	r.wantCounts(want{Authorize: 1, Code: 1, Refresh: c.TokenRefresh, Register: 1})
 }
 
 func TestRefreshedTokenKnowsItsExpiry(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, oauthserver.Options{AutoApprove: true, AccessTokenTTL: 100 * time.Second}, nil)
 	r.login()
 	r.mustCall()

@@ -159,15 +159,24 @@ func (r *rig) awaitCredential(state states.State) {
 	r.await(string(state), func(s *transitions.Snapshot) bool { return s.Region(states.Credential).State == state })
 }
 
-func (r *rig) refused(event transitions.Event) (fsm.Entry, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, e := range r.journal {
-		if e.Event == string(event) && e.Disposition.Refused() {
-			return e, true
+// awaitRefused returns the journal's first refusal of the event. Entries are
+// delivered in order, which may be a moment after the event was answered.
+func (r *rig) awaitRefused(event transitions.Event) fsm.Entry {
+	r.Helper()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.After(10 * time.Second); ; {
+		for _, e := range r.entries() {
+			if e.Event == string(event) && e.Disposition.Refused() {
+				return e
+			}
+		}
+		select {
+		case <-poll.C:
+		case <-deadline:
+			r.Fatalf("no %s was refused", event)
 		}
 	}
-	return fsm.Entry{}, false
 }
 
 func (r *rig) dump() {
