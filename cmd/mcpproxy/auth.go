@@ -20,10 +20,10 @@ import (
 )
 
 func authCommand(o *options) *cobra.Command {
-	c := &cobra.Command{Use: "auth", Short: "Log in to upstreams, log out, see who is logged in"}
+	c := group("auth", "Log in to upstreams, log out, see who is logged in")
 	c.AddCommand(loginCommand(o), statusCommand(o),
-		wish(o, "logout", "Erase and revoke an upstream's token; this holds until the next login", "logged out of %s\n"),
-		wish(o, "cancel", "Give an open login up", "the login to %s is given up\n"))
+		wish(o, "auth", "logout", "Erase and revoke an upstream's token; this holds until the next login", "logged out of %s\n"),
+		wish(o, "auth", "cancel", "Give an open login up", "the login to %s is given up\n"))
 	return c
 }
 
@@ -34,7 +34,7 @@ func loginCommand(o *options) *cobra.Command {
 open already, and returns at the outcome. Without a browser, open the printed
 address anywhere and paste the address that the browser ends on. It works with
 and without a running proxy.`,
-		Example: "  mcpproxy auth login github", Args: exactly("UPSTREAM"),
+		Example: "  mcpproxy auth login github\n  mcpproxy auth login github --no-browser", Args: exactly("UPSTREAM"), ValidArgsFunction: o.completeUpstream,
 		RunE: func(c *cobra.Command, args []string) error {
 			err := s.login(c.Context(), args[0], c.ErrOrStderr(), os.Stdin)
 			if err == nil {
@@ -125,7 +125,8 @@ func pasted(ctx context.Context, in io.Reader, out io.Writer, take func(string) 
 
 func statusCommand(o *options) *cobra.Command {
 	var asJSON bool
-	c := &cobra.Command{Use: "status [UPSTREAM]", Short: "Show each upstream's login; exit code 4 if one is needed", Args: cobra.MaximumNArgs(1),
+	c := &cobra.Command{Use: "status [UPSTREAM]", Short: "Show each upstream's login; exit code 4 if one is needed", Args: atMost("UPSTREAM"), ValidArgsFunction: o.completeUpstream,
+		Example: "  mcpproxy auth status\n  mcpproxy auth status github --json",
 		RunE: func(c *cobra.Command, args []string) error {
 			var all []upstream.Status
 			if err := o.client().Get(c.Context(), "/v1/upstreams", &all); err != nil {

@@ -33,7 +33,7 @@ func demoCommand() *cobra.Command {
 on this machine and with files in a temporary directory. It logs in, calls tools
 through the proxy while tokens that live five seconds are renewed, starts the
 proxy again, and calls without another login. Each transition is printed.`,
-		Args: exactly(), RunE: func(c *cobra.Command, _ []string) error {
+		Example: "  mcpproxy demo --keep", Args: exactly(), RunE: func(c *cobra.Command, _ []string) error {
 			return (&demo{out: c.OutOrStdout(), keep: keep}).run(c.Context())
 		}}
 	c.Flags().BoolVar(&keep, "keep", false, "stay up in the end, to be explored")

@@ -81,6 +81,8 @@ func root() *cobra.Command {
 	o := &options{}
 	c := &cobra.Command{
 		Use:   "mcpproxy",
+		RunE:  group("", "").RunE,
+		Args:  cobra.ArbitraryArgs,
 		Short: "One MCP endpoint in front of many upstream MCP servers",
 		Long: `mcpproxy stands between MCP clients and many upstream MCP servers. It logs in to
 them, keeps their tokens fresh and their connections up, and says at any moment
@@ -142,13 +144,44 @@ func exactly(names ...string) cobra.PositionalArgs {
 	}
 }
 
+// atMost allows one argument.
+func atMost(name string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usageError{fmt.Errorf("%s takes one %s at most and got %d arguments\nsee: %s --help", c.CommandPath(), name, len(args), c.CommandPath())}
+		}
+		return nil
+	}
+}
+
+// atLeast demands arguments by name and allows more.
+func atLeast(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return usageError{fmt.Errorf("%s needs %v and got %d arguments\nsee: %s --help", c.CommandPath(), names, len(args), c.CommandPath())}
+		}
+		return nil
+	}
+}
+
+// group is a command that does nothing but hold others: alone it prints its
+// help, and a name that it does not hold is an error.
+func group(use, short string) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, RunE: func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usageError{fmt.Errorf("%s has no command %q\nsee: %s --help", c.CommandPath(), args[0], c.CommandPath())}
+		}
+		return c.Help()
+	}}
+}
+
 func versionCommand() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Args: exactly(), Run: func(c *cobra.Command, _ []string) { fmt.Fprintln(c.OutOrStdout(), "mcpproxy", version) }}
+	return &cobra.Command{Use: "version", Short: "Print the version", Example: "  mcpproxy version", Args: exactly(), Run: func(c *cobra.Command, _ []string) { fmt.Fprintln(c.OutOrStdout(), "mcpproxy", version) }}
 }
 
 func configCommand(o *options) *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Look at the configuration"}
-	c.AddCommand(&cobra.Command{Use: "check", Short: "Check the configuration file and say every problem at once", Args: exactly(), RunE: func(c *cobra.Command, _ []string) error {
+	c := group("config", "Look at the configuration")
+	c.AddCommand(&cobra.Command{Use: "check", Short: "Check the configuration file and say every problem at once", Example: "  mcpproxy config check --config ./config.json", Args: exactly(), RunE: func(c *cobra.Command, _ []string) error {
 		all, err := o.load()
 		if err != nil {
 			return err

@@ -22,16 +22,16 @@ import (
 )
 
 func upstreamCommand(o *options) *cobra.Command {
-	c := &cobra.Command{Use: "upstream", Short: "List, add and remove upstreams; connect and disconnect them"}
+	c := group("upstream", "List, add and remove upstreams; connect and disconnect them")
 	c.AddCommand(listCommand(o), addCommand(o), removeCommand(o),
-		wish(o, "connect", "Connect an upstream now, whatever it waits for", "connecting %s\n"),
-		wish(o, "disconnect", "Close an upstream's connection and keep its token", "disconnected %s\n"))
+		wish(o, "upstream", "connect", "Connect an upstream now, whatever it waits for", "connecting %s\n"),
+		wish(o, "upstream", "disconnect", "Close an upstream's connection and keep its token", "disconnected %s\n"))
 	return c
 }
 
 func listCommand(o *options) *cobra.Command {
 	var asJSON bool
-	c := &cobra.Command{Use: "list", Short: "List the upstreams, with their state where a proxy is running", Args: exactly(),
+	c := &cobra.Command{Use: "list", Short: "List the upstreams, with their state where a proxy is running", Args: exactly(), Example: "  mcpproxy upstream list\n  mcpproxy upstream list --json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			var all []upstream.Status
 			err := o.client().Get(c.Context(), "/v1/upstreams", &all)
@@ -81,7 +81,7 @@ func addCommand(o *options) *cobra.Command {
 	var kind, clientID string
 	c := &cobra.Command{Use: "add NAME URL | add NAME -- COMMAND [ARG...]", Short: "Add an upstream to the configuration file",
 		Example: "  mcpproxy upstream add github https://mcp.example.com/mcp\n  mcpproxy upstream add files -- npx -y @modelcontextprotocol/server-filesystem .",
-		Args:    cobra.MinimumNArgs(2), RunE: func(c *cobra.Command, args []string) error {
+		Args:    atLeast("NAME", "URL or COMMAND"), RunE: func(c *cobra.Command, args []string) error {
 			entry := map[string]any{}
 			if parsed, err := url.Parse(args[1]); err == nil && parsed.Host != "" && len(args) == 2 {
 				entry["url"] = args[1]
@@ -115,19 +115,21 @@ func addCommand(o *options) *cobra.Command {
 }
 
 func removeCommand(o *options) *cobra.Command {
-	return &cobra.Command{Use: "remove NAME", Short: "Remove an upstream from the configuration file", Args: exactly("NAME"), RunE: func(c *cobra.Command, args []string) error {
-		if err := config.Remove(o.config, args[0]); err != nil {
-			return err
-		}
-		fmt.Fprintf(c.OutOrStdout(), "removed %s from %s; its token stays in the store until: mcpproxy auth logout\n", args[0], o.config)
-		return nil
-	}}
+	return &cobra.Command{Use: "remove NAME", Short: "Remove an upstream from the configuration file", Example: "  mcpproxy upstream remove github",
+		Args: exactly("NAME"), ValidArgsFunction: o.completeUpstream, RunE: func(c *cobra.Command, args []string) error {
+			if err := config.Remove(o.config, args[0]); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "removed %s from %s; its token stays in the store until: mcpproxy auth logout\n", args[0], o.config)
+			return nil
+		}}
 }
 
 // wish is a command that fires one of a person's events: at the running proxy,
 // or, for a logout, on the store of a stopped one.
-func wish(o *options, name, short, said string) *cobra.Command {
-	return &cobra.Command{Use: name + " UPSTREAM", Short: short, Args: exactly("UPSTREAM"), RunE: func(c *cobra.Command, args []string) error {
+func wish(o *options, group, name, short, said string) *cobra.Command {
+	c := &cobra.Command{Use: name + " UPSTREAM", Short: short, Example: "  mcpproxy " + group + " " + name + " github", Args: exactly("UPSTREAM"), ValidArgsFunction: o.completeUpstream}
+	c.RunE = func(c *cobra.Command, args []string) error {
 		err := o.client().Post(c.Context(), "/v1/upstreams/"+url.PathEscape(args[0])+"/"+name, nil, nil)
 		if errors.Is(err, admin.ErrNotRunning) && name == "logout" {
 			err = o.logoutAlone(c.Context(), args[0])
@@ -136,7 +138,8 @@ func wish(o *options, name, short, said string) *cobra.Command {
 			fmt.Fprintf(c.OutOrStdout(), said, args[0])
 		}
 		return err
-	}}
+	}
+	return c
 }
 
 func (o *options) logoutAlone(ctx context.Context, name string) error {

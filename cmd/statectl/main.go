@@ -60,7 +60,8 @@ type options struct {
 
 func root() *cobra.Command {
 	o := &options{}
-	c := &cobra.Command{Use: "statectl", Short: "Look into upstreams' state machines", SilenceUsage: true, SilenceErrors: true,
+	c := &cobra.Command{Use: "statectl", Short: "Look into upstreams' state machines", SilenceUsage: true, SilenceErrors: true, Args: usage(cobra.NoArgs),
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 		Example: "  statectl dump\n  statectl dump github --json\n  statectl history github\n  statectl graph --region credential --format mermaid"}
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, c.CommandPath())
@@ -69,12 +70,24 @@ func root() *cobra.Command {
 	c.PersistentFlags().StringVar(&o.socket, "socket", "", "socket of the running proxy (default: beside the store)")
 	c.PersistentFlags().BoolVar(&o.json, "json", false, "print JSON")
 	c.AddCommand(
-		&cobra.Command{Use: "dump [UPSTREAM]", Short: "Print each upstream's states, timers, token facts, last refusals and what you can do", Args: cobra.MaximumNArgs(1),
-			RunE: func(c *cobra.Command, args []string) error { return o.dump(c.Context(), c.OutOrStdout(), args) }},
-		&cobra.Command{Use: "history UPSTREAM", Short: "Print the upstream's journal, accepted and refused events", Args: cobra.ExactArgs(1),
-			RunE: func(c *cobra.Command, args []string) error { return o.history(c.Context(), c.OutOrStdout(), args[0]) }},
+		&cobra.Command{Use: "dump [UPSTREAM]", Short: "Print each upstream's states, timers, token facts, last refusals and what you can do", Args: usage(cobra.MaximumNArgs(1)), ValidArgsFunction: o.completeUpstream,
+			Example: "  statectl dump\n  statectl dump github --json",
+			RunE:    func(c *cobra.Command, args []string) error { return o.dump(c.Context(), c.OutOrStdout(), args) }},
+		&cobra.Command{Use: "history UPSTREAM", Short: "Print the upstream's journal, accepted and refused events", Args: usage(cobra.ExactArgs(1)), ValidArgsFunction: o.completeUpstream,
+			Example: "  statectl history github",
+			RunE:    func(c *cobra.Command, args []string) error { return o.history(c.Context(), c.OutOrStdout(), args[0]) }},
 		graphCommand())
 	return c
+}
+
+// usage marks what is wrong with the arguments as a wrong command line.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return fmt.Errorf("%w: %w; see %s --help", errUsage, err, c.CommandPath())
+		}
+		return nil
+	}
 }
 
 func (o *options) client() *admin.Client {
@@ -264,7 +277,7 @@ func (o *options) storedHistory(ctx context.Context, name string) (entries []fsm
 
 func graphCommand() *cobra.Command {
 	var region, format string
-	c := &cobra.Command{Use: "graph", Short: "Print the declared graph as DOT, Mermaid or Markdown", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+	c := &cobra.Command{Use: "graph", Short: "Print the declared graph as DOT, Mermaid or Markdown", Args: usage(cobra.NoArgs), Example: "  statectl graph --region connection --format dot", RunE: func(c *cobra.Command, _ []string) error {
 		graph := transitions.Definition().Graph()
 		if format == "markdown" {
 			fmt.Fprint(c.OutOrStdout(), diagrams.Markdown(graph))

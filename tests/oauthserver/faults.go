@@ -30,7 +30,7 @@ type Fault struct {
 
 // Kinds are the kinds of fault.
 func Kinds() []string {
-	return []string{"delay", "status", "cut-before", "cut-after", "invalid-grant", "invalid-client", "wrong-issuer", "no-expiry", "no-refresh-token", "ttl",
+	return []string{"delay", "status", "cut-before", "cut-after", "hold-after", "invalid-grant", "invalid-client", "wrong-issuer", "no-expiry", "no-refresh-token", "ttl",
 		"malformed", "html", "unauthorized", "denied"}
 }
 

@@ -41,6 +41,10 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, f *Fault) {
 	case f.is("cut-after"):
 		cut(w)
 		return
+	case f.is("hold-after"):
+		// The tokens exist, and the client is left without an answer.
+		<-r.Context().Done()
+		return
 	case f.is("no-expiry"):
 		a.ExpiresIn = nil
 	case f.is("no-refresh-token"):

@@ -1,0 +1,36 @@
+// Package e2e runs the real programs in real processes against the test
+// authorization server, and counts what arrives there.
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// programs is where TestMain has built the programs under test.
+var programs string
+
+func TestMain(m *testing.M) {
+	code, err := build(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func build(m *testing.M) (code int, err error) {
+	programs, err = os.MkdirTemp("", "mcpproxy-e2e-")
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(programs)) }()
+	command := exec.Command("go", "build", "-o", programs+"/", "../../cmd/mcpproxy", "../../cmd/statectl", "./browser")
+	if out, err := command.CombinedOutput(); err != nil {
+		return 1, fmt.Errorf("building: %w: %s", err, out)
+	}
+	return m.Run(), nil
+}
