@@ -2,48 +2,229 @@ package e2e
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"mcpproxy/fsm"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/upstream"
 )
+
+// Each command's help says how it is used, with an example.
+func TestEachCommandsHelpHasAnExample(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{})
+	for program, commands := range map[string][]string{
+		"mcpproxy": {"", "serve", "stdio", "auth login", "auth status", "auth logout", "auth cancel", "upstream list", "upstream add", "upstream remove", "upstream connect",
+			"upstream disconnect", "config check", "demo", "version"},
+		"statectl": {"", "dump", "history", "graph"},
+	} {
+		for _, command := range commands {
+			out := m.mustRun(program, append(strings.Fields(command), "--help")...)
+			_, examples, found := strings.Cut(out, "Examples:\n")
+			if !found || !strings.Contains(examples, program) || !strings.Contains(out, "Usage:\n  "+strings.TrimSpace(program+" "+command)) {
+				t.Errorf("%s %s --help:\n%s", program, command, out)
+			}
+		}
+	}
+}
+
+// Exit codes are stable; the text on standard error says what to do, and
+// standard output stays for results.
+func TestExitCodes(t *testing.T) {
+	stopped := newMachine(t, oauthserver.Options{AutoApprove: true})
+	t.Run("running", func(t *testing.T) {
+		running := newSequentialMachine(t, oauthserver.Options{AutoApprove: true})
+		running.start("--no-browser")
+		running.awaitPhase("LoginRequired")
+		running.exits(t, []exit{
+			{[]string{"mcpproxy", "auth", "status"}, 4, "a login is needed"},
+			{[]string{"mcpproxy", "auth", "status", "u"}, 4, "a login is needed"},
+			{[]string{"mcpproxy", "auth", "status", "nobody"}, 2, "nobody"},
+			{[]string{"mcpproxy", "auth", "cancel", "u"}, 7, "LoginCancelled"},
+			{[]string{"statectl", "dump", "nobody"}, 2, "nobody"},
+			{[]string{"statectl", "dump", "u"}, 0, ""},
+			{[]string{"mcpproxy", "serve", "--listen", "127.0.0.1:0"}, 1, fmt.Sprint("process ", running.serve.Process.Pid)},
+		})
+	})
+	stopped.exits(t, []exit{
+		{[]string{"mcpproxy", "version"}, 0, ""},
+		{[]string{"mcpproxy", "config", "check"}, 0, ""},
+		{[]string{"mcpproxy", "nonsense"}, 2, `"nonsense"`},
+		{[]string{"mcpproxy", "auth", "nonsense"}, 2, "mcpproxy auth --help"},
+		{[]string{"mcpproxy", "auth", "login"}, 2, "UPSTREAM"},
+		{[]string{"mcpproxy", "auth", "login", "nobody"}, 2, `"u"`},
+		{[]string{"mcpproxy", "serve", "--bogus"}, 2, "mcpproxy serve --help"},
+		{[]string{"mcpproxy", "serve", "--listen", "0.0.0.0:0"}, 1, "token"},
+		{[]string{"mcpproxy", "auth", "status"}, 6, "mcpproxy serve"},
+		{[]string{"mcpproxy", "upstream", "connect", "u"}, 6, "mcpproxy serve"},
+		{[]string{"statectl", "nonsense"}, 2, `"nonsense"`},
+		{[]string{"statectl", "history"}, 2, "statectl history --help"},
+		{[]string{"statectl", "graph", "--format", "png"}, 2, "mermaid"},
+		{[]string{"statectl", "dump"}, 6, "store.db"},
+	})
+}
+
+type exit struct {
+	command []string
+	code    int
+	says    string
+}
+
+func (m *machine) exits(t *testing.T, all []exit) {
+	for _, test := range all {
+		code, out, errs := m.run(test.command[0], test.command[1:]...)
+		if code != test.code || !strings.Contains(errs, test.says) {
+			t.Errorf("%v: exit code %d, want %d with %q: %s%s", test.command, code, test.code, test.says, out, errs)
+		}
+		if code == 0 && (out == "" || errs != "") {
+			t.Errorf("%v: %q on standard output, %q on standard error", test.command, out, errs)
+		}
+	}
+}
+
+// What --json prints is one document for programs, on a live proxy and, where
+// the command can, on a stopped one.
+func TestJSONOutputs(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{AutoApprove: true})
+	m.start("--browser", m.browser())
+	m.login()
+	m.awaitPhase("Connected")
+	for _, command := range [][]string{{"mcpproxy", "auth", "status", "--json"}, {"mcpproxy", "auth", "status", "u", "--json"}, {"mcpproxy", "upstream", "list", "--json"}, {"statectl", "dump", "--json"}, {"statectl", "dump", "u", "--json"}} {
+		var all []upstream.Status
+		decodeStrictly(t, m.mustRun(command[0], command[1:]...), &all)
+		if len(all) != 1 || all[0].Name != "u" || all[0].Phase != "Connected" || all[0].Token == nil || !all[0].Token.HasRefreshToken || all[0].Tools != 4 || len(all[0].Regions) != 2 {
+			t.Errorf("%v: %+v", command, all)
+		}
+	}
+	var live, stopped []fsm.Entry
+	m.eventually("the whole history", func() bool {
+		live = nil
+		decodeStrictly(t, m.mustRun("statectl", "history", "u", "--json"), &live)
+		return len(live) > 0 && live[len(live)-1].Event == "Handshaken"
+	})
+	m.kill()
+	decodeStrictly(t, m.mustRun("statectl", "history", "u", "--json"), &stopped)
+	if len(stopped) != len(live) {
+		t.Errorf("%d entries of a stopped proxy, %d of the live one", len(stopped), len(live))
+	}
+	var stored []struct {
+		Name       string                `json:"name"`
+		Running    bool                  `json:"running"`
+		Generation uint64                `json:"generation"`
+		Token      *upstream.TokenStatus `json:"token"`
+		Flow       string                `json:"open_flow"`
+		LoggedOut  *time.Time            `json:"logged_out"`
+		Uncertain  bool                  `json:"refresh_without_outcome"`
+	}
+	decodeStrictly(t, m.mustRun("statectl", "dump", "--json"), &stored)
+	if len(stored) != 1 || stored[0].Running || stored[0].Generation != 1 || stored[0].Token == nil || stored[0].Uncertain {
+		t.Errorf("%+v", stored)
+	}
+}
+
+func decodeStrictly(t *testing.T, text string, into any) {
+	t.Helper()
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil || decoder.More() {
+		t.Fatalf("%v in %s", err, text)
+	}
+}
 
 func TestStatectlShowsALiveAndAStoppedProxy(t *testing.T) {
 	m := newMachine(t, oauthserver.Options{AutoApprove: true})
 	m.start("--browser", m.browser())
 	m.login()
 	m.awaitPhase("Connected")
-	var live []upstream.Status
-	if err := json.Unmarshal([]byte(m.mustRun("statectl", "dump", "--json")), &live); err != nil || len(live) != 1 || live[0].Token == nil || !live[0].Token.HasRefreshToken {
-		t.Errorf("%v: %+v", err, live)
-	}
-	if out := m.mustRun("statectl", "dump"); !strings.Contains(out, "u: Connected") || strings.Contains(out, "at-") || strings.Contains(out, "rt-") {
+	if out := m.mustRun("statectl", "dump"); !strings.Contains(out, "u: Connected") || !strings.Contains(out, "accepts") || !strings.Contains(out, "mcpproxy auth logout u") {
 		t.Error(out)
 	}
-	if out := m.mustRun("statectl", "history", "u"); !strings.Contains(out, "CodeExchanged") {
-		t.Error(out)
-	}
+	m.eventually("the history to be written", func() bool {
+		return strings.Contains(m.mustRun("statectl", "history", "u"), "CodeExchanged")
+	})
 	m.kill()
-	if out := m.mustRun("statectl", "dump"); !strings.Contains(out, "No proxy is running") || !strings.Contains(out, "generation 1") {
+	if out := m.mustRun("statectl", "dump"); !strings.Contains(out, "No proxy is running") || !strings.Contains(out, "generation 1") || !strings.Contains(out, "refresh token: true") {
 		t.Error(out)
 	}
-	if code, _, _ := m.run("mcpproxy", "auth", "status"); code != 6 {
-		t.Errorf("auth status without a proxy: exit code %d, want 6", code)
+	m.mustRun("mcpproxy", "auth", "logout", "u")
+	if out := m.mustRun("statectl", "dump"); !strings.Contains(out, "logged out at") {
+		t.Error(out)
 	}
+}
+
+// Shells complete the upstreams' names, from the running proxy or without one.
+func TestUpstreamNamesAreCompleted(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{AutoApprove: true})
+	completes := func(want string, programs ...string) {
+		t.Helper()
+		for _, program := range programs {
+			commands := []string{"auth login", "auth logout", "auth status", "auth cancel", "upstream connect", "upstream disconnect", "upstream remove"}
+			if program == "statectl" {
+				commands = []string{"dump", "history"}
+			}
+			for _, command := range commands {
+				// Flags come before the word that is completed.
+				out := m.complete(program, strings.Fields(command)...)
+				if got, _, _ := strings.Cut(out, ":"); strings.TrimSpace(got) != want {
+					t.Errorf("%s %s completes %q, want %q", program, command, got, want)
+				}
+			}
+		}
+	}
+	completes("u", "mcpproxy")
+	m.start("--no-browser")
+	m.awaitPhase("LoginRequired")
+	completes("u\tLoginRequired", "mcpproxy", "statectl")
+	m.kill()
+	m.login()
+	completes("u", "mcpproxy", "statectl")
+}
+
+func (m *machine) complete(program string, command ...string) string {
+	m.Helper()
+	c := m.command(program)
+	c.Args = slices.Concat(c.Args[:1], []string{"__complete"}, command, c.Args[1:], []string{""})
+	out, err := c.Output()
+	if err != nil {
+		m.Fatal(err)
+	}
+	return string(out)
 }
 
 func TestBadConfigurationNamesThePlace(t *testing.T) {
 	m := newMachine(t, oauthserver.Options{})
-	if err := os.WriteFile(filepath.Join(m.dir, "config.json"), []byte(`{"mcpServers": {"a": {"url": "ftp://x"}, "b": {"urll": "http://x"}, "c": {"url": "http://x/${UNSET_HERE}", "oauth": {"login": "maybe"}}}}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	code, _, errs := m.run("mcpproxy", "config", "check")
-	for _, want := range []string{"mcpServers.a.url", `unknown field "urll"`, "UNSET_HERE is not set", "mcpServers.c.oauth.login", "manual, automatic"} {
-		if code != 1 || !strings.Contains(errs, want) {
-			t.Errorf("exit code %d, and %q is missing in: %s", code, want, errs)
+	m.configure(`{"mcpServers": {"a": {"url": "ftp://x"}, "b": {"urll": "http://x"}, "c": {"url": "http://x/${UNSET_HERE}", "oauth": {"login": "maybe"}}}}`)
+	for _, command := range [][]string{{"config", "check"}, {"serve", "--listen", "127.0.0.1:0"}, {"auth", "login", "a"}} {
+		code, out, errs := m.run("mcpproxy", command...)
+		for _, want := range []string{"config.json", "mcpServers.a.url", `unknown field "urll"`, "UNSET_HERE is not set", "mcpServers.c.oauth.login", "manual, automatic"} {
+			if code != 1 || out != "" || !strings.Contains(errs, want) {
+				t.Errorf("%v: exit code %d, and %q is missing in: %s", command, code, want, errs)
+			}
 		}
 	}
+	m.configure(`{"mcpServers": `)
+	if code, _, errs := m.run("mcpproxy", "config", "check"); code != 1 || !strings.Contains(errs, "config.json") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+}
+
+// The configuration file is edited from the command line, and a running proxy
+// takes it up.
+func TestUpstreamsAreAddedAndRemoved(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{NoAuth: true})
+	m.configure(`{"mcpServers": {}}`)
+	m.start()
+	m.mustRun("mcpproxy", "upstream", "add", "u", m.server.MCPURL())
+	m.awaitPhase("Connected")
+	if err := m.call(); err != nil {
+		t.Error(err)
+	}
+	if code, _, errs := m.run("mcpproxy", "upstream", "add", "u", m.server.MCPURL()); code != 1 || !strings.Contains(errs, "--replace") {
+		t.Errorf("adding it twice: exit code %d: %s", code, errs)
+	}
+	m.mustRun("mcpproxy", "upstream", "remove", "u")
+	m.eventually("the upstream to be gone", func() bool { return strings.TrimSpace(m.mustRun("mcpproxy", "upstream", "list", "--json")) == "[]" })
 }

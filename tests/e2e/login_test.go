@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os/exec"
 	"regexp"
 	"strings"
 	"sync"
@@ -14,49 +15,82 @@ import (
 	mcpclient "github.com/mark3labs/mcp-go/client"
 )
 
+// Five `auth login` at once from five processes: one tab, one outcome, and each
+// command returns when it is there.
 func TestFiveLoginsFromFiveProcesses(t *testing.T) {
-	m := newMachine(t, oauthserver.Options{AutoApprove: true})
-	_ = m.server.SetFaults(oauthserver.Fault{Endpoint: "authorize", Kind: "delay", Delay: 700})
-	m.start("--browser", m.browser())
-	var all sync.WaitGroup
-	codes := make([]int, 5)
-	for i := range codes {
-		all.Go(func() { codes[i], _, _ = m.run("mcpproxy", "auth", "login", "u") })
-	}
-	all.Wait()
-	if c := m.server.Counters(); c.Authorize != 1 || fmt.Sprint(codes) != "[0 0 0 0 0]" {
-		t.Errorf("exit codes %v, counted %+v", codes, c)
+	for name, test := range map[string]struct {
+		faults []oauthserver.Fault
+		code   int
+		said   string
+		want   want
+	}{
+		"consent": {[]oauthserver.Fault{{Endpoint: "authorize", Kind: "delay", Delay: 1500}}, 0, "logged in to u\n", want{Authorize: 1, Code: 1, Register: 1}},
+		"denial": {[]oauthserver.Fault{{Endpoint: "register", Kind: "delay", Delay: 1500}, {Endpoint: "authorize", Kind: "denied"}}, 4, "",
+			want{Authorize: 1, Register: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t, oauthserver.Options{AutoApprove: true})
+			m.start("--browser", m.browser())
+			m.awaitPhase("LoginRequired")
+			m.setFaults(test.faults...)
+			var all sync.WaitGroup
+			codes, said, errs := make([]int, 5), make([]string, 5), make([]string, 5)
+			for i := range codes {
+				all.Go(func() { codes[i], said[i], errs[i] = m.run("mcpproxy", "auth", "login", "u") })
+			}
+			all.Wait()
+			for i := range codes {
+				if codes[i] != test.code || said[i] != test.said {
+					t.Errorf("login %d: exit code %d, %q, %s", i, codes[i], said[i], errs[i])
+				}
+			}
+			m.wantCounts(test.want)
+		})
 	}
 }
 
-var authorizationURL = regexp.MustCompile(`(http://127\.0\.0\.1:\d+/authorize\?\S+)`)
+var (
+	authorizationURL = regexp.MustCompile(`(http://127\.0\.0\.1:\d+/authorize\?\S+)`)
+	consentID        = regexp.MustCompile(`name="id" value="([^"]+)"`)
+)
 
-var consentID = regexp.MustCompile(`name="id" value="([^"]+)"`)
+// openLogin runs `auth login` until it has said which page to open.
+func (m *machine) openLogin(args ...string) (login *exec.Cmd, page string, typed io.WriteCloser, output *lockedBuffer) {
+	m.Helper()
+	login = m.command("mcpproxy", append([]string{"auth", "login", "u"}, args...)...)
+	typed, err := login.StdinPipe()
+	if err != nil {
+		m.Fatal(err)
+	}
+	output = &lockedBuffer{}
+	login.Stdout, login.Stderr = output, output
+	if err := login.Start(); err != nil {
+		m.Fatal(err)
+	}
+	m.Cleanup(func() {
+		if login.ProcessState == nil {
+			_ = login.Process.Kill()
+			_ = login.Wait()
+		}
+	})
+	m.eventually("the login's page", func() bool {
+		page = authorizationURL.FindString(output.String())
+		return page != "" && strings.Contains(output.String(), "Waiting until")
+	})
+	return login, page, typed, output
+}
 
+// The browser is open when the proxy is killed: the person goes on in it after
+// the next start.
 func TestOpenLoginSurvivesKill(t *testing.T) {
 	m := newMachine(t, oauthserver.Options{})
 	m.start("--no-browser")
-	login := m.command("mcpproxy", "auth", "login", "u")
-	said, err := login.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := login.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var text strings.Builder
-	buffer := make([]byte, 4096)
-	for authorizationURL.FindString(text.String()) == "" {
-		n, err := said.Read(buffer)
-		text.Write(buffer[:n])
-		if err != nil {
-			t.Fatalf("%v after %q", err, text.String())
-		}
-	}
-	page := m.get(authorizationURL.FindString(text.String()))
+	login, address, _, _ := m.openLogin()
+	page := m.get(address)
 	m.kill()
-	_, _ = io.Copy(io.Discard, said)
-	_ = login.Wait()
+	if err := login.Wait(); err == nil {
+		t.Error("the login's command said that all was well when its proxy was killed")
+	}
 	m.start("--no-browser")
 	m.awaitPhase("AwaitingBrowser")
 	response, err := http.PostForm(m.server.URL()+"/authorize", map[string][]string{"id": {consentID.FindStringSubmatch(page)[1]}, "decision": {"approve"}})
@@ -71,8 +105,34 @@ func TestOpenLoginSurvivesKill(t *testing.T) {
 	if err := m.call(); err != nil {
 		t.Error(err)
 	}
-	if c := m.server.Counters(); c.Authorize != 1 {
-		t.Errorf("counted %+v", c)
+	m.wantCounts(want{Authorize: 1, Code: 1, Register: 1})
+}
+
+// The browser is on another machine: the address that it ends on is pasted into
+// the command, with and without a running proxy. What is no such address is said
+// and changes nothing.
+func TestPastedAddressCompletesTheLogin(t *testing.T) {
+	for name, running := range map[string]bool{"with a proxy": true, "without a proxy": false} {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t, oauthserver.Options{AutoApprove: true})
+			if running {
+				m.start("--no-browser")
+			}
+			login, page, typed, output := m.openLogin("--no-browser")
+			elsewhere := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+			response, err := elsewhere.Get(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+			fmt.Fprintln(typed, "http://127.0.0.1:1/callback?code=x&state=wrong")
+			m.eventually("the wrong address to be refused", func() bool { return strings.Contains(output.String(), "not taken: ") })
+			fmt.Fprintln(typed, response.Header.Get("Location"))
+			if err := login.Wait(); err != nil || !strings.Contains(output.String(), "logged in to u") {
+				t.Fatalf("%v: %s", err, output.String())
+			}
+			m.wantCounts(want{Authorize: 1, Code: 1, Register: 1})
+		})
 	}
 }
 
@@ -88,7 +148,30 @@ func TestLoginWithoutAProxyAndStdioBridge(t *testing.T) {
 	if err := callBy(client); err != nil {
 		t.Fatal(err)
 	}
-	if c := m.server.Counters(); c.Authorize != 1 || c.TokenRefresh != 0 {
+	m.wantCounts(want{Authorize: 1, Code: 1, Register: 1})
+}
+
+// A logout holds over kill -9, and with no proxy running too.
+func TestLogoutHoldsOverAKill(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{AutoApprove: true})
+	m.start("--browser", m.browser())
+	m.login()
+	m.mustRun("mcpproxy", "auth", "logout", "u")
+	m.kill()
+	m.server.Reset()
+	m.start()
+	m.awaitPhase("LoggedOut")
+	if err := m.call(); err == nil || !strings.Contains(err.Error(), "mcpproxy auth login u") {
+		t.Errorf("the call: %v", err)
+	}
+	if c := m.server.Counters(); len(c.MCP) != 0 {
+		t.Errorf("after the logout something was sent: %+v", c)
+	}
+	m.wantCounts(want{})
+	m.kill()
+	m.login()
+	m.mustRun("mcpproxy", "auth", "logout", "u")
+	if c := m.server.Counters(); c.Revoke != 1 {
 		t.Errorf("counted %+v", c)
 	}
 }

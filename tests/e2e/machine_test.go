@@ -30,6 +30,8 @@ type machine struct {
 	server  *oauthserver.Server
 	serve   *exec.Cmd
 	address string
+	// environment is added to that of each command.
+	environment []string
 	// logs is what the proxies of this machine said, of every start.
 	logs lockedBuffer
 }
@@ -54,6 +56,11 @@ func (b *lockedBuffer) String() string {
 
 func newMachine(t *testing.T, o oauthserver.Options) *machine {
 	t.Parallel()
+	return newSequentialMachine(t, o)
+}
+
+// newSequentialMachine is for a test that has another machine already.
+func newSequentialMachine(t *testing.T, o oauthserver.Options) *machine {
 	server, err := oauthserver.Start(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -69,11 +76,16 @@ func newMachine(t *testing.T, o oauthserver.Options) *machine {
 		_ = server.Close()
 		_ = os.RemoveAll(dir)
 	})
-	config := fmt.Sprintf(`{"mcpServers": {"u": {"url": %q}}}`, server.MCPURL())
-	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	m.configure(fmt.Sprintf(`{"mcpServers": {"u": {"url": %q}}}`, server.MCPURL()))
 	return m
+}
+
+// configure writes the configuration file.
+func (m *machine) configure(text string) {
+	m.Helper()
+	if err := os.WriteFile(filepath.Join(m.dir, "config.json"), []byte(text), 0o600); err != nil {
+		m.Fatal(err)
+	}
 }
 
 func (m *machine) command(program string, args ...string) *exec.Cmd {
@@ -83,6 +95,7 @@ func (m *machine) command(program string, args ...string) *exec.Cmd {
 	}
 	c := exec.Command(filepath.Join(programs, program), append(args, flags...)...)
 	c.Env = append(os.Environ(), "DBUS_SESSION_BUS_ADDRESS=", "MCPPROXY_KEY_FILE="+filepath.Join(m.dir, "key"))
+	c.Env = append(c.Env, m.environment...)
 	return c
 }
 
