@@ -41,6 +41,8 @@ type Token struct {
 	Resource   string
 	ClientID   string
 	AuthMethod string
+	// Key is the private key that a DPoP token is bound to, as PEM; zero for Bearer.
+	Key Secret
 }
 
 // HasRefresh reports whether a refresh token lies beside the access token.
@@ -98,8 +100,12 @@ type Registration struct {
 	Secret   Secret
 	// SecretExpiresAt is zero where the secret does not expire (RFC 7591 section 3.2.1).
 	SecretExpiresAt time.Time
-	// AuthMethod is the token_endpoint_auth_method: none, client_secret_basic, client_secret_post.
-	AuthMethod   string
+	// AuthMethod is the token_endpoint_auth_method: none, client_secret_basic,
+	// client_secret_post, private_key_jwt.
+	AuthMethod string
+	// Key, as PEM, and KeyID sign the assertions of private_key_jwt (RFC 7523).
+	Key          Secret
+	KeyID        string
 	RedirectURIs []string
 	ObtainedAt   time.Time
 }
@@ -128,6 +134,14 @@ type Flow struct {
 	Scopes             []string
 	// Registration is the client identity that the flow began with.
 	Registration Registration
+	// Key binds the token that the flow ends in (RFC 9449); zero for Bearer.
+	Key Secret
+
+	// DeviceCode, UserCode and PollInterval are those of a login on another device
+	// (RFC 8628), whose AuthorizationURL is where the person enters UserCode.
+	DeviceCode   Secret
+	UserCode     string
+	PollInterval time.Duration
 }
 
 // Intent says that a refresh token is about to be sent. It is durable before the

@@ -15,6 +15,7 @@ type Discovery struct {
 	TokenEndpoint         string `json:"token_endpoint"`
 	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
 	RevocationEndpoint    string `json:"revocation_endpoint,omitempty"`
+	DeviceEndpoint        string `json:"device_authorization_endpoint,omitempty"`
 
 	// ScopesSupported are the resource's, ServerScopes the authorization server's.
 	ScopesSupported      []string `json:"scopes_supported,omitempty"`
@@ -23,6 +24,8 @@ type Discovery struct {
 	AuthMethods          []string `json:"token_endpoint_auth_methods_supported,omitempty"`
 	GrantTypes           []string `json:"grant_types_supported,omitempty"`
 	// ClientIDMetadataDocument: the server takes a URL as client_id.
+	// ProofRequired: the resource takes tokens that are bound to a key only (RFC 9449).
+	ProofRequired            bool `json:"dpop_bound_access_tokens_required,omitempty"`
 	ClientIDMetadataDocument bool `json:"client_id_metadata_document_supported,omitempty"`
 	// IssuerInResponse: the server puts iss into its authorization responses (RFC 9207).
 	IssuerInResponse bool      `json:"authorization_response_iss_parameter_supported,omitempty"`

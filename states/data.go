@@ -74,6 +74,9 @@ type Data struct {
 type Settings struct {
 	// AutomaticLogin lets the machine open a browser by itself.
 	AutomaticLogin bool
+	// Unattended says that the configured grant needs no person, so that the machine
+	// obtains tokens by itself and opens no browser.
+	Unattended bool
 	// BrowserInterval is the least time between two logins that the machine
 	// begins by itself. People are not limited.
 	BrowserInterval time.Duration
@@ -103,6 +106,8 @@ func DefaultSettings() Settings {
 // Challenge is what a resource server's WWW-Authenticate header asked for
 // (RFC 6750 section 3, RFC 9728 section 5.1).
 type Challenge struct {
+	// Scheme is Bearer or DPoP.
+	Scheme           string
 	Error            string
 	Description      string
 	ResourceMetadata string

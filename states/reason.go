@@ -25,6 +25,7 @@ const (
 	StoreFailed        Reason = "StoreFailed"
 	StaticRefused      Reason = "StaticRefused"
 	Crashed            Reason = "Crashed"
+	GrantRejected      Reason = "GrantRejected"
 )
 
 // Doc returns the reason in one sentence for the person who has to act.
@@ -34,7 +35,7 @@ func (r Reason) Doc() string { return reasonDocs[r] }
 func Reasons() []Reason {
 	return []Reason{NeverLoggedIn, TokenExpired, RefreshRejected, RotationLost, TokenRejected, ClientForgotten, ClientRejected,
 		LoginDenied, LoginTimedOut, LoginCancelled, LoginFailed, DiscoveryFailed, RegistrationFailed, ListenerFailed,
-		ExchangeFailed, NotOAuth, StoreCorrupt, StoreFailed, StaticRefused, Crashed}
+		ExchangeFailed, NotOAuth, StoreCorrupt, StoreFailed, StaticRefused, Crashed, GrantRejected}
 }
 
 var reasonDocs = map[Reason]string{
@@ -57,5 +58,6 @@ var reasonDocs = map[Reason]string{
 	StoreCorrupt:       "The stored credential is damaged; it was left as it is.",
 	StoreFailed:        "The store could not be read or written.",
 	StaticRefused:      "The server refuses the credential that the configuration gives it.",
+	GrantRejected:      "The authorization server does not accept the configured grant; check oauth.grant and what belongs to it.",
 	Crashed:            "An internal error ended the work; the journal has it.",
 }

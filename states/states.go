@@ -43,6 +43,9 @@ const (
 	Registering     State = "Registering"
 	AwaitingBrowser State = "AwaitingBrowser"
 	ExchangingCode  State = "ExchangingCode"
+	AwaitingDevice  State = "AwaitingDevice"
+	RequestingToken State = "RequestingToken"
+	GrantBackoff    State = "GrantBackoff"
 	LoginRequired   State = "LoginRequired"
 	LoggingOut      State = "LoggingOut"
 	LoggedOut       State = "LoggedOut"
@@ -85,7 +88,7 @@ func (s State) NeedsPerson() bool {
 // authorization flow.
 func (s State) LoginOpen() bool {
 	switch s {
-	case Discovering, Registering, AwaitingBrowser, ExchangingCode:
+	case Discovering, Registering, AwaitingBrowser, ExchangingCode, AwaitingDevice, RequestingToken:
 		return true
 	}
 	return false

@@ -24,17 +24,18 @@ type tokenRecord struct {
 	Resource           string    `json:"resource,omitempty"`
 	ClientID           string    `json:"client_id"`
 	AuthMethod         string    `json:"auth_method,omitempty"`
+	Key                string    `json:"key,omitempty"`
 }
 
 func recordOfToken(t credential.Token) tokenRecord {
 	return tokenRecord{t.Generation, t.Access.Reveal(), t.Refresh.Reveal(), t.Type, t.Scopes, t.RequestedScopes, t.ObtainedAt.UTC(), t.ExpiresAt.UTC(),
-		t.Issuer, t.TokenEndpoint, t.RevocationEndpoint, t.Resource, t.ClientID, t.AuthMethod}
+		t.Issuer, t.TokenEndpoint, t.RevocationEndpoint, t.Resource, t.ClientID, t.AuthMethod, t.Key.Reveal()}
 }
 
 func (r *tokenRecord) token() *credential.Token {
 	return &credential.Token{Generation: r.Generation, Access: credential.NewSecret(r.Access), Refresh: credential.NewSecret(r.Refresh), Type: r.Type,
 		Scopes: r.Scopes, RequestedScopes: r.RequestedScopes, ObtainedAt: r.ObtainedAt, ExpiresAt: r.ExpiresAt, Issuer: r.Issuer,
-		TokenEndpoint: r.TokenEndpoint, RevocationEndpoint: r.RevocationEndpoint, Resource: r.Resource, ClientID: r.ClientID, AuthMethod: r.AuthMethod}
+		TokenEndpoint: r.TokenEndpoint, RevocationEndpoint: r.RevocationEndpoint, Resource: r.Resource, ClientID: r.ClientID, AuthMethod: r.AuthMethod, Key: credential.NewSecret(r.Key)}
 }
 
 type registrationRecord struct {
@@ -46,15 +47,17 @@ type registrationRecord struct {
 	AuthMethod      string            `json:"auth_method,omitempty"`
 	RedirectURIs    []string          `json:"redirect_uris,omitempty"`
 	ObtainedAt      time.Time         `json:"obtained_at"`
+	Key             string            `json:"key,omitempty"`
+	KeyID           string            `json:"key_id,omitempty"`
 }
 
 func recordOfRegistration(r credential.Registration) registrationRecord {
-	return registrationRecord{r.Issuer, r.Source, r.ClientID, r.Secret.Reveal(), r.SecretExpiresAt.UTC(), r.AuthMethod, r.RedirectURIs, r.ObtainedAt.UTC()}
+	return registrationRecord{r.Issuer, r.Source, r.ClientID, r.Secret.Reveal(), r.SecretExpiresAt.UTC(), r.AuthMethod, r.RedirectURIs, r.ObtainedAt.UTC(), r.Key.Reveal(), r.KeyID}
 }
 
 func (r *registrationRecord) registration() credential.Registration {
 	return credential.Registration{Issuer: r.Issuer, Source: r.Source, ClientID: r.ClientID, Secret: credential.NewSecret(r.Secret),
-		SecretExpiresAt: r.SecretExpiresAt, AuthMethod: r.AuthMethod, RedirectURIs: r.RedirectURIs, ObtainedAt: r.ObtainedAt}
+		SecretExpiresAt: r.SecretExpiresAt, AuthMethod: r.AuthMethod, RedirectURIs: r.RedirectURIs, ObtainedAt: r.ObtainedAt, Key: credential.NewSecret(r.Key), KeyID: r.KeyID}
 }
 
 type flowRecord struct {
@@ -72,15 +75,20 @@ type flowRecord struct {
 	Resource           string             `json:"resource,omitempty"`
 	Scopes             []string           `json:"scopes,omitempty"`
 	Registration       registrationRecord `json:"registration"`
+	Key                string             `json:"key,omitempty"`
+	DeviceCode         string             `json:"device_code,omitempty"`
+	UserCode           string             `json:"user_code,omitempty"`
+	PollInterval       time.Duration      `json:"poll_interval,omitempty"`
 }
 
 func recordOfFlow(f credential.Flow) flowRecord {
 	return flowRecord{f.ID, f.StartedAt.UTC(), f.Deadline.UTC(), f.State.Reveal(), f.Verifier.Reveal(), f.AuthorizationURL.Reveal(), f.RedirectURI, f.Issuer,
-		f.IssuerInResponse, f.TokenEndpoint, f.RevocationEndpoint, f.Resource, f.Scopes, recordOfRegistration(f.Registration)}
+		f.IssuerInResponse, f.TokenEndpoint, f.RevocationEndpoint, f.Resource, f.Scopes, recordOfRegistration(f.Registration), f.Key.Reveal(), f.DeviceCode.Reveal(), f.UserCode, f.PollInterval}
 }
 
 func (r *flowRecord) flow() *credential.Flow {
 	return &credential.Flow{ID: r.ID, StartedAt: r.StartedAt, Deadline: r.Deadline, State: credential.NewSecret(r.State), Verifier: credential.NewSecret(r.Verifier),
 		AuthorizationURL: credential.NewSecret(r.AuthorizationURL), RedirectURI: r.RedirectURI, Issuer: r.Issuer, IssuerInResponse: r.IssuerInResponse,
-		TokenEndpoint: r.TokenEndpoint, RevocationEndpoint: r.RevocationEndpoint, Resource: r.Resource, Scopes: r.Scopes, Registration: r.Registration.registration()}
+		TokenEndpoint: r.TokenEndpoint, RevocationEndpoint: r.RevocationEndpoint, Resource: r.Resource, Scopes: r.Scopes, Registration: r.Registration.registration(),
+		Key: credential.NewSecret(r.Key), DeviceCode: credential.NewSecret(r.DeviceCode), UserCode: r.UserCode, PollInterval: r.PollInterval}
 }

@@ -13,6 +13,8 @@ const (
 	JobRegister     = "register"
 	JobAwaitBrowser = "await-browser"
 	JobExchange     = "exchange"
+	JobAwaitDevice  = "await-device"
+	JobRequestToken = "request-token"
 	JobLogOut       = "log-out"
 )
 
@@ -33,7 +35,7 @@ func CredentialRegion() region {
 
 // Sets of states that rows share.
 var (
-	loginStates  = from{states.Discovering, states.Registering, states.AwaitingBrowser, states.ExchangingCode}
+	loginStates  = from{states.Discovering, states.Registering, states.AwaitingBrowser, states.ExchangingCode, states.AwaitingDevice, states.RequestingToken}
 	parkedStates = from{states.LoginRequired, states.LoggedOut, states.Failed}
 )
 
@@ -44,6 +46,8 @@ func credentialTransitions() []transition {
 	all = append(all, freshTransitions()...)
 	all = append(all, refreshTransitions()...)
 	all = append(all, loginTransitions()...)
+	all = append(all, deviceTransitions()...)
+	all = append(all, grantTransitions()...)
 	all = append(all, logoutTransitions()...)
 	return all
 }
@@ -59,6 +63,7 @@ func loadTransitions() []transition {
 		{From: loading, Event: TokenUncertain, To: states.Fresh, Update: takeUncertain, Doc: "renewed only once it no longer works"},
 		{From: loading, Event: RefreshUncertain, To: states.Refreshing, Update: takeUncertain, Doc: "once"},
 		{From: loading, Event: FlowOpen, To: states.AwaitingBrowser, Update: takeFlow, Doc: "the login of before the restart goes on"},
+		{From: loading, Event: DeviceFlowOpen, To: states.AwaitingDevice, Update: takeFlow, Doc: "the login of before the restart goes on"},
 		{From: loading, Event: LoggedOutMark, To: states.LoggedOut, Update: keepGeneration},
 		{From: loading, Event: CredentialNotNeeded, To: states.NotNeeded, Update: demanded},
 		{From: loading, Event: StoreCorrupt, To: states.Failed, Update: because(states.StoreCorrupt)},
@@ -121,22 +126,23 @@ func refreshTransitions() []transition {
 
 func logoutTransitions() []transition {
 	return []transition{
-		{From: from{states.Unloaded, states.Anonymous, states.Fresh, states.RefreshBackoff, states.RefreshPaused, states.Discovering, states.Registering, states.AwaitingBrowser, states.LoginRequired, states.Failed},
+		{From: from{states.Unloaded, states.Anonymous, states.Fresh, states.RefreshBackoff, states.RefreshPaused, states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice, states.GrantBackoff, states.LoginRequired, states.Failed},
 			Event: LogoutRequested, To: states.LoggingOut, Guards: guards{byPerson}, Update: logOut},
 		{From: from{states.LoggingOut}, Event: LogoutDone, To: states.LoggedOut, Update: logOut},
 		{From: from{states.LoggingOut}, Event: LogoutFailed, To: states.Failed, Update: because(states.StoreFailed)},
 		{From: from{states.LoggingOut}, Event: JobCrashed, To: states.Failed, Update: because(states.Crashed)},
 		{From: from{states.Unloaded, states.LoadingToken, states.NotNeeded, states.Anonymous, states.Fresh, states.RefreshBackoff, states.RefreshPaused,
-			states.Discovering, states.Registering, states.AwaitingBrowser, states.LoginRequired, states.LoggedOut, states.Failed},
+			states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice, states.GrantBackoff, states.LoginRequired, states.LoggedOut, states.Failed},
 			Event: CredentialShutdown, To: states.Closed, Doc: "an open login stays on disk and goes on at the next start"},
 	}
 }
 
 func credentialJoins() []rule {
 	return []rule{
-		{From: from{states.LoadingToken, states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.LoggingOut}, Event: CredentialDemanded, Reason: "the credential is being worked on"},
+		{From: from{states.LoadingToken, states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff, states.LoggingOut}, Event: CredentialDemanded, Reason: "the credential is being worked on"},
 		{From: loginStates, Event: CredentialDemanded, Reason: "a login is open; its outcome is the answer"},
-		{From: from{states.Discovering, states.Registering, states.ExchangingCode}, Event: LoginRequested, Reason: "a login is open; wait for its outcome"},
+		{From: from{states.Discovering, states.Registering, states.ExchangingCode, states.RequestingToken}, Event: LoginRequested, Reason: "a login is open; wait for its outcome"},
+		{From: append(from{states.GrantBackoff}, loginStates...), Event: GrantDue, Reason: "a token is on its way"},
 		{From: loginStates, Event: LoginProposed, Reason: "a login is open; wait for its outcome"},
 		{From: from{states.Refreshing}, Event: RetryRequested, Reason: "an attempt is under way"},
 		{From: from{states.LoggingOut}, Event: LogoutRequested, Reason: "the logout is under way"},
@@ -148,8 +154,8 @@ func credentialPostpones() []rule {
 		{From: from{states.LoadingToken}, Event: LoginRequested, Reason: "the credential is loaded first"},
 		{From: from{states.Refreshing}, Event: LoginRequested, Reason: "a refresh can only be finished; the login follows it"},
 		{From: from{states.LoggingOut}, Event: LoginRequested, Reason: "the logout is finished first"},
-		{From: from{states.LoadingToken, states.Refreshing, states.ExchangingCode}, Event: LogoutRequested, Reason: "what has begun can only be finished; the logout follows it"},
-		{From: from{states.Refreshing, states.ExchangingCode, states.LoggingOut}, Event: CredentialShutdown, Reason: "what has sent a one-time secret can only be finished"},
+		{From: from{states.LoadingToken, states.Refreshing, states.ExchangingCode, states.RequestingToken}, Event: LogoutRequested, Reason: "what has begun can only be finished; the logout follows it"},
+		{From: from{states.Refreshing, states.ExchangingCode, states.RequestingToken, states.LoggingOut}, Event: CredentialShutdown, Reason: "what has sent a one-time secret can only be finished"},
 	}
 }
 
@@ -158,13 +164,13 @@ func credentialIgnores() []rule {
 		{From: from{states.LoggedOut}, Event: LogoutRequested, Reason: "nobody is logged in"},
 		{From: from{states.NotNeeded}, Event: LogoutRequested, Reason: "the configuration gives the credential; there is nothing to log out of"},
 		{From: append(from{states.LoginRequired, states.Unloaded, states.LoadingToken, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, loginStates...), Event: Challenged, Reason: "it is known that a login is needed, or one is under way"},
-		{From: from{states.Refreshing, states.RefreshBackoff, states.RefreshPaused}, Event: Challenged, Reason: "the request was sent before there was a token"},
+		{From: from{states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, Event: Challenged, Reason: "the request was sent before there was a token"},
 		{From: from{states.LoggedOut}, Event: LoginProposed, Reason: "a person logged out; only a person logs in again"},
-		{From: append(from{states.Refreshing, states.RefreshBackoff, states.RefreshPaused}, loginStates...), Event: TokenAccepted, Reason: "the token is being replaced"},
+		{From: append(from{states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...), Event: TokenAccepted, Reason: "the token is being replaced"},
 		{From: from{states.Unloaded, states.LoadingToken, states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, Event: TokenAccepted, Reason: "the token is no longer in use"},
 		{From: append(from{states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Closed}, states.Failed), Event: TokenRefused, Reason: "the token is no longer in use"},
 		{From: from{states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, Event: TokenRejected, Reason: "the token is no longer in use"},
-		{From: append(from{states.Refreshing, states.RefreshBackoff, states.RefreshPaused}, loginStates...), Event: ScopeInsufficient, Reason: "the token is being replaced"},
+		{From: append(from{states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...), Event: ScopeInsufficient, Reason: "the token is being replaced"},
 		{From: from{states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, Event: ScopeInsufficient, Reason: "the token is no longer in use"},
 	}
 }

@@ -76,6 +76,15 @@ const (
 	CodeExchanged        Event = "CodeExchanged"
 	ExchangeRejected     Event = "ExchangeRejected"
 	TokenUnsaved         Event = "TokenUnsaved"
+	DeviceFlowOpen       Event = "DeviceFlowOpen"
+	DeviceCodeIssued     Event = "DeviceCodeIssued"
+	GrantDue             Event = "GrantDue"
+	GrantRenewDue        Event = "GrantRenewDue"
+	ClientIdentified     Event = "ClientIdentified"
+	TokenGranted         Event = "TokenGranted"
+	GrantRejected        Event = "GrantRejected"
+	GrantFailed          Event = "GrantFailed"
+	GrantRetryDue        Event = "GrantRetryDue"
 	LogoutRequested      Event = "LogoutRequested"
 	LogoutDone           Event = "LogoutDone"
 	LogoutFailed         Event = "LogoutFailed"
@@ -125,6 +134,7 @@ func credentialEvents() []fsm.Event[Event] {
 		notExchanging  = "it is the outcome of a code exchange and none is under way"
 		noLogin        = "no login is open"
 		notLoggingOut  = "it is the outcome of a logout and none is under way"
+		noGrant        = "it is the outcome of a grant without a person and none is under way"
 		closed         = "the upstream is closed"
 	)
 	return []fsm.Event[Event]{
@@ -175,9 +185,18 @@ func credentialEvents() []fsm.Event[Event] {
 		outcome(LoginTimedOut, "The login was not completed in time.", noLogin),
 		happening(LoginAbandoned, "The login ended without a token, and the earlier token goes on.", noLogin),
 		outcome(LoginLapsed, "The login was not completed in time, and the earlier token goes on.", noLogin),
-		outcome(CodeExchanged, "A token is on disk.", notExchanging),
+		outcome(CodeExchanged, "The token of a login is on disk.", notExchanging),
 		outcome(ExchangeRejected, "The code could not be turned into a token; a code is never sent twice.", notExchanging),
 		outcome(TokenUnsaved, "A token arrived and could not be written to disk.", "no token was expected"),
+		outcome(DeviceFlowOpen, "A login with a device code was open when the process ended, and its deadline is still ahead.", notLoading),
+		outcome(DeviceCodeIssued, "The authorization server has issued a device code, and the flow is on disk (RFC 8628).", notRegistering),
+		happening(GrantDue, "A token is missing, and the configured grant needs no person.", "no token is missing"),
+		outcome(GrantRenewDue, "The time has come to obtain the next token with a grant that needs no person.", noToken),
+		outcome(ClientIdentified, "There is a client identity for a grant that needs no person.", notRegistering),
+		outcome(TokenGranted, "A token of a grant that needs no person is on disk.", noGrant),
+		outcome(GrantRejected, "The authorization server will not give a token for the configured grant.", noGrant),
+		outcome(GrantFailed, "The grant did not work this time; another attempt follows.", noGrant),
+		outcome(GrantRetryDue, "The pause after a failed grant is over.", "no grant is scheduled"),
 		happening(LogoutRequested, "A person wants to log out.", closed),
 		outcome(LogoutDone, "Nothing of the credential is left, here or, as far as it answered, at the server.", notLoggingOut),
 		outcome(LogoutFailed, "The store could not be written.", notLoggingOut),

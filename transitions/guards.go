@@ -21,6 +21,8 @@ var (
 	ErrOldGeneration   = errors.New("the token that this speaks of is not the current one; use the current one")
 	ErrNoRefreshToken  = errors.New("there is no refresh token")
 	ErrOtherFlow       = errors.New("this belongs to a login that is over")
+	ErrPersonNeeded    = errors.New("the configured grant needs a person")
+	ErrTokensRejected  = errors.New("the server refuses tokens that were issued just now; another one would not help")
 	ErrNoScopeMissing  = errors.New("there is a token, and no call was refused for a scope that it lacks")
 	ErrScopesAsked     = errors.New("the last login asked for these scopes already and they were not granted")
 )
@@ -32,6 +34,19 @@ var (
 		Check: func(_ states.Data, in Input) error {
 			if in.Actor != fsm.Person {
 				return fmt.Errorf("%w, and this came from the %s", ErrNotPerson, in.Actor)
+			}
+			return nil
+		},
+	}
+	unattended = Guard{
+		Name: "unattended",
+		Doc:  "the configured grant needs no person, and the server takes its tokens",
+		Check: func(d states.Data, _ Input) error {
+			switch {
+			case !d.Settings.Unattended:
+				return ErrPersonNeeded
+			case d.Reason == states.TokenRejected:
+				return ErrTokensRejected
 			}
 			return nil
 		},

@@ -32,9 +32,11 @@ func credentialStates() []state {
 		return s
 	}
 	fresh := signalling(of(states.Fresh, fsm.Waiting), CredentialReady)
-	fresh.Timers = []timer{{Event: RenewDue, Doc: "renewal time", At: renewAt}, {Event: ExpiryReached, Doc: "expiry, without a refresh token", At: expiryAt}}
+	fresh.Timers = []timer{{Event: RenewDue, Doc: "renewal time", At: renewAt}, {Event: GrantRenewDue, Doc: "renewal time, where no person is needed", At: grantAt}, {Event: ExpiryReached, Doc: "expiry, without a refresh token", At: expiryAt}}
 	backoff := of(states.RefreshBackoff, fsm.Waiting)
 	backoff.Timers = []timer{{Event: RefreshRetryDue, Doc: "exponential pause or Retry-After", At: refreshAt(time.Second)}}
+	grantBackoff := of(states.GrantBackoff, fsm.Waiting)
+	grantBackoff.Timers = []timer{{Event: GrantRetryDue, Doc: "exponential pause or Retry-After", At: refreshAt(time.Second)}}
 	paused := of(states.RefreshPaused, fsm.Waiting)
 	paused.Timers = []timer{{Event: RefreshRetryDue, Doc: "long pause", At: refreshAt(time.Minute)}}
 
@@ -51,6 +53,9 @@ func credentialStates() []state {
 		working(states.Registering, JobRegister, loginWithin(registerDeadline)...),
 		working(states.AwaitingBrowser, JobAwaitBrowser, flowDeadline()...),
 		working(states.ExchangingCode, JobExchange, loginWithin(exchangeDeadline)...),
+		working(states.AwaitingDevice, JobAwaitDevice, flowDeadline()...),
+		working(states.RequestingToken, JobRequestToken, within(GrantFailed, exchangeDeadline)),
+		grantBackoff,
 		signalling(of(states.LoginRequired, fsm.Parked), CredentialParked),
 		signalling(working(states.LoggingOut, JobLogOut, within(LogoutFailed, logoutDeadline)), CredentialParked),
 		signalling(of(states.LoggedOut, fsm.Parked), CredentialParked),
@@ -101,6 +106,18 @@ func renewAt(d states.Data, entered time.Time) time.Time {
 		return entered
 	case d.Uncertain != nil:
 		return d.Token.ExpiresAt
+	}
+	return d.Token.RenewAt()
+}
+
+// grantAt is when a token without a refresh token is replaced by a grant that
+// needs no person: ahead of its expiry, or at once where it was refused.
+func grantAt(d states.Data, entered time.Time) time.Time {
+	switch {
+	case !d.Settings.Unattended || d.Token.HasRefresh():
+		return time.Time{}
+	case !d.KeepsToken():
+		return entered
 	}
 	return d.Token.RenewAt()
 }

@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"mcpproxy/credential"
 	"mcpproxy/states"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream/oauth"
@@ -67,6 +69,8 @@ var errSessionLost = errors.New("the server no longer knows the session")
 type bearer struct {
 	upstream *Upstream
 	next     http.RoundTripper
+	// nonce is the last one that the server gave for proofs of possession.
+	nonce atomic.Pointer[string]
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -78,11 +82,11 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 		request.Header.Set(name, value.Reveal())
 	}
 	var generation uint64
+	var token *credential.Token
 	if data.Token != nil && strings.EqualFold(request.URL.Scheme+"://"+request.URL.Host, u.config.origin()) {
-		generation = data.Token.Generation
-		request.Header.Set("Authorization", "Bearer "+data.Token.Access.Reveal())
+		token, generation = data.Token, data.Token.Generation
 	}
-	response, err := b.next.RoundTrip(request)
+	response, err := b.send(request, token)
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +120,53 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
+// send puts the token on a request. A server that wants a nonce with the proof of
+// possession has not carried the request out, so it is sent once more (RFC 9449
+// section 9).
+func (b *bearer) send(request *http.Request, token *credential.Token) (*http.Response, error) {
+	if token == nil {
+		return b.next.RoundTrip(request)
+	}
+	if token.Key.IsZero() {
+		request.Header.Set("Authorization", "Bearer "+token.Access.Reveal())
+		return b.next.RoundTrip(request)
+	}
+	response, err := b.prove(request, token)
+	if err != nil || response.StatusCode != http.StatusUnauthorized || request.GetBody == nil {
+		return response, err
+	}
+	if _, demanded := oauth.NonceDemanded(response); !demanded {
+		return response, nil
+	}
+	discard(response)
+	again := request.Clone(request.Context())
+	if again.Body, err = request.GetBody(); err != nil {
+		return nil, err
+	}
+	return b.prove(again, token)
+}
+
+// prove sends a request with a bound token and the proof that belongs to it.
+func (b *bearer) prove(request *http.Request, token *credential.Token) (*http.Response, error) {
+	var nonce string
+	if last := b.nonce.Load(); last != nil {
+		nonce = *last
+	}
+	proof, err := oauth.Proof(token.Key, request.Method, request.URL, token.Access, nonce)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "DPoP "+token.Access.Reveal())
+	request.Header.Set("DPoP", proof)
+	response, err := b.next.RoundTrip(request)
+	if err == nil {
+		if next := response.Header.Get("DPoP-Nonce"); next != "" {
+			b.nonce.Store(&next)
+		}
+	}
+	return response, err
+}
+
 // unauthorized turns a 401 into the event that it is: about no token, about an
 // older one (nothing to say: the caller uses the current one), about the current
 // one, or about one that renewing does not help.
@@ -142,8 +193,8 @@ func (u *Upstream) unauthorized(generation uint64, challenge states.Challenge) {
 }
 
 func challengeOf(response *http.Response) states.Challenge {
-	c, _ := oauth.BearerChallenge(response.Header)
-	return states.Challenge{Error: c.Error, Description: c.ErrorDescription, ResourceMetadata: c.ResourceMetadata, Scopes: c.Scopes}
+	c, _ := oauth.TokenChallenge(response.Header)
+	return states.Challenge{Scheme: c.Scheme, Error: c.Error, Description: c.ErrorDescription, ResourceMetadata: c.ResourceMetadata, Scopes: c.Scopes}
 }
 
 // discard reads a little of a body that nobody wants, so that the connection can

@@ -73,11 +73,13 @@ func (u *Upstream) mayServe(s *transitions.Snapshot) bool {
 		return true
 	}
 	switch s.Region(states.Credential).State {
-	case states.Refreshing, states.RefreshBackoff, states.RefreshPaused:
+	case states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff:
 		return false
+	case states.Discovering, states.Registering, states.RequestingToken:
+		return !unattended(s)
 	case states.Fresh:
 		// Its renewal is due at this moment, if there is one.
-		return !s.Data.Token.HasRefresh()
+		return !s.Data.Token.HasRefresh() && !unattended(s)
 	}
 	return true
 }
@@ -92,7 +94,7 @@ func (u *Upstream) hopeless(s *transitions.Snapshot) error {
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s is disconnected. To connect it, run: mcpproxy upstream connect %s", u.config.Name, u.config.Name)
 	case connection == states.Failed:
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: trying again by itself would not help: %s. When that is mended, run: mcpproxy upstream connect %s", u.config.Name, s.Data.ConnectionError.Text, u.config.Name)
-	case credential == states.RefreshPaused && !s.Data.TokenUsable(time.Now()):
+	case (credential == states.RefreshPaused || credential == states.GrantBackoff) && !s.Data.TokenUsable(time.Now()):
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the access token has expired and renewing it failed: %s. The next attempt is at %s; to try now, run: mcpproxy upstream connect %s",
 			u.config.Name, s.Data.CredentialError.Text, s.Data.RefreshAt.Local().Format(time.TimeOnly), u.config.Name)
 	case connection == states.AwaitingLogin && credential == states.Fresh && len(s.Data.Scopes) > 0:
@@ -105,7 +107,7 @@ func (u *Upstream) hopeless(s *transitions.Snapshot) error {
 			return nil
 		}
 		return u.needsPerson(s)
-	case credential.LoginOpen() && !s.Data.Settings.AutomaticLogin, credential == states.LoggedOut, credential == states.Failed:
+	case waitsForPerson(s), credential == states.LoggedOut, credential == states.Failed:
 		return u.needsPerson(s)
 	}
 	return nil
@@ -158,7 +160,7 @@ func (u *Upstream) again(s *transitions.Snapshot, call relay.Call, err error) (a
 		now := u.Snapshot()
 		open := now.Region(states.Credential).State.LoginOpen()
 		newer := now.Data.Token != nil && now.Data.Token.Generation > scope.Generation
-		return newer || open && now.Data.Settings.AutomaticLogin, func(now *transitions.Snapshot) bool { return !now.Region(states.Credential).State.LoginOpen() }
+		return newer || open && !waitsForPerson(now), func(now *transitions.Snapshot) bool { return !now.Region(states.Credential).State.LoginOpen() }
 	case errors.Is(err, errSessionLost):
 		u.connectionEvent(transitions.SessionLost, epoch, err)
 		return true, nil

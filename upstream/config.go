@@ -43,6 +43,18 @@ type Config struct {
 // OAuth is what the configuration says about the login of one upstream. The zero
 // value discovers everything.
 type OAuth struct {
+	// Grant is how a token is come by; empty means [AuthorizationCode].
+	Grant Grant
+	// AssertionFile holds the JWT of [WorkloadIdentity]; it is read for each grant.
+	AssertionFile string
+	// IdentityProvider belongs to [EnterpriseManaged].
+	IdentityProvider IdentityProvider
+	// PrivateKey, as PEM, and KeyID sign the assertions of private_key_jwt.
+	PrivateKey credential.Secret
+	KeyID      string
+	// DPoP asks for tokens that are bound to a key (RFC 9449), also where the server
+	// does not demand it.
+	DPoP bool
 	// Disabled: a 401 is an error and never a reason to log in.
 	Disabled     bool
 	ClientID     string
@@ -103,7 +115,8 @@ func (o *OAuth) equal(other *OAuth) bool {
 	if !slices.Equal(a.Scopes, b.Scopes) || !equalMaps(a.AuthorizationParameters, b.AuthorizationParameters) {
 		return false
 	}
-	return a.Disabled == b.Disabled && a.ClientID == b.ClientID && a.ClientSecret == b.ClientSecret && a.AuthMethod == b.AuthMethod &&
+	return a.Grant == b.Grant && a.AssertionFile == b.AssertionFile && a.IdentityProvider == b.IdentityProvider && a.PrivateKey == b.PrivateKey &&
+		a.KeyID == b.KeyID && a.DPoP == b.DPoP && a.Disabled == b.Disabled && a.ClientID == b.ClientID && a.ClientSecret == b.ClientSecret && a.AuthMethod == b.AuthMethod &&
 		a.Issuer == b.Issuer && a.ClientMetadataURL == b.ClientMetadataURL && a.CallbackPort == b.CallbackPort &&
 		a.SendScopeOnRefresh == b.SendScopeOnRefresh && a.OmitResource == b.OmitResource && a.LegacyFallback == b.LegacyFallback
 }

@@ -16,9 +16,10 @@ func (u *Upstream) discover(ctx context.Context, order transitions.Order) transi
 	challenge := order.Snapshot.Data.Challenge
 	found, err := oauth.Discover(ctx, u.environment.Authorization, oauth.DiscoveryRequest{
 		ServerURL:        u.config.URL,
-		Challenge:        oauth.Challenge{ResourceMetadata: challenge.ResourceMetadata, Scopes: challenge.Scopes},
+		Challenge:        oauth.Challenge{Scheme: challenge.Scheme, ResourceMetadata: challenge.ResourceMetadata, Scopes: challenge.Scopes},
 		ConfiguredIssuer: u.config.OAuth.Issuer,
 		LegacyFallback:   u.config.OAuth.LegacyFallback,
+		Unattended:       u.config.OAuth.Grant.Unattended() || u.config.OAuth.Grant == DeviceCode,
 	})
 	switch {
 	case err == nil:
@@ -39,13 +40,17 @@ func (u *Upstream) preregistered(issuer string) *credential.Registration {
 		return nil
 	}
 	method := given.AuthMethod
-	if method == "" {
+	switch {
+	case method != "":
+	case !given.PrivateKey.IsZero():
+		method = "private_key_jwt"
+	case !given.ClientSecret.IsZero():
+		method = "client_secret_basic"
+	default:
 		method = "none"
-		if !given.ClientSecret.IsZero() {
-			method = "client_secret_basic"
-		}
 	}
-	return &credential.Registration{Issuer: issuer, Source: credential.SourcePreregistered, ClientID: given.ClientID, Secret: given.ClientSecret, AuthMethod: method}
+	return &credential.Registration{Issuer: issuer, Source: credential.SourcePreregistered, ClientID: given.ClientID, Secret: given.ClientSecret, AuthMethod: method,
+		Key: given.PrivateKey, KeyID: given.KeyID}
 }
 
 var errNoDiscovery = errors.New("nothing is known about the authorization server; this is an error in mcpproxy")

@@ -20,6 +20,8 @@ func (u *Upstream) effects() map[string]transitions.Effect {
 		transitions.JobRegister:     u.register,
 		transitions.JobAwaitBrowser: u.awaitBrowser,
 		transitions.JobExchange:     u.exchange,
+		transitions.JobAwaitDevice:  u.awaitDevice,
+		transitions.JobRequestToken: u.requestToken,
 		transitions.JobLogOut:       u.logOut,
 	}
 }
@@ -33,8 +35,12 @@ func event(name transitions.Event, err error) transitions.Input {
 }
 
 // loginEnd is the outcome of a login's job that failed: the login is over, and
-// the earlier token goes on where there is one.
+// the earlier token goes on where there is one. A grant that needs no person is
+// tried again instead, where that may help.
 func (u *Upstream) loginEnd(order transitions.Order, failed transitions.Event, reason states.Reason, err error) transitions.Input {
+	if u.config.OAuth.Grant.Unattended() {
+		return u.grantFailed(order, err)
+	}
 	data := &u.Snapshot().Data
 	in := event(transitions.LoginEnd(*data, failed), err)
 	in.Flow = order.Snapshot.Data.FlowID

@@ -42,6 +42,9 @@ func (u *Upstream) classify(stored store.Credential, now time.Time) transitions.
 	switch flow := stored.Flow; {
 	case flow != nil && now.Before(flow.Deadline) && u.onServer(flow.Resource):
 		in.Event, in.Flow, in.Payload.Flow = transitions.FlowOpen, flow.ID, flow
+		if !flow.DeviceCode.IsZero() {
+			in.Event = transitions.DeviceFlowOpen
+		}
 	case stored.Logout != nil:
 		in.Event = transitions.LoggedOutMark
 	case token == nil:

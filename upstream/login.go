@@ -140,6 +140,10 @@ func (u *Upstream) CancelLogin() error {
 // propose begins a login without a person having asked, where the configuration
 // allows it and the machine's own limit does. A refusal is in the journal.
 func (u *Upstream) propose() {
+	if u.config.OAuth.Grant.Unattended() {
+		u.due()
+		return
+	}
 	if u.Snapshot().Data.Settings.AutomaticLogin {
 		_, _ = u.fire(transitions.Input{Event: transitions.LoginProposed, Flow: uuid.NewString()})
 	}

@@ -22,6 +22,9 @@ func (u *Upstream) register(ctx context.Context, order transitions.Order) transi
 	if discovery == nil {
 		return u.loginEnd(order, transitions.RegistrationFailed, states.Crashed, errNoDiscovery)
 	}
+	if u.config.OAuth.Grant.Unattended() {
+		return u.identify(order, discovery)
+	}
 	known, err := u.environment.Store.Registration(discovery.Issuer)
 	if err != nil {
 		return u.loginEnd(order, transitions.RegistrationFailed, states.StoreFailed, err)
@@ -43,7 +46,7 @@ func (u *Upstream) register(ctx context.Context, order transitions.Order) transi
 		}
 		return u.registrationFailed(order, err)
 	}
-	return u.beginFlow(order, discovery, registration, reservation)
+	return u.beginFlow(ctx, order, discovery, registration, reservation)
 }
 
 func (u *Upstream) registrationFailed(order transitions.Order, err error) transitions.Input {
@@ -111,24 +114,38 @@ func reusable(known *credential.Registration, doubtful, redirect string, now tim
 	return slices.Contains(known.RedirectURIs, redirect)
 }
 
-// beginFlow writes the flow to disk; its page may be shown from then on.
-func (u *Upstream) beginFlow(order transitions.Order, d *credential.Discovery, registration credential.Registration, reservation *callback.Reservation) transitions.Input {
+// beginFlow makes the flow's record; its page may be shown once it is on disk.
+func (u *Upstream) beginFlow(ctx context.Context, order transitions.Order, d *credential.Discovery, registration credential.Registration, reservation *callback.Reservation) transitions.Input {
 	data := &order.Snapshot.Data
 	previous, challenged := wantedScopes(data)
-	flow, err := oauth.NewFlow(*d, registration, oauth.FlowRequest{
+	key, err := u.proofKey(order, d)
+	if err != nil {
+		return u.loginEnd(order, transitions.RegistrationFailed, states.RegistrationFailed, err)
+	}
+	request := oauth.FlowRequest{
 		RedirectURI:      reservation.RedirectURI(),
 		ConfiguredScopes: u.config.OAuth.Scopes,
 		ChallengeScopes:  challenged,
 		PreviousScopes:   previous,
 		Parameters:       u.config.OAuth.AuthorizationParameters,
 		Lifetime:         data.Settings.LoginDeadline,
-	})
+		Key:              key,
+	}
+	if u.config.OAuth.Grant == DeviceCode {
+		return u.beginDevice(ctx, order, d, registration, request)
+	}
+	flow, err := oauth.NewFlow(*d, registration, request)
 	if err != nil {
 		return u.registrationFailed(order, err)
 	}
-	flow.ID = data.FlowID
+	return u.keepFlow(order, flow, transitions.Registered)
+}
+
+// keepFlow puts a flow on disk and says so.
+func (u *Upstream) keepFlow(order transitions.Order, flow credential.Flow, begun transitions.Event) transitions.Input {
+	flow.ID = order.Snapshot.Data.FlowID
 	if err := u.environment.Store.SaveFlow(u.config.Name, flow); err != nil {
 		return u.loginEnd(order, transitions.RegistrationFailed, states.StoreFailed, fmt.Errorf("the login could not be written to the store, so it was not begun: %w", err))
 	}
-	return transitions.Input{Event: transitions.Registered, Flow: flow.ID, Payload: transitions.Payload{Flow: &flow}}
+	return transitions.Input{Event: begun, Flow: flow.ID, Payload: transitions.Payload{Flow: &flow}}
 }

@@ -70,6 +70,7 @@ func newUpstream(ctx context.Context, graph *transitions.Graph, config Config, e
 	if settings == (states.Settings{}) {
 		settings = states.DefaultSettings()
 	}
+	settings.Unattended = config.OAuth.Grant.Unattended()
 	runner, err := fsm.NewRunner(ctx, graph, config.Name, states.Data{Settings: settings}, u.effects(),
 		func(err error) transitions.Payload { return transitions.Payload{Err: err} },
 		fsm.Options[states.State, transitions.Event, states.Data, transitions.Payload]{Journal: u.observe, Perform: u.moved})
@@ -141,7 +142,7 @@ func (u *Upstream) moved(move transitions.Move) {
 		return
 	}
 	// A login that came to nothing is not begun again by itself.
-	if move.To == states.LoginRequired && !move.From.LoginOpen() {
+	if move.To == states.LoginRequired && (!move.From.LoginOpen() || u.config.OAuth.Grant.Unattended()) {
 		u.propose()
 	}
 }

@@ -27,6 +27,8 @@ type FlowRequest struct {
 	// Parameters are added to the authorization request.
 	Parameters map[string]string
 	Lifetime   time.Duration
+	// Key binds the token, if set (RFC 9449).
+	Key credential.Secret
 }
 
 // NewFlow makes an authorization request with PKCE S256 (RFC 7636), a random
@@ -38,7 +40,7 @@ func NewFlow(d credential.Discovery, registration credential.Registration, r Flo
 	now := time.Now().UTC()
 	flow := credential.Flow{StartedAt: now, Deadline: now.Add(r.Lifetime), State: credential.NewSecret(rand.Text()),
 		Verifier: credential.NewSecret(oauth2.GenerateVerifier()), RedirectURI: r.RedirectURI, Issuer: d.Issuer, IssuerInResponse: d.IssuerInResponse,
-		TokenEndpoint: d.TokenEndpoint, RevocationEndpoint: d.RevocationEndpoint, Resource: d.Resource, Scopes: scopes(d, r), Registration: registration}
+		TokenEndpoint: d.TokenEndpoint, RevocationEndpoint: d.RevocationEndpoint, Resource: d.Resource, Scopes: SelectScopes(d, r), Registration: registration, Key: r.Key}
 	config := oauth2.Config{ClientID: registration.ClientID, RedirectURL: r.RedirectURI, Scopes: flow.Scopes, Endpoint: oauth2.Endpoint{AuthURL: d.AuthorizationEndpoint}}
 	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(flow.Verifier.Reveal())}
 	if d.Resource != "" {
@@ -54,8 +56,8 @@ func NewFlow(d credential.Discovery, registration credential.Registration, r Flo
 	return flow, nil
 }
 
-// scopes follows MCP 2025-11-25 authorization, scope selection strategy.
-func scopes(d credential.Discovery, r FlowRequest) []string {
+// SelectScopes follows MCP 2025-11-25 authorization, scope selection strategy.
+func SelectScopes(d credential.Discovery, r FlowRequest) []string {
 	var wanted []string
 	switch {
 	case len(r.ConfiguredScopes) > 0:

@@ -18,11 +18,15 @@ type Challenge struct {
 	Params map[string]string
 }
 
-// BearerChallenge returns the first Bearer challenge.
-func BearerChallenge(h http.Header) (Challenge, bool) {
-	for _, c := range ParseChallenges(h) {
-		if strings.EqualFold(c.Scheme, "Bearer") {
-			return c, true
+// TokenChallenge returns the first challenge that asks for a token: Bearer, or
+// DPoP where there is no Bearer (RFC 9449 section 7.1).
+func TokenChallenge(h http.Header) (Challenge, bool) {
+	all := ParseChallenges(h)
+	for _, scheme := range []string{"Bearer", "DPoP"} {
+		for _, c := range all {
+			if strings.EqualFold(c.Scheme, scheme) {
+				return c, true
+			}
 		}
 	}
 	return Challenge{}, false

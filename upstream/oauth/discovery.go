@@ -24,6 +24,9 @@ type DiscoveryRequest struct {
 	// LegacyFallback takes default endpoints where there is no metadata at all (MCP
 	// 2025-03-26, fallbacks for servers without metadata discovery).
 	LegacyFallback bool
+	// Unattended says that no person's grant is meant, so that the server needs no
+	// authorization endpoint and no PKCE.
+	Unattended bool
 }
 
 // resourceMetadata is protected resource metadata (RFC 9728 section 2).
@@ -31,6 +34,7 @@ type resourceMetadata struct {
 	Resource             string   `json:"resource"`
 	AuthorizationServers []string `json:"authorization_servers"`
 	ScopesSupported      []string `json:"scopes_supported"`
+	ProofRequired        bool     `json:"dpop_bound_access_tokens_required"`
 }
 
 // serverMetadata is authorization server metadata (RFC 8414 section 2).
@@ -40,6 +44,7 @@ type serverMetadata struct {
 	TokenEndpoint         string   `json:"token_endpoint"`
 	RegistrationEndpoint  string   `json:"registration_endpoint"`
 	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	DeviceEndpoint        string   `json:"device_authorization_endpoint"`
 	ScopesSupported       []string `json:"scopes_supported"`
 	CodeChallengeMethods  []string `json:"code_challenge_methods_supported"`
 	AuthMethods           []string `json:"token_endpoint_auth_methods_supported"`
@@ -65,13 +70,14 @@ func Discover(ctx context.Context, hc *http.Client, r DiscoveryRequest) (credent
 		return credential.Discovery{}, err
 	}
 	d := credential.Discovery{ResourceMetadataURL: at, Issuer: found.Issuer, AuthorizationEndpoint: found.AuthorizationEndpoint,
-		TokenEndpoint: found.TokenEndpoint, RegistrationEndpoint: found.RegistrationEndpoint, RevocationEndpoint: found.RevocationEndpoint,
+		TokenEndpoint: found.TokenEndpoint, RegistrationEndpoint: found.RegistrationEndpoint, RevocationEndpoint: found.RevocationEndpoint, DeviceEndpoint: found.DeviceEndpoint,
 		ServerScopes: found.ScopesSupported, CodeChallengeMethods: found.CodeChallengeMethods, AuthMethods: found.AuthMethods,
 		GrantTypes: found.GrantTypes, ClientIDMetadataDocument: found.ClientIDMetadata, IssuerInResponse: found.IssuerInResponse, FetchedAt: time.Now().UTC()}
 	if resource != nil {
-		d.Resource, d.ScopesSupported = resource.Resource, resource.ScopesSupported
+		d.Resource, d.ScopesSupported, d.ProofRequired = resource.Resource, resource.ScopesSupported, resource.ProofRequired
 	}
-	return d, checkEndpoints(d)
+	d.ProofRequired = d.ProofRequired || strings.EqualFold(r.Challenge.Scheme, "DPoP")
+	return d, checkEndpoints(d, r.Unattended)
 }
 
 func discoverResource(ctx context.Context, hc *http.Client, r DiscoveryRequest) (*resourceMetadata, string, error) {
@@ -180,13 +186,16 @@ func discoverServer(ctx context.Context, hc *http.Client, issuer string, legacy 
 
 // checkEndpoints refuses endpoints that secrets must not be sent to, and servers
 // without PKCE (MCP 2025-11-25 authorization, authorization code protection).
-func checkEndpoints(d credential.Discovery) error {
+func checkEndpoints(d credential.Discovery, unattended bool) error {
 	for name, endpoint := range map[string]string{"authorization": d.AuthorizationEndpoint, "token": d.TokenEndpoint} {
+		if unattended && name == "authorization" {
+			continue
+		}
 		if err := checkURL(endpoint); err != nil {
 			return &Error{Operation: "discovery", Class: Misconfigured, URL: where(d.Issuer), Err: fmt.Errorf("the %s endpoint: %w", name, err)}
 		}
 	}
-	if !slices.Contains(d.CodeChallengeMethods, "S256") {
+	if !unattended && !slices.Contains(d.CodeChallengeMethods, "S256") {
 		return &Error{Operation: "discovery", Class: Unsupported, URL: where(d.Issuer), Err: errors.New("the authorization server does not say that it supports PKCE with S256")}
 	}
 	return nil

@@ -16,32 +16,29 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-func style(method string) oauth2.AuthStyle {
-	if method == "client_secret_basic" {
-		return oauth2.AuthStyleInHeader
-	}
-	return oauth2.AuthStyleInParams
-}
-
 // Exchange redeems an authorization code (RFC 6749 section 4.1.3), once.
 func Exchange(ctx context.Context, hc *http.Client, f credential.Flow, code credential.Secret, generation uint64) (credential.Token, error) {
 	r := f.Registration
-	config := oauth2.Config{ClientID: r.ClientID, ClientSecret: r.Secret.Reveal(), RedirectURL: f.RedirectURI,
-		Endpoint: oauth2.Endpoint{TokenURL: f.TokenEndpoint, AuthStyle: style(r.AuthMethod)}}
-	options := []oauth2.AuthCodeOption{oauth2.VerifierOption(f.Verifier.Reveal())}
+	auth, err := authenticate(r)
+	if err != nil {
+		return credential.Token{}, err
+	}
+	config := oauth2.Config{ClientID: auth.id, ClientSecret: auth.secret, RedirectURL: f.RedirectURI,
+		Endpoint: oauth2.Endpoint{TokenURL: f.TokenEndpoint, AuthStyle: auth.style}}
+	options := append(auth.options(), oauth2.VerifierOption(f.Verifier.Reveal()))
 	if f.Resource != "" {
 		options = append(options, oauth2.SetAuthURLParam("resource", f.Resource))
 	}
 	sentAt := time.Now().UTC()
-	answer, err := requestToken(ctx, hc, "the code exchange", f.TokenEndpoint, []credential.Secret{code, f.Verifier, r.Secret}, func(ctx context.Context) (*oauth2.Token, error) {
+	answer, err := requestToken(ctx, withProof(hc, f.Key), "the code exchange", f.TokenEndpoint, []credential.Secret{code, f.Verifier, r.Secret}, func(ctx context.Context) (*oauth2.Token, error) {
 		return config.Exchange(ctx, code.Reveal(), options...)
 	})
 	if err != nil {
 		return credential.Token{}, err
 	}
 	token := credential.Token{Generation: generation, RequestedScopes: f.Scopes, Scopes: f.Scopes, Issuer: f.Issuer, TokenEndpoint: f.TokenEndpoint,
-		RevocationEndpoint: f.RevocationEndpoint, Resource: f.Resource, ClientID: r.ClientID, AuthMethod: r.AuthMethod}
-	return take(token, answer, sentAt), nil
+		RevocationEndpoint: f.RevocationEndpoint, Resource: f.Resource, ClientID: r.ClientID, AuthMethod: r.AuthMethod, Key: f.Key}
+	return take(token, answer, sentAt)
 }
 
 // RefreshOptions suit authorization servers that insist.
@@ -63,21 +60,33 @@ func Refresh(ctx context.Context, hc *http.Client, t credential.Token, registrat
 	}
 	// x/oauth2's own refresh cannot send a resource indicator; its client
 	// credentials request with another grant_type is the same request.
-	config := clientcredentials.Config{ClientID: registration.ClientID, ClientSecret: registration.Secret.Reveal(), TokenURL: t.TokenEndpoint,
-		AuthStyle: style(registration.AuthMethod), EndpointParams: parameters}
+	auth, err := authenticate(registration)
+	if err != nil {
+		return credential.Token{}, err
+	}
+	config := clientcredentials.Config{ClientID: auth.id, ClientSecret: auth.secret, TokenURL: t.TokenEndpoint, AuthStyle: auth.style, EndpointParams: auth.add(parameters)}
 	sentAt := time.Now().UTC()
-	answer, err := requestToken(ctx, hc, "the refresh", t.TokenEndpoint, []credential.Secret{t.Refresh, t.Access, registration.Secret}, config.Token)
+	answer, err := requestToken(ctx, withProof(hc, t.Key), "the refresh", t.TokenEndpoint, []credential.Secret{t.Refresh, t.Access, registration.Secret}, config.Token)
 	if err != nil {
 		return credential.Token{}, err
 	}
 	next := t
 	next.Generation++
-	return take(next, answer, sentAt), nil
+	return take(next, answer, sentAt)
 }
 
-// take fills a token from an answer (RFC 6749 section 5.1).
-func take(t credential.Token, answer *oauth2.Token, sentAt time.Time) credential.Token {
+// take fills a token from an answer (RFC 6749 section 5.1). A token that was asked
+// to be bound to a key and is not is refused (RFC 9449 section 5).
+func take(t credential.Token, answer *oauth2.Token, sentAt time.Time) (credential.Token, error) {
 	t.Access, t.Type, t.ObtainedAt, t.ExpiresAt = credential.NewSecret(answer.AccessToken), "Bearer", sentAt, time.Time{}
+	bound := strings.EqualFold(answer.TokenType, "dpop")
+	if bound == t.Key.IsZero() {
+		return credential.Token{}, &Error{Operation: "the token request", Class: Unsupported, URL: where(t.TokenEndpoint),
+			Err: errors.New("the token is of the type " + clean(answer.TokenType) + ", which is not the one that was asked for")}
+	}
+	if bound {
+		t.Type = "DPoP"
+	}
 	if answer.RefreshToken != "" {
 		t.Refresh = credential.NewSecret(answer.RefreshToken)
 	}
@@ -91,7 +100,7 @@ func take(t credential.Token, answer *oauth2.Token, sentAt time.Time) credential
 		t.Scopes = strings.Fields(scope)
 		slices.Sort(t.Scopes)
 	}
-	return t
+	return t, nil
 }
 
 // requestToken performs a token request and classifies its failure.
@@ -104,8 +113,8 @@ func requestToken(ctx context.Context, hc *http.Client, operation, endpoint stri
 	ctx, sent := traced(ctx)
 	answer, err := request(context.WithValue(ctx, oauth2.HTTPClient, hc))
 	if err == nil {
-		if answer.TokenType != "" && !strings.EqualFold(answer.TokenType, "bearer") {
-			failure.Class, failure.Err = Unsupported, errors.New("the token is of the type "+clean(answer.TokenType)+", and only Bearer is supported")
+		if known := []string{"", "bearer", "dpop", "n_a"}; !slices.Contains(known, strings.ToLower(answer.TokenType)) {
+			failure.Class, failure.Err = Unsupported, errors.New("the token is of the type "+clean(answer.TokenType)+", and only Bearer and DPoP are supported")
 			return nil, failure
 		}
 		return answer, nil
@@ -136,14 +145,18 @@ func Revoke(ctx context.Context, hc *http.Client, t credential.Token, registrati
 		secret, hint = t.Access, "access_token"
 	}
 	failure := &Error{Operation: "the revocation", URL: where(t.RevocationEndpoint)}
-	form := url.Values{"token": {secret.Reveal()}, "token_type_hint": {hint}}
-	if registration.AuthMethod != "client_secret_basic" {
-		form.Set("client_id", registration.ClientID)
-		if !registration.Secret.IsZero() {
-			form.Set("client_secret", registration.Secret.Reveal())
+	auth, err := authenticate(registration)
+	if err != nil {
+		return err
+	}
+	form := auth.add(url.Values{"token": {secret.Reveal()}, "token_type_hint": {hint}})
+	if auth.style != oauth2.AuthStyleInHeader {
+		form.Set("client_id", auth.id)
+		if auth.secret != "" {
+			form.Set("client_secret", auth.secret)
 		}
 	}
-	err := checkURL(t.RevocationEndpoint)
+	err = checkURL(t.RevocationEndpoint)
 	if err != nil {
 		failure.Class, failure.Err = Misconfigured, err
 		return failure
@@ -155,7 +168,7 @@ func Revoke(ctx context.Context, hc *http.Client, t credential.Token, registrati
 		return failure
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if registration.AuthMethod == "client_secret_basic" {
+	if auth.style == oauth2.AuthStyleInHeader {
 		request.SetBasicAuth(url.QueryEscape(registration.ClientID), url.QueryEscape(registration.Secret.Reveal()))
 	}
 	response, err := hc.Do(request)

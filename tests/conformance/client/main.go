@@ -3,13 +3,13 @@
 // downstream face. The suite runs it once for each scenario, with the server's
 // URL as the last argument.
 //
-// Only the calls that a scenario is about are chosen by its name. The proxy is
-// configured in the same way for all of them, from what the suite hands over.
+// The scenario's name chooses what only a person would know: which calls are to be
+// made, and which grant the server's administrator has set up. Everything else of
+// the proxy's configuration is what the suite hands over.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"mcpproxy/credential"
 	"mcpproxy/instance"
 	"mcpproxy/states"
 	"mcpproxy/store"
@@ -47,12 +46,16 @@ func run(ctx context.Context, server string) error {
 		return err
 	}
 	defer os.RemoveAll(directory)
+	config, err := given.upstream(server, os.Getenv("MCP_CONFORMANCE_SCENARIO"), directory)
+	if err != nil {
+		return err
+	}
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	someone := &person{}
 	defer someone.clicks.Wait()
 	proxy, err := instance.Start(ctx, instance.Options{
 		StorePath: filepath.Join(directory, "store.db"), Keys: store.FileKeys(filepath.Join(directory, "key")),
-		Configs: []upstream.Config{given.upstream(server)}, Connect: true, Open: someone.open, Logger: logger, Version: "conformance",
+		Configs: []upstream.Config{config}, Connect: true, Open: someone.open, Logger: logger, Version: "conformance",
 	})
 	if err != nil {
 		return err
@@ -82,40 +85,12 @@ func settledOnce(s *transitions.Snapshot) bool {
 	case connection == states.Connected, connection == states.Failed, connection == states.BackingOff, login == states.Failed:
 		return true
 	case login == states.LoginRequired:
-		return s.Data.Reason != states.NeverLoggedIn
+		switch s.Data.Reason {
+		case states.LoginDenied, states.LoginFailed, states.LoginTimedOut, states.DiscoveryFailed, states.RegistrationFailed, states.ExchangeFailed, states.ListenerFailed:
+			return true
+		}
 	}
 	return false
 }
 
 const upstreamName = "suite"
-
-// given is what the suite hands over for some scenarios.
-type given struct {
-	ClientID     string     `json:"client_id"`
-	ClientSecret string     `json:"client_secret"`
-	ToolCalls    []toolCall `json:"toolCalls"`
-}
-
-type toolCall struct {
-	Name      string          `json:"name"`
-	Arguments json.RawMessage `json:"arguments"`
-}
-
-func readGiven(text string) (given, error) {
-	var g given
-	if text == "" {
-		return g, nil
-	}
-	return g, json.Unmarshal([]byte(text), &g)
-}
-
-// upstream is the configuration that a person would write for the server.
-func (g given) upstream(server string) upstream.Config {
-	settings := states.DefaultSettings()
-	settings.AutomaticLogin = true
-	return upstream.Config{Name: upstreamName, Transport: upstream.HTTP, URL: server, Settings: settings, OAuth: upstream.OAuth{
-		ClientID: g.ClientID, ClientSecret: credential.NewSecret(g.ClientSecret),
-		ClientMetadataURL: "https://conformance-test.local/client-metadata.json",
-		LegacyFallback:    true,
-	}}
-}

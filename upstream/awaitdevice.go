@@ -1,0 +1,75 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mcpproxy/credential"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+	"mcpproxy/upstream/oauth"
+)
+
+// awaitDevice polls for the answer of a person who enters a code on another
+// device.
+func (u *Upstream) awaitDevice(ctx context.Context, order transitions.Order) transitions.Input {
+	flow := order.Snapshot.Data.Flow
+	defer u.forgetFlow(flow.ID)
+	u.reportShown(order, flow, "enter the code "+flow.UserCode+" on any device")
+	generation := order.Snapshot.Data.Generation
+	for attempt := 0; ; attempt++ {
+		token, err := oauth.AwaitDevice(ctx, u.environment.Authorization, *flow, generation+1)
+		if err == nil {
+			return u.keepDeviceToken(ctx, flow, token, generation)
+		}
+		class, pause := classOf(err)
+		switch {
+		case ctx.Err() != nil:
+			return nothing
+		case class == oauth.NotSent, class == oauth.Ambiguous, class == oauth.Transient:
+			// The code stays good until its deadline, which is the state's.
+		default:
+			return u.deviceRefused(order, flow, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nothing
+		case <-time.After(max(pause, flow.PollInterval, nthPause(attempt, refreshPause, time.Minute))):
+		}
+	}
+}
+
+func (u *Upstream) keepDeviceToken(ctx context.Context, flow *credential.Flow, token credential.Token, before uint64) transitions.Input {
+	err := u.keepTrying(ctx, "the token of a login", func() error { return u.environment.Store.SaveToken(u.config.Name, token, before) })
+	if err != nil {
+		in := event(transitions.TokenUnsaved, fmt.Errorf("the login succeeded, but its token could not be written to the store: %w", err))
+		in.Flow = flow.ID
+		return in
+	}
+	return transitions.Input{Event: transitions.CodeExchanged, Flow: flow.ID, Payload: transitions.Payload{Token: &token}}
+}
+
+func (u *Upstream) deviceRefused(order transitions.Order, flow *credential.Flow, err error) transitions.Input {
+	var answer *oauth.Error
+	if errors.As(err, &answer) && answer.Code == "access_denied" {
+		return u.loginEnd(order, transitions.LoginDenied, states.LoginDenied, err)
+	}
+	if class, _ := classOf(err); class == oauth.InvalidClient {
+		return u.clientRefused(flow.Registration, err)
+	}
+	return u.loginEnd(order, transitions.LoginFailed, states.LoginFailed, err)
+}
+
+// beginDevice asks for a device code and puts the flow on disk.
+func (u *Upstream) beginDevice(ctx context.Context, order transitions.Order, d *credential.Discovery, registration credential.Registration, request oauth.FlowRequest) transitions.Input {
+	flow, err := oauth.NewDeviceFlow(ctx, u.environment.Authorization, *d, registration, request)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nothing
+		}
+		return u.registrationFailed(order, err)
+	}
+	return u.keepFlow(order, flow, transitions.DeviceCodeIssued)
+}

@@ -1,0 +1,167 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"mcpproxy/credential"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+	"mcpproxy/upstream/oauth"
+)
+
+// Grant is how a token is come by.
+type Grant string
+
+// The grants. All but the first two need no person.
+const (
+	AuthorizationCode Grant = "authorization_code" // a browser (RFC 6749 section 4.1)
+	DeviceCode        Grant = "device_code"        // a code entered on another device (RFC 8628)
+	ClientCredentials Grant = "client_credentials" // the client's own (RFC 6749 section 4.4)
+	WorkloadIdentity  Grant = "workload_identity"  // a JWT of the platform (RFC 7523)
+	EnterpriseManaged Grant = "enterprise_managed" // an ID token of the enterprise's sign-on (RFC 8693, RFC 7523)
+)
+
+// Grants returns all grants, the default first.
+func Grants() []Grant {
+	return []Grant{AuthorizationCode, DeviceCode, ClientCredentials, WorkloadIdentity, EnterpriseManaged}
+}
+
+// Unattended reports whether the grant needs no person.
+func (g Grant) Unattended() bool {
+	return g == ClientCredentials || g == WorkloadIdentity || g == EnterpriseManaged
+}
+
+// IdentityProvider is where an enterprise's ID token is exchanged.
+type IdentityProvider struct {
+	TokenEndpoint string
+	ClientID      string
+	ClientSecret  credential.Secret
+	// IDTokenFile holds the person's ID token; it is read anew for each grant.
+	IDTokenFile string
+}
+
+// grantFailed is the outcome of a grant's step that failed: another attempt
+// where one may work, and otherwise the configuration has to be mended.
+func (u *Upstream) grantFailed(order transitions.Order, err error) transitions.Input {
+	class, pause := classOf(err)
+	switch class {
+	case oauth.NotSent, oauth.Ambiguous, oauth.Transient:
+		in := event(transitions.GrantFailed, err)
+		attempts := order.Snapshot.Data.RefreshAttempts
+		in.Payload.RetryAt = time.Now().Add(max(pause, nthPause(attempts, refreshPause, longestRefreshPause)))
+		return in
+	}
+	return event(transitions.GrantRejected, err)
+}
+
+// identify says who this client is to the authorization server and what the
+// request will be for; nothing is sent to a person.
+func (u *Upstream) identify(order transitions.Order, d *credential.Discovery) transitions.Input {
+	registration := u.preregistered(d.Issuer)
+	if registration == nil {
+		// A workload shows who it is by its assertion.
+		registration = &credential.Registration{Issuer: d.Issuer, Source: credential.SourcePreregistered, AuthMethod: "none"}
+		if u.config.OAuth.Grant != WorkloadIdentity {
+			return event(transitions.GrantRejected, fmt.Errorf("the grant %s needs a client that is registered beforehand (oauth.clientId)", u.config.OAuth.Grant))
+		}
+	}
+	key, err := u.proofKey(order, d)
+	if err != nil {
+		return event(transitions.GrantRejected, err)
+	}
+	previous, challenged := wantedScopes(&order.Snapshot.Data)
+	flow := credential.Flow{ID: order.Snapshot.Data.FlowID, StartedAt: time.Now().UTC(), Issuer: d.Issuer, TokenEndpoint: d.TokenEndpoint, RevocationEndpoint: d.RevocationEndpoint,
+		Resource: d.Resource, Registration: *registration, Key: key,
+		Scopes: oauth.SelectScopes(*d, oauth.FlowRequest{ConfiguredScopes: u.config.OAuth.Scopes, ChallengeScopes: challenged, PreviousScopes: previous})}
+	return transitions.Input{Event: transitions.ClientIdentified, Flow: flow.ID, Payload: transitions.Payload{Flow: &flow}}
+}
+
+// proofKey is the key that the next token is to be bound to: that of the present
+// token, a new one, or none where plain bearer tokens will do (RFC 9449).
+func (u *Upstream) proofKey(order transitions.Order, d *credential.Discovery) (credential.Secret, error) {
+	if !d.ProofRequired && !u.config.OAuth.DPoP {
+		return credential.Secret{}, nil
+	}
+	if token := order.Snapshot.Data.Token; token != nil && !token.Key.IsZero() {
+		return token.Key, nil
+	}
+	return oauth.NewProofKey()
+}
+
+// requestToken obtains a token with a grant that needs no person, and puts it on
+// disk before anything uses it.
+func (u *Upstream) requestToken(ctx context.Context, order transitions.Order) transitions.Input {
+	data := &order.Snapshot.Data
+	flow := data.Flow
+	d := credential.Discovery{Issuer: flow.Issuer, TokenEndpoint: flow.TokenEndpoint, RevocationEndpoint: flow.RevocationEndpoint, Resource: flow.Resource}
+	request := oauth.GrantRequest{Scopes: flow.Scopes, Key: flow.Key, Generation: data.Generation + 1}
+	var err error
+	if request.Assertion, err = u.assertion(ctx, d); err != nil {
+		return u.grantFailed(order, err)
+	}
+	token, err := oauth.Grant(context.WithoutCancel(ctx), u.environment.Authorization, d, flow.Registration, request)
+	if err != nil {
+		return u.grantFailed(order, err)
+	}
+	err = u.keepTrying(ctx, "the token of a grant", func() error {
+		return u.environment.Store.SaveToken(u.config.Name, token, data.Generation)
+	})
+	if err != nil {
+		return event(transitions.TokenUnsaved, fmt.Errorf("a token was granted, but could not be written to the store: %w", err))
+	}
+	return transitions.Input{Event: transitions.TokenGranted, Flow: flow.ID, Payload: transitions.Payload{Token: &token}}
+}
+
+// assertion is what the grant shows besides the client's own credentials, or zero.
+func (u *Upstream) assertion(ctx context.Context, d credential.Discovery) (credential.Secret, error) {
+	switch c := &u.config.OAuth; c.Grant {
+	case WorkloadIdentity:
+		return readSecret("oauth.assertionFile", c.AssertionFile)
+	case EnterpriseManaged:
+		identity, err := readSecret("oauth.identityProvider.idTokenFile", c.IdentityProvider.IDTokenFile)
+		if err != nil {
+			return identity, err
+		}
+		p := &c.IdentityProvider
+		method := "none"
+		if !p.ClientSecret.IsZero() {
+			method = "client_secret_post"
+		}
+		return oauth.ExchangeIdentity(ctx, u.environment.Authorization, oauth.IdentityProvider{TokenEndpoint: p.TokenEndpoint, IDToken: identity,
+			Registration: credential.Registration{ClientID: p.ClientID, Secret: p.ClientSecret, AuthMethod: method}}, d)
+	}
+	return credential.Secret{}, nil
+}
+
+// readSecret reads a file that holds one secret. Platforms replace such files, so
+// they are read each time.
+func readSecret(setting, path string) (credential.Secret, error) {
+	text, err := os.ReadFile(path)
+	if err == nil && strings.TrimSpace(string(text)) == "" {
+		err = errors.New("the file is empty")
+	}
+	if err != nil {
+		return credential.Secret{}, &oauth.Error{Operation: "reading " + setting, Class: oauth.Misconfigured, Err: err}
+	}
+	return credential.NewSecret(strings.TrimSpace(string(text))), nil
+}
+
+// due begins a grant that needs no person, where the last one came to nothing or
+// its token is over. A refusal is in the journal.
+func (u *Upstream) due() {
+	_, _ = u.fire(transitions.Input{Event: transitions.GrantDue})
+}
+
+// unattended reports whether tokens are obtained without a person.
+func unattended(s *transitions.Snapshot) bool { return s.Data.Settings.Unattended }
+
+// waitsForPerson reports whether the credential's state is a login that a person
+// has to complete and that the machine did not begin by itself.
+func waitsForPerson(s *transitions.Snapshot) bool {
+	return s.Region(states.Credential).State.LoginOpen() && !s.Data.Settings.AutomaticLogin && !unattended(s)
+}

@@ -1,0 +1,146 @@
+package oauth
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"mcpproxy/credential"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
+)
+
+// NewProofKey makes the key that a token is bound to (RFC 9449): ES256, as PEM.
+func NewProofKey() (credential.Secret, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return credential.Secret{}, err
+	}
+	text, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return credential.Secret{}, err
+	}
+	return credential.NewSecret(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text}))), nil
+}
+
+// proofClaims are those of a proof of possession (RFC 9449 section 4.2).
+type proofClaims struct {
+	ID       string           `json:"jti"`
+	Method   string           `json:"htm"`
+	URL      string           `json:"htu"`
+	IssuedAt *jwt.NumericDate `json:"iat"`
+	Access   string           `json:"ath,omitempty"`
+	Nonce    string           `json:"nonce,omitempty"`
+}
+
+// Proof makes the DPoP header of one request: a new one for each, bound to its
+// method, its address without query, and the access token that it carries, if any.
+func Proof(key credential.Secret, method string, target *url.URL, access credential.Secret, nonce string) (string, error) {
+	private, err := parseKey(key)
+	if err != nil {
+		return "", err
+	}
+	options := (&jose.SignerOptions{EmbedJWK: true}).WithType("dpop+jwt")
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: private}, options)
+	if err != nil {
+		return "", fmt.Errorf("signing a proof of possession: %w", err)
+	}
+	claims := proofClaims{ID: rand.Text(), Method: method, URL: target.Scheme + "://" + target.Host + target.EscapedPath(), IssuedAt: jwt.NewNumericDate(time.Now()), Nonce: nonce}
+	if !access.IsZero() {
+		digest := sha256.Sum256([]byte(access.Reveal()))
+		claims.Access = base64.RawURLEncoding.EncodeToString(digest[:])
+	}
+	return jwt.Signed(signer).Claims(claims).Serialize()
+}
+
+func parseKey(key credential.Secret) (any, error) {
+	block, _ := pem.Decode([]byte(key.Reveal()))
+	if block == nil {
+		return nil, errors.New("the private key is not PEM (-----BEGIN PRIVATE KEY-----)")
+	}
+	private, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		if ec, ecErr := x509.ParseECPrivateKey(block.Bytes); ecErr == nil {
+			return ec, nil
+		}
+		return nil, fmt.Errorf("the private key is neither PKCS #8 nor an EC key: %w", err)
+	}
+	return private, nil
+}
+
+// NonceDemanded reports whether an answer asks for the request once more with the
+// nonce that it gives (RFC 9449 sections 8 and 9).
+func NonceDemanded(response *http.Response) (nonce string, demanded bool) {
+	nonce = response.Header.Get("DPoP-Nonce")
+	if nonce == "" {
+		return "", false
+	}
+	for _, c := range ParseChallenges(response.Header) {
+		if strings.EqualFold(c.Scheme, "DPoP") && c.Error == "use_dpop_nonce" {
+			return nonce, true
+		}
+	}
+	return nonce, false
+}
+
+// proving puts a proof of possession on each token request.
+type proving struct {
+	next http.RoundTripper
+	key  credential.Secret
+}
+
+// withProof returns hc, or a client that proves possession of key where there is one.
+func withProof(hc *http.Client, key credential.Secret) *http.Client {
+	if key.IsZero() {
+		return hc
+	}
+	proved := *hc
+	next := hc.Transport
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	proved.Transport = &proving{next: next, key: key}
+	return &proved
+}
+
+// RoundTrip implements [http.RoundTripper]. A server that wants a nonce has not
+// carried the request out, so it is sent once more with it.
+func (p *proving) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := p.send(request, "")
+	if err != nil || response.StatusCode != http.StatusBadRequest && response.StatusCode != http.StatusUnauthorized {
+		return response, err
+	}
+	nonce := response.Header.Get("DPoP-Nonce")
+	if nonce == "" || request.GetBody == nil {
+		return response, nil
+	}
+	_, _ = io.CopyN(io.Discard, response.Body, maxBody)
+	_ = response.Body.Close()
+	again := request.Clone(request.Context())
+	if again.Body, err = request.GetBody(); err != nil {
+		return nil, err
+	}
+	return p.send(again, nonce)
+}
+
+func (p *proving) send(request *http.Request, nonce string) (*http.Response, error) {
+	proof, err := Proof(p.key, request.Method, request.URL, credential.Secret{}, nonce)
+	if err != nil {
+		return nil, err
+	}
+	request = request.Clone(request.Context())
+	request.Header.Set("DPoP", proof)
+	return p.next.RoundTrip(request)
+}
