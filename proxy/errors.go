@@ -9,6 +9,7 @@ import (
 
 var (
 	errCancelled    = errors.New("the client cancelled the request")
+	errInputLate    = errors.New("the client did not send the input that the server asked for")
 	errSessionEnded = errors.New("the session has ended")
 )
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"mcpproxy/jsonrpc"
+
+	"github.com/mark3labs/mcp-go/mcp"
 )
 
 // maxBody bounds one message of a client, in bytes.
@@ -24,7 +26,12 @@ const queued = 256
 
 // serve is streamable HTTP (MCP 2025-11-25 transports).
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, v view) {
-	if version := r.Header.Get("Mcp-Protocol-Version"); version != "" && !slices.Contains(revisions(), version) {
+	version := r.Header.Get("Mcp-Protocol-Version")
+	if mcp.IsModernProtocol(version) && r.Method != http.MethodPost {
+		onlyPost(w, r.Method)
+		return
+	}
+	if version != "" && !mcp.IsModernProtocol(version) && !slices.Contains(revisions(), version) {
 		http.Error(w, fmt.Sprintf("the protocol version %q is not one of %s", version, strings.Join(revisions(), ", ")), http.StatusBadRequest)
 		return
 	}
@@ -70,6 +77,10 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, v view, id string)
 		writeMessage(w, http.StatusBadRequest, &jsonrpc.Message{Error: jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "%v", err)})
 		return
 	}
+	if isStateless(r, m) {
+		s.serveStateless(w, r, v, m)
+		return
+	}
 	var c *session
 	if m.Method == "initialize" && id == "" {
 		if id, c, err = s.open(v); err != nil {
@@ -99,9 +110,11 @@ func writeMessage(w http.ResponseWriter, status int, m *jsonrpc.Message) {
 // answerStream answers one POST: with one JSON document, or as a stream of
 // events from the first message that comes before the result.
 type answerStream struct {
-	mu        sync.Mutex
-	w         http.ResponseWriter
-	control   *http.ResponseController
+	mu      sync.Mutex
+	w       http.ResponseWriter
+	control *http.ResponseController
+	// status is the HTTP status of an answer that is one document; nil for 200.
+	status    func(*jsonrpc.Message) int
 	streaming bool
 	over      bool
 	buffer    []byte
@@ -134,6 +147,8 @@ func (a *answerStream) finish(m *jsonrpc.Message) {
 	case m == nil:
 	case a.streaming:
 		_, _ = a.w.Write(appendEvent(a.buffer[:0], m)) // the client went away
+	case a.status != nil:
+		writeMessage(a.w, a.status(m), m)
 	default:
 		writeMessage(a.w, http.StatusOK, m)
 	}

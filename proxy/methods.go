@@ -41,6 +41,13 @@ func (c *session) dispatch(ctx context.Context, m *jsonrpc.Message, on stream) (
 	case "completion/complete":
 		return c.complete(ctx, m, on)
 	case "logging/setLevel":
+		level, err := member(m.Params, "level")
+		if err != nil {
+			return nil, err
+		}
+		c.mu.Lock()
+		c.logLevel = level
+		c.mu.Unlock()
 		for _, u := range c.view.upstreams(all) {
 			if has(u.Catalog().Capabilities, "logging") {
 				if _, err := u.Call(ctx, c.call(m, m.Params, on, true)); err != nil {
@@ -72,19 +79,25 @@ func (c *session) initialize(params json.RawMessage) (json.RawMessage, error) {
 	c.mu.Lock()
 	c.capabilities, c.revision = p.Capabilities, revision
 	c.mu.Unlock()
-	result := map[string]any{"protocolVersion": revision,
-		"capabilities": map[string]any{"tools": map[string]bool{"listChanged": true}, "resources": map[string]bool{"listChanged": true, "subscribe": true},
-			"prompts": map[string]bool{"listChanged": true}, "logging": struct{}{}, "completions": struct{}{}},
-		"serverInfo": map[string]string{"name": "mcpproxy", "version": c.server.options.Version}}
-	if upstreams := c.view.upstreams(c.server.options.Upstreams); c.view.only != "" && len(upstreams) == 1 {
-		if catalog := upstreams[0].Catalog(); catalog.Generation > 0 {
-			result["capabilities"], result["serverInfo"] = catalog.Capabilities, catalog.ServerInfo
-			if catalog.Instructions != "" {
-				result["instructions"] = catalog.Instructions
-			}
-		}
+	capabilities, info, instructions := c.offers()
+	result := map[string]any{"protocolVersion": revision, "capabilities": capabilities, "serverInfo": info}
+	if instructions != "" {
+		result["instructions"] = instructions
 	}
 	return json.Marshal(result)
+}
+
+// offers is what the view's upstreams can do together: one upstream's own words,
+// or those of all.
+func (c *session) offers() (capabilities, info any, instructions string) {
+	if upstreams := c.view.upstreams(c.server.options.Upstreams); c.view.only != "" && len(upstreams) == 1 {
+		if catalog := upstreams[0].Catalog(); catalog.Generation > 0 {
+			return catalog.Capabilities, catalog.ServerInfo, catalog.Instructions
+		}
+	}
+	capabilities = map[string]any{"tools": map[string]bool{"listChanged": true}, "resources": map[string]bool{"listChanged": true, "subscribe": true},
+		"prompts": map[string]bool{"listChanged": true}, "logging": struct{}{}, "completions": struct{}{}}
+	return capabilities, map[string]string{"name": "mcpproxy", "version": c.server.options.Version}, ""
 }
 
 // list joins the upstreams' lists, in the order of their names. The items are

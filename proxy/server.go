@@ -41,6 +41,10 @@ type Server struct {
 
 	mu       sync.Mutex
 	sessions map[string]*session
+	parked   map[string]parkedCall // by request state
+
+	calls         sync.WaitGroup // of the stateless protocol
+	subscriptions subscribers
 }
 
 // New returns a server.
@@ -48,7 +52,7 @@ func New(o Options) *Server {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Server{options: o, sessions: map[string]*session{}}
+	return &Server{options: o, sessions: map[string]*session{}, parked: map[string]parkedCall{}}
 }
 
 // Listen listens on address. Elsewhere than on the loopback address it demands
@@ -177,13 +181,20 @@ func (s *Server) end(id string) {
 	}
 }
 
-// Close ends all sessions.
+// Close ends all sessions and calls, and waits for the calls.
 func (s *Server) Close() {
 	s.mu.Lock()
 	all := s.sessions
 	s.sessions = map[string]*session{}
+	parked := s.parked
+	s.parked = map[string]parkedCall{}
 	s.mu.Unlock()
 	for _, c := range all {
 		c.close()
 	}
+	for _, waiting := range parked {
+		waiting.limit.Stop()
+		waiting.call.cancel(errSessionEnded)
+	}
+	s.calls.Wait()
 }

@@ -31,14 +31,23 @@ type session struct {
 	// ctx-free: each request brings its own context.
 	next atomic.Int64 // ids of requests to the client
 
+	// asker answers what servers ask during calls; nil for [session.ask].
+	asker func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
+
 	mu           sync.Mutex
 	capabilities json.RawMessage
 	revision     string
+	logLevel     string
 	running      map[string]context.CancelCauseFunc // requests of the client, by raw id
 	asked        map[string]chan *jsonrpc.Message   // requests to the client, by raw id
 	own          stream                             // for messages that belong to no call
 	stops        []func()
 	lastUsed     time.Time
+}
+
+// newRequester is a client of the stateless protocol, for one request.
+func (s *Server) newRequester(v view) *session {
+	return &session{server: s, view: v, logger: s.options.Logger}
 }
 
 func (s *Server) newSession(v view) *session {
@@ -145,16 +154,19 @@ func (c *session) handle(ctx context.Context, m *jsonrpc.Message, on stream) *js
 // call builds the relayed call of a client's request.
 func (c *session) call(m *jsonrpc.Message, params json.RawMessage, on stream, safe bool) relay.Call {
 	c.mu.Lock()
-	capabilities := c.capabilities
+	capabilities, level := c.capabilities, c.logLevel
 	c.mu.Unlock()
-	return relay.Call{Method: m.Method, Params: params, Safe: safe, ClientCapabilities: capabilities,
+	ask := c.asker
+	if ask == nil {
+		ask = func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+			return c.ask(ctx, on, method, params)
+		}
+	}
+	return relay.Call{Method: m.Method, Params: params, Safe: safe, ClientCapabilities: capabilities, LogLevel: level, Stateless: c.asker != nil, Ask: ask,
 		Notify: func(method string, params json.RawMessage) {
 			if !on.send(&jsonrpc.Message{Method: method, Params: params}) {
 				c.logger.Warn("a notification of a call was dropped, as the client does not read", "method", method)
 			}
-		},
-		Ask: func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
-			return c.ask(ctx, on, method, params)
 		}}
 }
 
