@@ -113,6 +113,7 @@ func drain(response *http.Response) error {
 
 func (c *httpConn) Call(ctx context.Context, call relay.Call) (json.RawMessage, error) {
 	defer c.askers.add(&call)()
+	call.Params = withoutMeta(call.Params)
 	x := c.exchange(call)
 	response, err := c.post(ctx, &jsonrpc.Message{ID: x.id, Method: call.Method, Params: x.params})
 	if err == nil {

@@ -80,7 +80,7 @@ func (s *session) Call(ctx context.Context, call relay.Call) (json.RawMessage, e
 	id := s.next.Add(1)
 	request := transport.JSONRPCRequest{JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(id), Method: call.Method}
 	seen := json.RawMessage(strconv.AppendInt(nil, id, 10))
-	params, token := jsonrpc.Splice(call.Params, seen, "_meta", "progressToken")
+	params, token := jsonrpc.Splice(withoutMeta(call.Params), seen, "_meta", "progressToken")
 	if params != nil {
 		request.Params = params
 	}

@@ -1,0 +1,28 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+
+	"mcpproxy/jsonrpc"
+)
+
+// reserved begins the names in _meta that belong to the stateless protocol.
+const reserved = "io.modelcontextprotocol/"
+
+// withoutMeta takes out what a caller of the stateless protocol says of itself in
+// each request: on a connection with a handshake it would contradict what was
+// agreed on there.
+func withoutMeta(params json.RawMessage) json.RawMessage {
+	if !bytes.Contains(params, []byte(reserved)) {
+		return params
+	}
+	var given struct {
+		Meta json.RawMessage `json:"_meta"`
+	}
+	if json.Unmarshal(params, &given) != nil || given.Meta == nil {
+		return params
+	}
+	return jsonrpc.Put(params, jsonrpc.Drop(given.Meta, func(name string) bool { return strings.HasPrefix(name, reserved) }), "_meta")
+}
