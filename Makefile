@@ -1,4 +1,4 @@
-.PHONY: build test lint e2e diagrams bench fuzz demo
+.PHONY: build test lint e2e conformance diagrams bench fuzz demo
 
 FUZZTIME ?= 10s
 
@@ -16,6 +16,10 @@ lint:
 # Real processes, sockets and kill -9.
 e2e:
 	tests/run-oauth-e2e.sh
+
+# The public conformance suite, both ways; writes docs/conformance.md. Part of test.
+conformance:
+	go run ./tests/conformance/cmd/conformance
 
 diagrams:
 	go run ./diagrams/cmd/generate -o docs/diagrams

@@ -60,10 +60,6 @@ func (e *UnavailableError) Error() string {
 	return fmt.Sprintf("%s: the server answers %d %s", e.Upstream, e.Status, http.StatusText(e.Status))
 }
 
-// errSessionLost says that the server does not know the session (404). The
-// request was not carried out.
-var errSessionLost = errors.New("the server no longer knows the session")
-
 // bearer puts the current token on each request and turns 401 and 403 into
 // events. It never waits: not for a refresh, not for a person.
 type bearer struct {
@@ -105,7 +101,7 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 		}
 	case response.StatusCode == http.StatusNotFound && request.Header.Get("Mcp-Session-Id") != "":
 		discard(response)
-		return nil, errSessionLost
+		return nil, wire.ErrSessionLost
 	case response.StatusCode == http.StatusTooManyRequests || response.StatusCode >= 500:
 		discard(response)
 		return nil, &UnavailableError{Upstream: u.config.Name, Status: response.StatusCode, RetryAfter: retryAfter(response)}

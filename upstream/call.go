@@ -161,7 +161,7 @@ func (u *Upstream) again(s *transitions.Snapshot, call relay.Call, err error) (a
 		open := now.Region(states.Credential).State.LoginOpen()
 		newer := now.Data.Token != nil && now.Data.Token.Generation > scope.Generation
 		return newer || open && !waitsForPerson(now), func(now *transitions.Snapshot) bool { return !now.Region(states.Credential).State.LoginOpen() }
-	case errors.Is(err, errSessionLost):
+	case errors.Is(err, wire.ErrSessionLost):
 		u.connectionEvent(transitions.SessionLost, epoch, err)
 		return true, nil
 	case errors.As(err, &network) && network.Op == "dial":

@@ -142,7 +142,7 @@ func (u *Upstream) watch(ctx context.Context, order transitions.Order) transitio
 			if !u.nextToken(ctx, unauthorized.Generation) {
 				return nothing
 			}
-		case errors.Is(err, errSessionLost):
+		case errors.Is(err, wire.ErrSessionLost):
 			return event(transitions.SessionLost, err)
 		default:
 			retry := event(transitions.TransportFailed, fmt.Errorf("the connection was lost: %w", err))

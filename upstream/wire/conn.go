@@ -58,6 +58,9 @@ type Server struct {
 var (
 	// ErrProtocol says that the server answers, but not as the protocol demands.
 	ErrProtocol = errors.New("the server does not speak the protocol")
+	// ErrSessionLost says that the server does not know the session (404). The
+	// request was not carried out. HTTP clients given to [HTTP] return it.
+	ErrSessionLost = errors.New("the server no longer knows the session")
 	// ErrLost says that the connection broke while an answer was awaited; the
 	// request may have been carried out.
 	ErrLost = errors.New("the connection broke before the answer came")

@@ -46,7 +46,9 @@ type httpConn struct {
 	client    *http.Client
 	transport *transport.StreamableHTTP
 
-	session, version string // set by Handshake
+	session, version string // set by Handshake, like all up to next
+	opening          chan opened
+	end              context.CancelFunc
 	next             atomic.Int64
 	work             sync.WaitGroup
 	askers           askers
@@ -63,13 +65,24 @@ func newSessionHTTP(url string, client *http.Client, logger *slog.Logger) (*http
 func (c *httpConn) Handshake(ctx context.Context, client Client) (Server, error) {
 	server, err := handshake(ctx, c.transport, client)
 	c.session, c.version = c.transport.GetSessionId(), server.ProtocolVersion
+	if err == nil {
+		c.open(ctx)
+	}
 	return server, err
 }
 
 // Close ends the session with a DELETE, which mcp-go bounds.
 func (c *httpConn) Close(context.Context) {
 	_ = c.transport.Close()
+	if c.end != nil {
+		c.end()
+	}
 	c.work.Wait()
+	select {
+	case o := <-c.opening: // nobody has listened
+		o.close()
+	default:
+	}
 }
 
 func (c *httpConn) request(ctx context.Context, method string, body []byte) (*http.Request, error) {

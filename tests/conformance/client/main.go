@@ -84,6 +84,9 @@ func settledOnce(s *transitions.Snapshot) bool {
 	switch connection, login := s.Region(states.Connection).State, s.Region(states.Credential).State; {
 	case connection == states.Connected, connection == states.Failed, connection == states.BackingOff, login == states.Failed:
 		return true
+	case connection == states.AwaitingLogin && login == states.Fresh:
+		// More scopes are needed than a login was given.
+		return len(s.Data.Scopes) > 0 && s.Data.Token.Requested(s.Data.Scopes)
 	case login == states.LoginRequired:
 		switch s.Data.Reason {
 		case states.LoginDenied, states.LoginFailed, states.LoginTimedOut, states.DiscoveryFailed, states.RegistrationFailed, states.ExchangeFailed, states.ListenerFailed:
