@@ -109,25 +109,6 @@ type server struct {
 	OAuth    *oauth            `json:"oauth"`
 }
 
-type oauth struct {
-	Disabled                bool              `json:"disabled"`
-	Login                   string            `json:"login"`
-	ClientID                string            `json:"clientId"`
-	ClientSecret            string            `json:"clientSecret"`
-	AuthMethod              string            `json:"tokenEndpointAuthMethod"`
-	Scopes                  []string          `json:"scopes"`
-	Issuer                  string            `json:"issuer"`
-	ClientMetadataURL       string            `json:"clientMetadataUrl"`
-	CallbackPort            int               `json:"callbackPort"`
-	AuthorizationParameters map[string]string `json:"authorizationParameters"`
-	SendScopeOnRefresh      bool              `json:"sendScopeOnRefresh"`
-	OmitResource            bool              `json:"omitResource"`
-	LegacyFallback          bool              `json:"legacyFallback"`
-	BrowserInterval         string            `json:"browserInterval"`
-	LoginTimeout            string            `json:"loginTimeout"`
-	RefreshAttempts         int               `json:"refreshAttempts"`
-}
-
 // reader turns one entry into a configuration and collects what is wrong.
 type reader struct {
 	file, path  string
@@ -192,32 +173,6 @@ func (r *reader) transport(c *upstream.Config, s *server) {
 	default:
 		r.problem("type", "%q is not one of http, sse, stdio", s.Type)
 	}
-}
-
-func (r *reader) oauth(c *upstream.Config, o *oauth) {
-	c.OAuth = upstream.OAuth{Disabled: o.Disabled, ClientID: r.expand("oauth.clientId", o.ClientID), ClientSecret: credential.NewSecret(r.expand("oauth.clientSecret", o.ClientSecret)),
-		AuthMethod: o.AuthMethod, Scopes: o.Scopes, Issuer: o.Issuer, ClientMetadataURL: o.ClientMetadataURL, CallbackPort: o.CallbackPort,
-		AuthorizationParameters: o.AuthorizationParameters, SendScopeOnRefresh: o.SendScopeOnRefresh, OmitResource: o.OmitResource, LegacyFallback: o.LegacyFallback}
-	switch o.Login {
-	case "", "manual":
-	case "automatic":
-		c.Settings.AutomaticLogin = true
-	default:
-		r.problem("oauth.login", "%q is not one of manual, automatic", o.Login)
-	}
-	if !slices.Contains([]string{"", "none", "client_secret_basic", "client_secret_post"}, o.AuthMethod) {
-		r.problem("oauth.tokenEndpointAuthMethod", "%q is not one of none, client_secret_basic, client_secret_post", o.AuthMethod)
-	}
-	if o.CallbackPort < 0 || o.CallbackPort > 65535 {
-		r.problem("oauth.callbackPort", "%d is not a port (0 to 65535)", o.CallbackPort)
-	}
-	if o.RefreshAttempts < 0 || o.RefreshAttempts > 10 {
-		r.problem("oauth.refreshAttempts", "%d is not a number from 1 to 10", o.RefreshAttempts)
-	} else if o.RefreshAttempts > 0 {
-		c.Settings.RefreshAttempts = o.RefreshAttempts
-	}
-	r.duration("oauth.browserInterval", o.BrowserInterval, &c.Settings.BrowserInterval)
-	r.duration("oauth.loginTimeout", o.LoginTimeout, &c.Settings.LoginDeadline)
 }
 
 func (r *reader) duration(key, text string, into *time.Duration) {

@@ -1,0 +1,124 @@
+package config_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mcpproxy/config"
+	"mcpproxy/upstream"
+)
+
+func write(t testing.TB, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.json")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func environment(name string) (string, bool) {
+	value, ok := map[string]string{"TOKEN": "from the environment", "EMPTY": ""}[name]
+	return value, ok
+}
+
+func TestLoad(t *testing.T) {
+	all, err := config.Load(write(t, `{"mcpServers": {
+		"remote": {"url": "https://example.com/mcp", "headers": {"X-Key": "${TOKEN}"}, "oauth": {"login": "automatic", "scopes": ["a"], "loginTimeout": "2m"}},
+		"local": {"command": "server", "args": ["${MISSING:-default}", "${EMPTY:-unused}"], "env": {"K": "v"}},
+		"old": {"type": "sse", "url": "http://127.0.0.1:1/sse"},
+		"robot": {"url": "https://example.com/mcp", "oauth": {"grant": "client_credentials", "clientId": "id", "clientSecret": "secret"}}
+	}}`), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	local, old, remote, robot := all[0], all[1], all[2], all[3]
+	if local.Transport != upstream.Stdio || local.Args[0] != "default" || local.Args[1] != "" {
+		t.Errorf("local = %+v", local)
+	}
+	if old.Transport != upstream.SSE {
+		t.Errorf("old = %+v", old)
+	}
+	if header := remote.Headers["X-Key"]; header.Reveal() != "from the environment" || !remote.Settings.AutomaticLogin || remote.Settings.LoginDeadline.Minutes() != 2 {
+		t.Errorf("remote = %+v", remote)
+	}
+	if !robot.OAuth.Grant.Unattended() || remote.OAuth.Grant.Unattended() {
+		t.Errorf("the grants are %q and %q", robot.OAuth.Grant, remote.OAuth.Grant)
+	}
+}
+
+// Every problem of a document is reported, each with its place and what would do.
+func TestLoadRefuses(t *testing.T) {
+	for _, test := range []struct{ name, text, want string }{
+		{"no JSON", `{"mcpServers": {`, "(line 1); the document is"},
+		{"another document", `{"servers": {}}`, `unknown field "servers"`},
+		{"an unknown key", `{"mcpServers": {"a": {"url": "https://a", "uri": "x"}}}`, `mcpServers.a: unknown field "uri"; accepted are type, url`},
+		{"nothing to connect to", `{"mcpServers": {"a": {}}}`, "mcpServers.a: needs url (a remote server) or command (a local one)"},
+		{"both", `{"mcpServers": {"a": {"url": "https://a", "command": "b"}}}`, "mcpServers.a: has both url and command"},
+		{"no URL", `{"mcpServers": {"a": {"url": "ftp://a"}}}`, `mcpServers.a.url: "ftp://a" is not an http or https URL`},
+		{"a name that would not do", `{"mcpServers": {"a__b": {"url": "https://a"}}}`, "mcpServers.a__b: a name has up to 64"},
+		{"a type", `{"mcpServers": {"a": {"url": "https://a", "type": "ws"}}}`, `mcpServers.a.type: "ws" is not one of http, sse, stdio`},
+		{"a variable", `{"mcpServers": {"a": {"url": "https://a", "headers": {"k": "${NOT_SET}"}}}}`, "mcpServers.a.headers.k: the environment variable NOT_SET is not set"},
+		{"login", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"login": "never"}}}}`, `mcpServers.a.oauth.login: "never" is not one of manual, automatic`},
+		{"a duration", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"loginTimeout": "soon"}}}}`, `mcpServers.a.oauth.loginTimeout: "soon" is not a duration`},
+		{"a port", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"callbackPort": 70000}}}}`, "mcpServers.a.oauth.callbackPort: 70000 is not a port"},
+		{"a method", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"tokenEndpointAuthMethod": "x"}}}}`, `"x" is not one of none, client_secret_basic`},
+		{"a grant", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"grant": "password"}}}}`, `mcpServers.a.oauth.grant: "password" is not one of authorization_code, device_code`},
+		{"a grant without a client", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"grant": "client_credentials"}}}}`, "mcpServers.a.oauth.clientId: is missing; the grant client_credentials needs"},
+		{"a key that is not there", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"privateKeyFile": "/nowhere"}}}}`, "mcpServers.a.oauth.privateKeyFile: open /nowhere"},
+		{"two problems", `{"mcpServers": {"a": {"url": "x:"}, "b": {}}}`, "mcpServers.b: needs url"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := write(t, test.text)
+			all, err := config.Load(path, environment)
+			if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("Load = %v, %v\nwant an error with %q and the file's name", all, err, test.want)
+			}
+			if after, _ := os.ReadFile(path); string(after) != test.text {
+				t.Errorf("the file has changed: %s", after)
+			}
+		})
+	}
+}
+
+func TestAddAndRemoveKeepTheOthers(t *testing.T) {
+	path := write(t, `{"mcpServers": {"other": {"url": "https://other", "oauth": {"scopes": ["a", "b"]}}}}`)
+	entry := map[string]any{"url": "https://new"}
+	if err := config.Add(path, "new", entry, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Add(path, "new", entry, false); !errors.Is(err, config.ErrInvalid) {
+		t.Errorf("adding it twice: %v", err)
+	}
+	if err := config.Add(path, "bad", map[string]any{"url": "no"}, false); !errors.Is(err, config.ErrInvalid) {
+		t.Errorf("adding a bad one: %v", err)
+	}
+	if all, err := config.Load(path, environment); err != nil || len(all) != 2 || len(all[1].OAuth.Scopes) != 2 {
+		t.Fatalf("Load = %+v, %v", all, err)
+	}
+	if err := config.Remove(path, "new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Remove(path, "new"); err == nil || !strings.Contains(err.Error(), `there are ["other"]`) {
+		t.Errorf("removing it twice: %v", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file's mode is %v, %v", info.Mode(), err)
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	f.Add(`{"mcpServers": {"a": {"url": "https://a", "oauth": {"grant": "device_code"}}}}`)
+	f.Add(`{"mcpServers": {"a": {"command": "${X:-y}"}}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		all, err := config.Load(write(t, text), environment)
+		for _, c := range all {
+			if err == nil && c.URL == "" && c.Command == "" {
+				t.Errorf("%q yields an upstream without an address", text)
+			}
+		}
+	})
+}
