@@ -202,13 +202,16 @@ func TestReentrantFire(t *testing.T) {
 func TestWaitMissesNoState(t *testing.T) {
 	m := newDoor(options{})
 	const rounds, waiters = 200, 8
-	var work sync.WaitGroup
+	var work, waiting sync.WaitGroup
+	waiting.Add(waiters)
 	for range waiters {
 		begin := m.Snapshot()
 		work.Go(func() {
 			seen := 0
 			last := begin
+			begun := sync.OnceFunc(waiting.Done)
 			_, err := m.Wait(t.Context(), func(s *snapshot) bool {
+				defer begun()
 				if s.Region("door").State == opening && last.Region("door").State != opening {
 					seen++
 				}
@@ -226,6 +229,7 @@ func TestWaitMissesNoState(t *testing.T) {
 			}
 		})
 	}
+	waiting.Wait()
 	for range rounds {
 		openDoor(m)
 		_, _ = m.Fire(input{Event: pull, At: noon})
