@@ -1,0 +1,92 @@
+// Package layering holds the imports to the plan of docs/architecture.md: they go
+// downwards only, and what tests need does not reach what users import.
+package layering
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// floors are the rooms from the bottom up. A room imports from floors below its
+// own, and from its own floor nothing.
+var floors = [][]string{
+	{"credential", "jsonrpc", "fsm", "diagrams/layout", "upstream/browser"},
+	{"relay", "states", "store", "diagrams", "upstream/callback", "upstream/oauth"},
+	{"transitions", "upstream/wire", "proxy"},
+	{"verify", "upstream"},
+	{"explain", "config", "instance"},
+	{"admin"},
+	{"cmd/mcpproxy", "cmd/statectl", "diagrams/cmd/generate"},
+}
+
+// forTests are modules that only tests, and programs made for them, may use.
+var forTests = []string{"pgregory.net/rapid", "go.uber.org/goleak", "github.com/google/go-cmp", "github.com/chromedp", "github.com/mark3labs/mcp-go/server", "mcpproxy/tests"}
+
+// excused may use some of them: the demo runs the test servers inside the program.
+var excused = map[string]string{"cmd/mcpproxy": "mcpproxy/tests/oauthserver"}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) map[string]goPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "mcpproxy/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]goPackage{}
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); decoder.More(); {
+		var p goPackage
+		if err := decoder.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		all[strings.TrimPrefix(p.ImportPath, "mcpproxy/")] = p
+	}
+	return all
+}
+
+func floorOf(room string) int {
+	return slices.IndexFunc(floors, func(rooms []string) bool { return slices.Contains(rooms, room) })
+}
+
+func TestImportsGoDownwards(t *testing.T) {
+	for room, p := range packages(t) {
+		if strings.HasPrefix(room, "tests/") {
+			continue
+		}
+		floor := floorOf(room)
+		if floor < 0 {
+			t.Errorf("%s has no place in the plan; give it one here and in docs/architecture.md", room)
+			continue
+		}
+		for _, imported := range p.Imports {
+			below, ours := strings.CutPrefix(imported, "mcpproxy/")
+			if !ours || strings.HasPrefix(below, "tests/") {
+				continue
+			}
+			if floorOf(below) >= floor {
+				t.Errorf("%s (floor %d) imports %s (floor %d)", room, floor, below, floorOf(below))
+			}
+		}
+	}
+}
+
+func TestUsersDoNotImportWhatTestsNeed(t *testing.T) {
+	for room, p := range packages(t) {
+		if strings.HasPrefix(room, "tests/") {
+			continue
+		}
+		for _, imported := range p.Imports {
+			for _, module := range forTests {
+				if strings.HasPrefix(imported, module) && excused[room] != imported {
+					t.Errorf("%s imports %s", room, imported)
+				}
+			}
+		}
+	}
+}
