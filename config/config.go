@@ -70,7 +70,9 @@ func Load(path string, environment func(string) (string, bool)) ([]upstream.Conf
 	var problems []error
 	for _, name := range slices.Sorted(maps.Keys(d.Servers)) {
 		r := reader{file: path, path: "mcpServers." + name, environment: environment}
-		all = append(all, r.server(name, d.Servers[name]))
+		if c, wanted := r.server(name, d.Servers[name]); wanted {
+			all = append(all, c)
+		}
 		problems = append(problems, r.problems...)
 	}
 	if err := errors.Join(problems...); err != nil {
@@ -127,8 +129,9 @@ func (r *reader) problem(key, text string, args ...any) {
 // namePattern keeps names fit for tool names, paths and shells.
 var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
-func (r *reader) server(name string, raw json.RawMessage) upstream.Config {
-	c := upstream.Config{Name: name, Settings: states.DefaultSettings()}
+// server reads one entry; wanted is false for one that is disabled.
+func (r *reader) server(name string, raw json.RawMessage) (c upstream.Config, wanted bool) {
+	c = upstream.Config{Name: name, Settings: states.DefaultSettings()}
 	if !namePattern.MatchString(name) || strings.Contains(name, "__") {
 		r.problem("", "a name has up to 64 letters, digits, '.', '_' and '-', begins with a letter or digit, and has no '__' in it")
 	}
@@ -136,14 +139,14 @@ func (r *reader) server(name string, raw json.RawMessage) upstream.Config {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
-		r.problem("", "%s; accepted are type, url, headers, command, args, env, cwd, oauth", strings.TrimPrefix(err.Error(), "json: "))
-		return c
+		r.problem("", "%s; accepted are type, url, headers, command, args, env, cwd, disabled, oauth", strings.TrimPrefix(err.Error(), "json: "))
+		return c, true
 	}
 	r.transport(&c, &s)
 	if s.OAuth != nil {
 		r.oauth(&c, s.OAuth)
 	}
-	return c
+	return c, !s.Disabled
 }
 
 func (r *reader) transport(c *upstream.Config, s *server) {

@@ -30,10 +30,14 @@ func TestLoad(t *testing.T) {
 		"remote": {"url": "https://example.com/mcp", "headers": {"X-Key": "${TOKEN}"}, "oauth": {"login": "automatic", "scopes": ["a"], "loginTimeout": "2m"}},
 		"local": {"command": "server", "args": ["${MISSING:-default}", "${EMPTY:-unused}"], "env": {"K": "v"}},
 		"old": {"type": "sse", "url": "http://127.0.0.1:1/sse"},
-		"robot": {"url": "https://example.com/mcp", "oauth": {"grant": "client_credentials", "clientId": "id", "clientSecret": "secret"}}
+		"robot": {"url": "https://example.com/mcp", "oauth": {"grant": "client_credentials", "clientId": "id", "clientSecret": "secret"}},
+		"off": {"url": "https://example.com/mcp", "disabled": true}
 	}}`), environment)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(all) != 4 {
+		t.Fatalf("%d upstreams, want those that are not disabled", len(all))
 	}
 	local, old, remote, robot := all[0], all[1], all[2], all[3]
 	if local.Transport != upstream.Stdio || local.Args[0] != "default" || local.Args[1] != "" {
