@@ -7,7 +7,7 @@ build:
 
 # What continuous integration runs: vet, formatting, every test with the race detector.
 test: lint
-	go test -race -timeout 20m ./...
+	go test -race -count=1 -timeout 20m ./...
 
 lint:
 	go vet ./...
@@ -29,6 +29,8 @@ bench:
 
 fuzz:
 	go test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./jsonrpc
+	go test -run '^$$' -fuzz FuzzMembers -fuzztime $(FUZZTIME) ./jsonrpc
+	go test -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) ./config
 
 # A login, calls while tokens are renewed, a restart, a summary. KEEP=--keep stays up.
 demo:

@@ -29,8 +29,12 @@ const (
 	CodeUnavailable = -32003
 )
 
-// ErrInvalid is matched by every refusal of [Decode] and [Split].
-var ErrInvalid = errors.New("not a JSON-RPC 2.0 message")
+var (
+	// ErrInvalid is matched by every refusal of [Decode] and [Split].
+	ErrInvalid = errors.New("not a JSON-RPC 2.0 message")
+	// ErrParse is matched where the text is no JSON at all.
+	ErrParse = fmt.Errorf("%w: not JSON", ErrInvalid)
+)
 
 // Message is one message: a request (Method and ID), a notification (Method
 // alone) or a response (ID and either Result or Error).
@@ -89,58 +93,93 @@ func (m *Message) IsNotification() bool { return m.Method != "" && m.ID == nil }
 // IsResponse reports whether m is an answer.
 func (m *Message) IsResponse() bool { return m.Method == "" }
 
-// envelope is the wire form for reading; pointers tell absent from null.
+// envelope are the members of a message, raw; nil where absent.
 type envelope struct {
-	Version *string         `json:"jsonrpc"`
-	ID      json.RawMessage `json:"id"`
-	Method  *string         `json:"method"`
-	Params  json.RawMessage `json:"params"`
-	Result  json.RawMessage `json:"result"`
-	Error   json.RawMessage `json:"error"`
+	version, id, method, params, result, err json.RawMessage
 }
 
-// Decode reads one message. Its raw parts alias text. Errors match [ErrInvalid].
-func Decode(text []byte) (*Message, error) {
+// readEnvelope takes the names exactly as they are written, and each once: what
+// one reader takes for a method and another does not could get past either.
+func readEnvelope(text []byte) (envelope, error) {
 	var e envelope
-	if err := json.Unmarshal(text, &e); err != nil {
-		if trimmed := bytes.TrimSpace(text); len(trimmed) > 0 && trimmed[0] == '[' {
-			return nil, fmt.Errorf("%w: a batch, and one message was expected", ErrInvalid)
+	for name, value := range Members(text) {
+		var into *json.RawMessage
+		switch name {
+		case "jsonrpc":
+			into = &e.version
+		case "id":
+			into = &e.id
+		case "method":
+			into = &e.method
+		case "params":
+			into = &e.params
+		case "result":
+			into = &e.result
+		case "error":
+			into = &e.err
+		default:
+			continue
 		}
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		if *into != nil {
+			return e, fmt.Errorf("%w: the member %s is there twice", ErrInvalid, name)
+		}
+		*into = value
 	}
-	switch {
-	case e.Version == nil || *e.Version != "2.0":
+	return e, nil
+}
+
+// Decode reads one message. Its raw parts alias text. Errors match [ErrInvalid],
+// and [ErrParse] too where text is no JSON.
+func Decode(text []byte) (*Message, error) {
+	if !json.Valid(text) {
+		var anything any
+		return nil, fmt.Errorf("%w: %w", ErrParse, json.Unmarshal(text, &anything))
+	}
+	if begin := space(text, 0); text[begin] == '[' {
+		return nil, fmt.Errorf("%w: a batch, and one message was expected", ErrInvalid)
+	}
+	e, err := readEnvelope(text)
+	if err != nil {
+		return nil, err
+	}
+	if string(e.version) != `"2.0"` {
 		return nil, fmt.Errorf("%w: the member jsonrpc must be \"2.0\"", ErrInvalid)
-	case e.Method == nil:
+	}
+	if e.method == nil {
 		return decodeResponse(&e)
-	case *e.Method == "":
+	}
+	m := &Message{ID: e.id, Params: e.params}
+	switch {
+	case e.method[0] != '"' || json.Unmarshal(e.method, &m.Method) != nil:
+		return nil, fmt.Errorf("%w: the method must be a string", ErrInvalid)
+	case m.Method == "":
 		return nil, fmt.Errorf("%w: the method is empty", ErrInvalid)
-	case e.Result != nil || e.Error != nil:
+	case e.result != nil || e.err != nil:
 		return nil, fmt.Errorf("%w: a request with a result or an error", ErrInvalid)
-	case e.ID != nil && !validID(e.ID):
+	case e.id != nil && !validID(e.id):
 		return nil, fmt.Errorf("%w: an id must be a string or an integer", ErrInvalid)
-	case !structured(e.Params):
+	case !structured(e.params):
 		return nil, fmt.Errorf("%w: params must be an object or an array", ErrInvalid)
 	}
-	return &Message{ID: e.ID, Method: *e.Method, Params: e.Params}, nil
+	return m, nil
 }
 
 func decodeResponse(e *envelope) (*Message, error) {
-	null := bytes.Equal(e.Error, []byte("null"))
+	null := bytes.Equal(e.err, []byte("null"))
 	switch {
-	case e.ID == nil:
+	case e.id == nil:
 		return nil, fmt.Errorf("%w: neither a method nor an id", ErrInvalid)
-	case e.Result == nil && (e.Error == nil || null):
+	case e.result == nil && (e.err == nil || null):
 		return nil, fmt.Errorf("%w: a response with neither a result nor an error", ErrInvalid)
-	case e.Result != nil && e.Error != nil && !null:
+	case e.result != nil && e.err != nil && !null:
 		return nil, fmt.Errorf("%w: a response with both a result and an error", ErrInvalid)
-	case !validID(e.ID) && !(e.Error != nil && bytes.Equal(e.ID, []byte("null"))):
+	case !validID(e.id) && !(e.err != nil && bytes.Equal(e.id, []byte("null"))):
 		return nil, fmt.Errorf("%w: an id must be a string or an integer", ErrInvalid)
 	}
-	m := &Message{ID: e.ID, Result: e.Result}
-	if e.Error != nil && !null {
+	m := &Message{ID: e.id, Result: e.result}
+	if e.err != nil && !null {
 		m.Error = &Error{}
-		if err := json.Unmarshal(e.Error, m.Error); err != nil {
+		if err := json.Unmarshal(e.err, m.Error); err != nil {
 			return nil, fmt.Errorf("%w: the error object: %w", ErrInvalid, err)
 		}
 	}

@@ -31,7 +31,7 @@ func TestDecodeKeepsRawParts(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	for text, why := range map[string]string{
-		``:                         "unexpected end",
+		``:                         "not JSON",
 		`[]`:                       "batch",
 		`{"id":1,"method":"a"}`:    `must be "2.0"`,
 		`{"jsonrpc":"2.0"}`:        "neither a method nor an id",
@@ -42,6 +42,9 @@ func TestDecodeRefuses(t *testing.T) {
 		`{"jsonrpc":"2.0","id":1,"method":""}`:                                 "empty",
 		`{"jsonrpc":"2.0","id":1,"method":"a","params":3}`:                     "params must be",
 		`{"jsonrpc":"2.0","id":1,"method":"a","result":{}}`:                    "request with a result",
+		`{"jsonrpc":"2.0","id":1,"method":"a","params":{},"params":{"x":1}}`:   "params is there twice",
+		`{"jsonrpc":"2.0","id":1,"Method":"a"}`:                                "neither a result",
+		`{"jsonrpc":"2.0","id":1,"method":7}`:                                  "must be a string",
 		`{"jsonrpc":"2.0","id":1,"error":7}`:                                   "error object",
 	} {
 		_, err := jsonrpc.Decode([]byte(text))

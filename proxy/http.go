@@ -1,9 +1,9 @@
 package proxy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -64,7 +64,7 @@ func noSession(w http.ResponseWriter, id string) {
 }
 
 func (s *Server) post(w http.ResponseWriter, r *http.Request, v view, id string) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := readBody(w, r)
 	if err != nil {
 		var tooLong *http.MaxBytesError
 		if errors.As(err, &tooLong) {
@@ -74,7 +74,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, v view, id string)
 	}
 	m, err := jsonrpc.Decode(body)
 	if err != nil {
-		writeMessage(w, http.StatusBadRequest, &jsonrpc.Message{Error: jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "%v", err)})
+		writeMessage(w, http.StatusBadRequest, refusal(err))
 		return
 	}
 	if isStateless(r, m) {
@@ -99,6 +99,25 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, v view, id string)
 	}
 	on := &answerStream{w: w, control: http.NewResponseController(w)}
 	on.finish(c.handle(r.Context(), m, on))
+}
+
+// readBody reads one message of a client, of a bounded length.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	var body bytes.Buffer
+	if r.ContentLength > 0 && r.ContentLength <= maxBody {
+		body.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
+	return body.Bytes(), err
+}
+
+// refusal answers what is no message (JSON-RPC 2.0 section 5.1).
+func refusal(err error) *jsonrpc.Message {
+	code := jsonrpc.CodeInvalidRequest
+	if errors.Is(err, jsonrpc.ErrParse) {
+		code = jsonrpc.CodeParse
+	}
+	return &jsonrpc.Message{Error: jsonrpc.Errorf(code, "%v", err)}
 }
 
 func writeMessage(w http.ResponseWriter, status int, m *jsonrpc.Message) {

@@ -13,17 +13,19 @@ import (
 // requestMeta is what a request of the stateless protocol says of itself (MCP
 // 2026-07-28 basic, _meta).
 type requestMeta struct {
-	Version      string          `json:"io.modelcontextprotocol/protocolVersion"`
-	Capabilities json.RawMessage `json:"io.modelcontextprotocol/clientCapabilities"`
-	LogLevel     string          `json:"io.modelcontextprotocol/logLevel"`
+	version      string
+	capabilities json.RawMessage
+	logLevel     string
 }
 
+// readMeta reads what is there; what cannot be read is missing.
 func readMeta(params json.RawMessage) requestMeta {
-	var p struct {
-		Meta requestMeta `json:"_meta"`
-	}
-	_ = json.Unmarshal(params, &p) // what cannot be read is missing, and said so
-	return p.Meta
+	var meta requestMeta
+	given := jsonrpc.Member(params, "_meta")
+	meta.version, _ = jsonrpc.String(given, mcp.MetaKeyProtocolVersion)
+	meta.capabilities = jsonrpc.Member(given, mcp.MetaKeyClientCapabilities)
+	meta.logLevel, _ = jsonrpc.String(given, mcp.MetaKeyLogLevel)
+	return meta
 }
 
 // statelessRevisions are those without a session, newest first.
@@ -35,7 +37,7 @@ func allRevisions() []string { return slices.Concat(statelessRevisions(), revisi
 // isStateless reports whether a request belongs to the stateless protocol: its
 // header or its _meta names a revision of it.
 func isStateless(r *http.Request, m *jsonrpc.Message) bool {
-	return mcp.IsModernProtocol(r.Header.Get(mcp.HeaderProtocolVersion)) || mcp.IsModernProtocol(readMeta(m.Params).Version)
+	return mcp.IsModernProtocol(r.Header.Get(mcp.HeaderProtocolVersion)) || mcp.IsModernProtocol(readMeta(m.Params).version)
 }
 
 // check refuses a request whose headers and _meta do not agree with each other,
@@ -46,19 +48,39 @@ func (meta *requestMeta) check(header http.Header, m *jsonrpc.Message) *jsonrpc.
 	switch {
 	case version == "":
 		return jsonrpc.Errorf(mcp.HEADER_MISMATCH, "the header %s is missing", mcp.HeaderProtocolVersion)
-	case meta.Version == "":
+	case meta.version == "":
 		return jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the member %q of _meta is missing", mcp.MetaKeyProtocolVersion)
-	case version != meta.Version:
-		return jsonrpc.Errorf(mcp.HEADER_MISMATCH, "the header %s is %q and the member %q of _meta is %q", mcp.HeaderProtocolVersion, version, mcp.MetaKeyProtocolVersion, meta.Version)
+	case version != meta.version:
+		return jsonrpc.Errorf(mcp.HEADER_MISMATCH, "the header %s is %q and the member %q of _meta is %q", mcp.HeaderProtocolVersion, version, mcp.MetaKeyProtocolVersion, meta.version)
 	case !slices.Contains(statelessRevisions(), version):
 		e := jsonrpc.Errorf(mcp.UNSUPPORTED_PROTOCOL_VERSION, "the protocol version %q is not spoken here", version)
 		e.Data, _ = json.Marshal(map[string]any{"supported": allRevisions(), "requested": version}) // strings always encode
 		return e
-	case meta.Capabilities == nil:
+	case meta.capabilities == nil:
 		return jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the member %q of _meta is missing", mcp.MetaKeyClientCapabilities)
 	}
-	if err := mcp.ValidateStandardHeaders(header.Get, version, mcp.MCPMethod(m.Method), m.Params); err != nil {
-		return jsonrpc.Errorf(mcp.HEADER_MISMATCH, "%v", err)
+	return checkRouting(header, m)
+}
+
+// checkRouting compares the headers that repeat a request's method and name.
+func checkRouting(header http.Header, m *jsonrpc.Message) *jsonrpc.Error {
+	if method := header.Get(mcp.HeaderMethod); method != m.Method {
+		return jsonrpc.Errorf(mcp.HEADER_MISMATCH, "the header %s is %q and the method is %q", mcp.HeaderMethod, method, m.Method)
+	}
+	named := "name"
+	switch m.Method {
+	case "resources/read":
+		named = "uri"
+	case "tools/call", "prompts/get":
+	default:
+		return nil
+	}
+	name, ok := jsonrpc.String(m.Params, named)
+	if !ok {
+		return nil // said where the request is carried out
+	}
+	if given, valid := mcp.DecodeHeaderValue(header.Get(mcp.HeaderName)); !valid || given != name {
+		return jsonrpc.Errorf(mcp.HEADER_MISMATCH, "the header %s is %q and the parameter %s is %q", mcp.HeaderName, header.Get(mcp.HeaderName), named, name)
 	}
 	return nil
 }
@@ -82,25 +104,20 @@ func statusOf(m *jsonrpc.Message) int {
 // comes from elsewhere: its type, and how long it may be kept (not at all, and by
 // nobody else, where its server did not say).
 func (s *Server) completed(method string, result json.RawMessage) json.RawMessage {
-	var given struct {
-		Type  json.RawMessage            `json:"resultType"`
-		TTL   json.RawMessage            `json:"ttlMs"`
-		Scope json.RawMessage            `json:"cacheScope"`
-		Meta  map[string]json.RawMessage `json:"_meta"`
+	given := map[string]bool{}
+	for name := range jsonrpc.Members(result) {
+		given[name] = true
 	}
-	if json.Unmarshal(result, &given) != nil {
-		return result
-	}
-	if given.Type == nil {
+	if !given["resultType"] {
 		result = jsonrpc.Put(result, json.RawMessage(`"complete"`), "resultType")
 	}
-	if cacheable(method) && given.Scope == nil {
+	if cacheable(method) && !given["cacheScope"] {
 		result = jsonrpc.Put(result, json.RawMessage(`"private"`), "cacheScope")
 	}
-	if cacheable(method) && given.TTL == nil {
+	if cacheable(method) && !given["ttlMs"] {
 		result = jsonrpc.Put(result, json.RawMessage("0"), "ttlMs")
 	}
-	if given.Meta[mcp.MetaKeyServerInfo] == nil {
+	if !given["_meta"] || jsonrpc.Member(result, "_meta", mcp.MetaKeyServerInfo) == nil {
 		info, _ := json.Marshal(map[string]string{"name": "mcpproxy", "version": s.options.Version}) // strings always encode
 		result = jsonrpc.Put(result, info, "_meta", mcp.MetaKeyServerInfo)
 	}

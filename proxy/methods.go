@@ -163,25 +163,23 @@ func repeatable(catalog *relay.Catalog, tool string) bool {
 
 // complete relays a completion to the upstream of the prompt or resource.
 func (c *session) complete(ctx context.Context, m *jsonrpc.Message, on stream) (json.RawMessage, error) {
-	var p struct {
-		Ref json.RawMessage `json:"ref"`
-	}
-	if json.Unmarshal(m.Params, &p) != nil || p.Ref == nil {
+	ref := jsonrpc.Member(m.Params, "ref")
+	if ref == nil {
 		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the parameter ref is missing")
 	}
 	all := c.server.options.Upstreams
-	if name, err := member(p.Ref, "name"); err == nil {
+	if name, err := member(ref, "name"); err == nil {
 		u, inner, err := c.view.resolve(all, name)
 		if err != nil {
 			return nil, err
 		}
 		params := m.Params
 		if inner != name {
-			params = replaceMember(m.Params, "ref", rename(p.Ref, "name", inner))
+			params = replaceMember(m.Params, "ref", rename(ref, "name", inner))
 		}
 		return u.Call(ctx, c.call(m, params, on, true))
 	}
-	uri, err := member(p.Ref, "uri")
+	uri, err := member(ref, "uri")
 	if err != nil {
 		return nil, err
 	}
@@ -196,15 +194,13 @@ func (c *session) complete(ctx context.Context, m *jsonrpc.Message, on stream) (
 }
 
 func has(capabilities json.RawMessage, name string) bool {
-	var all map[string]json.RawMessage
-	return json.Unmarshal(capabilities, &all) == nil && all[name] != nil
+	return jsonrpc.Member(capabilities, name) != nil
 }
 
 // member reads one string member of an object.
 func member(object json.RawMessage, name string) (string, error) {
-	var all map[string]json.RawMessage
-	var value string
-	if json.Unmarshal(object, &all) != nil || json.Unmarshal(all[name], &value) != nil {
+	value, ok := jsonrpc.String(object, name)
+	if !ok {
 		return "", jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the parameter %s is missing or no string", name)
 	}
 	return value, nil

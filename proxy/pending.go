@@ -61,19 +61,15 @@ func (p *pending) attach(on stream) {
 
 // resumeOrBegin carries a request on that brought input, or begins a new one.
 func (s *Server) resumeOrBegin(ctx context.Context, c *session, m *jsonrpc.Message, on stream) (json.RawMessage, error) {
-	var p struct {
-		State     string                     `json:"requestState"`
-		Responses map[string]json.RawMessage `json:"inputResponses"`
-	}
-	_ = json.Unmarshal(m.Params, &p) // what cannot be read is not there
-	if !strings.HasPrefix(p.State, statePrefix) {
+	state, _ := jsonrpc.String(m.Params, "requestState")
+	if !strings.HasPrefix(state, statePrefix) {
 		return s.follow(ctx, s.begin(ctx, c, m), on)
 	}
-	call := s.unpark(p.State)
+	call := s.unpark(state)
 	if call == nil || call.session.view != c.view || call.method != m.Method {
 		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the request state is not one of a call that waits here; make the call again without it")
 	}
-	call.deliver(p.Responses)
+	call.deliver(jsonrpc.Member(m.Params, "inputResponses"))
 	return s.follow(ctx, call, on)
 }
 
@@ -135,10 +131,10 @@ func (s *Server) follow(ctx context.Context, p *pending, on stream) (json.RawMes
 }
 
 // deliver gives the client's answers to who asked; what was not answered is asked again.
-func (p *pending) deliver(responses map[string]json.RawMessage) {
+func (p *pending) deliver(responses json.RawMessage) {
 	var open []*question
 	for i, q := range p.asked {
-		if answer := responses[keyOf(i)]; answer != nil {
+		if answer := jsonrpc.Member(responses, keyOf(i)); answer != nil {
 			q.answer <- answer
 		} else {
 			open = append(open, q)

@@ -108,14 +108,9 @@ func (c *session) receive(ctx context.Context, m *jsonrpc.Message) {
 			waiting <- m
 		}
 	case m.Method == "notifications/cancelled":
-		var p struct {
-			RequestID json.RawMessage `json:"requestId"`
-		}
-		if json.Unmarshal(m.Params, &p) != nil {
-			return
-		}
+		id := jsonrpc.Member(m.Params, "requestId")
 		c.mu.Lock()
-		cancel := c.running[string(p.RequestID)]
+		cancel := c.running[string(id)]
 		c.mu.Unlock()
 		if cancel != nil {
 			cancel(errCancelled)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,7 +34,7 @@ func (s *Server) serveStateless(w http.ResponseWriter, r *http.Request, v view, 
 		return
 	}
 	c := s.newRequester(v)
-	c.capabilities, c.revision, c.logLevel = meta.Capabilities, meta.Version, meta.LogLevel
+	c.capabilities, c.revision, c.logLevel = meta.capabilities, meta.version, meta.logLevel
 	on := &answerStream{w: w, control: http.NewResponseController(w), status: statusOf}
 	if m.Method == string(mcp.MethodSubscriptionsListen) {
 		on.finish(c.serveSubscription(r.Context(), m, on))
@@ -92,7 +93,7 @@ func (s *Server) checkParameterHeaders(header http.Header, v view, m *jsonrpc.Me
 	}
 	tools := u.Catalog().Tools
 	i := slices.IndexFunc(tools, func(item relay.Item) bool { return item.Name == inner })
-	if i < 0 {
+	if i < 0 || !bytes.Contains(tools[i].Raw, []byte("x-mcp-header")) {
 		return nil
 	}
 	var tool mcp.Tool

@@ -38,7 +38,7 @@ func (s *Server) ServeStdio(ctx context.Context, only string, in io.Reader, out 
 		m, err := jsonrpc.Decode(line)
 		switch {
 		case err != nil:
-			on.send(&jsonrpc.Message{Error: jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "%v", err)})
+			on.send(refusal(err))
 		case m.IsRequest():
 			running.Go(func() {
 				if answer := c.handle(ctx, m, on); answer != nil {

@@ -47,7 +47,7 @@ func withInput(ctx context.Context, call relay.Call, send func(context.Context, 
 
 // readInputRequired returns nil for a result that is complete.
 func readInputRequired(result json.RawMessage) (*inputRequired, error) {
-	if _, kind := jsonrpc.Splice(result, nil, "resultType"); kind == nil || string(kind) == `"complete"` {
+	if kind := jsonrpc.Member(result, "resultType"); kind == nil || string(kind) == `"complete"` {
 		return nil, nil
 	}
 	var asks inputRequired

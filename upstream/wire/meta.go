@@ -14,27 +14,24 @@ import (
 // stays; the revision is that of this connection.
 func withMeta(params json.RawMessage, version string, client Client, call relay.Call) json.RawMessage {
 	quoted, _ := json.Marshal(version) // strings always encode
-	var given struct {
-		Meta map[string]json.RawMessage `json:"_meta"`
-	}
-	_ = json.Unmarshal(params, &given) // without _meta there is nothing to keep
-	params = jsonrpc.Put(params, quoted, "_meta", mcp.MetaKeyProtocolVersion)
-	if given.Meta[mcp.MetaKeyClientInfo] == nil {
+	given := jsonrpc.Member(params, "_meta")
+	meta := jsonrpc.Put(given, quoted, mcp.MetaKeyProtocolVersion)
+	if jsonrpc.Member(given, mcp.MetaKeyClientInfo) == nil {
 		info, _ := json.Marshal(map[string]string{"name": client.Name, "version": client.Version}) // strings always encode
-		params = jsonrpc.Put(params, info, "_meta", mcp.MetaKeyClientInfo)
+		meta = jsonrpc.Put(meta, info, mcp.MetaKeyClientInfo)
 	}
-	if given.Meta[mcp.MetaKeyClientCapabilities] == nil {
+	if jsonrpc.Member(given, mcp.MetaKeyClientCapabilities) == nil {
 		capabilities := call.ClientCapabilities
 		if capabilities == nil {
 			capabilities = json.RawMessage("{}")
 		}
-		params = jsonrpc.Put(params, capabilities, "_meta", mcp.MetaKeyClientCapabilities)
+		meta = jsonrpc.Put(meta, capabilities, mcp.MetaKeyClientCapabilities)
 	}
-	if call.LogLevel != "" && given.Meta[mcp.MetaKeyLogLevel] == nil {
+	if call.LogLevel != "" && jsonrpc.Member(given, mcp.MetaKeyLogLevel) == nil {
 		level, _ := json.Marshal(call.LogLevel) // strings always encode
-		params = jsonrpc.Put(params, level, "_meta", mcp.MetaKeyLogLevel)
+		meta = jsonrpc.Put(meta, level, mcp.MetaKeyLogLevel)
 	}
-	return params
+	return jsonrpc.Put(params, meta, "_meta")
 }
 
 // discovered is the answer to server/discover (MCP 2026-07-28 server/discover).

@@ -18,11 +18,9 @@ func withoutMeta(params json.RawMessage) json.RawMessage {
 	if !bytes.Contains(params, []byte(reserved)) {
 		return params
 	}
-	var given struct {
-		Meta json.RawMessage `json:"_meta"`
-	}
-	if json.Unmarshal(params, &given) != nil || given.Meta == nil {
+	meta := jsonrpc.Member(params, "_meta")
+	if meta == nil {
 		return params
 	}
-	return jsonrpc.Put(params, jsonrpc.Drop(given.Meta, func(name string) bool { return strings.HasPrefix(name, reserved) }), "_meta")
+	return jsonrpc.Put(params, jsonrpc.Drop(meta, func(name string) bool { return strings.HasPrefix(name, reserved) }), "_meta")
 }

@@ -130,8 +130,9 @@ func (c *statelessHTTP) post(ctx context.Context, x *exchange) (*http.Response, 
 	request.Header.Set("Accept", "application/json, text/event-stream")
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set(mcp.HeaderProtocolVersion, c.version)
-	for name, value := range mcp.StandardHeaders(c.version, mcp.MCPMethod(x.call.Method), x.params) {
-		request.Header.Set(name, value)
+	request.Header.Set(mcp.HeaderMethod, x.call.Method)
+	if name, ok := nameOf(x.call.Method, x.params); ok {
+		request.Header.Set(mcp.HeaderName, name)
 	}
 	if x.call.Method == "tools/call" {
 		for name, value := range c.headers.of(x.params) {
@@ -139,6 +140,23 @@ func (c *statelessHTTP) post(ctx context.Context, x *exchange) (*http.Response, 
 		}
 	}
 	return c.client.Do(request)
+}
+
+// nameOf is what the header Mcp-Name repeats, encoded.
+func nameOf(method string, params json.RawMessage) (string, bool) {
+	member := "name"
+	switch method {
+	case "resources/read":
+		member = "uri"
+	case "tools/call", "prompts/get":
+	default:
+		return "", false
+	}
+	name, ok := jsonrpc.String(params, member)
+	if !ok {
+		return "", false
+	}
+	return mcp.EncodeHeaderValue(name)
 }
 
 // Notify implements [Conn]. The stateless protocol has no notifications of

@@ -21,7 +21,7 @@ type parameterHeaders struct {
 
 // of returns the headers of one tools/call.
 func (h *parameterHeaders) of(params json.RawMessage) map[string]string {
-	name, _ := mcp.ExtractHeaderName(mcp.MethodToolsCall, params)
+	name, _ := jsonrpc.String(params, "name")
 	h.mu.RLock()
 	tool := h.tools[name]
 	h.mu.RUnlock()
