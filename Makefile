@@ -31,6 +31,11 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./jsonrpc
 	go test -run '^$$' -fuzz FuzzMembers -fuzztime $(FUZZTIME) ./jsonrpc
 	go test -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) ./config
+	go test -run '^$$' -fuzz FuzzChallenge -fuzztime $(FUZZTIME) ./upstream/oauth
+	go test -run '^$$' -fuzz FuzzMetadata -fuzztime $(FUZZTIME) ./upstream/oauth
+	go test -run '^$$' -fuzz FuzzTokenResponse -fuzztime $(FUZZTIME) ./upstream/oauth
+	go test -run '^$$' -fuzz FuzzCallback -fuzztime $(FUZZTIME) ./upstream/oauth
+	go test -run '^$$' -fuzz FuzzRecord -fuzztime $(FUZZTIME) ./store
 
 # A login, calls while tokens are renewed, a restart, a summary. KEEP=--keep stays up.
 demo:
