@@ -36,6 +36,7 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzTokenResponse -fuzztime $(FUZZTIME) ./upstream/oauth
 	go test -run '^$$' -fuzz FuzzCallback -fuzztime $(FUZZTIME) ./upstream/oauth
 	go test -run '^$$' -fuzz FuzzRecord -fuzztime $(FUZZTIME) ./store
+	go test -run '^$$' -fuzz FuzzDownstream -fuzztime $(FUZZTIME) ./proxy
 
 # A login, calls while tokens are renewed, a restart, a summary. KEEP=--keep stays up.
 demo:

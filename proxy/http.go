@@ -81,14 +81,12 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, v view, id string)
 		s.serveStateless(w, r, v, m)
 		return
 	}
-	var c *session
-	if m.Method == "initialize" && id == "" {
-		if id, c, err = s.open(v); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		w.Header().Set("Mcp-Session-Id", id)
-	} else if c = s.find(id, v); c == nil {
+	if m.Method == "initialize" && m.IsRequest() {
+		s.initialize(w, r, v, id, m)
+		return
+	}
+	c := s.find(id, v)
+	if c == nil {
 		noSession(w, id)
 		return
 	}
@@ -99,6 +97,27 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, v view, id string)
 	}
 	on := &answerStream{w: w, control: http.NewResponseController(w)}
 	on.finish(c.handle(r.Context(), m, on))
+}
+
+// initialize begins a session, unless the client's initialize will not do.
+func (s *Server) initialize(w http.ResponseWriter, r *http.Request, v view, id string, m *jsonrpc.Message) {
+	if id != "" {
+		writeMessage(w, http.StatusBadRequest, &jsonrpc.Message{ID: m.ID, Error: jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "this session is initialized; begin another one without the header Mcp-Session-Id")})
+		return
+	}
+	id, c, err := s.open(v)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	on := &answerStream{w: w, control: http.NewResponseController(w)}
+	answer := c.handle(r.Context(), m, on)
+	if answer == nil || answer.Error != nil {
+		s.end(id)
+	} else {
+		w.Header().Set("Mcp-Session-Id", id)
+	}
+	on.finish(answer)
 }
 
 // readBody reads one message of a client, of a bounded length.
@@ -219,6 +238,8 @@ func (c *session) listen(w http.ResponseWriter, r *http.Request) {
 	for {
 		select {
 		case <-r.Context().Done():
+			return
+		case <-c.over:
 			return
 		case m := <-messages:
 			buffer = appendEvent(buffer[:0], m)

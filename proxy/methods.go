@@ -18,6 +18,12 @@ func (c *session) dispatch(ctx context.Context, m *jsonrpc.Message, on stream) (
 		return c.initialize(m.Params)
 	case "ping":
 		return json.RawMessage("{}"), nil
+	case "tools/list", "prompts/list", "resources/list", "resources/templates/list":
+		if cursor := jsonrpc.Member(m.Params, "cursor"); cursor != nil {
+			return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the cursor %s is not one of this server; its lists have one page", cursor)
+		}
+	}
+	switch m.Method {
 	case "tools/list":
 		return c.list("tools", "name", func(catalog *relay.Catalog) []relay.Item { return catalog.Tools }), nil
 	case "prompts/list":
@@ -28,7 +34,9 @@ func (c *session) dispatch(ctx context.Context, m *jsonrpc.Message, on stream) (
 		return c.list("resourceTemplates", "", func(catalog *relay.Catalog) []relay.Item { return catalog.ResourceTemplates }), nil
 	case "tools/call", "prompts/get":
 		return c.byName(ctx, m, on)
-	case "resources/read", "resources/subscribe", "resources/unsubscribe":
+	case "resources/subscribe", "resources/unsubscribe":
+		return c.listenTo(ctx, m)
+	case "resources/read":
 		uri, err := member(m.Params, "uri")
 		if err != nil {
 			return nil, err
@@ -48,19 +56,27 @@ func (c *session) dispatch(ctx context.Context, m *jsonrpc.Message, on stream) (
 		c.mu.Lock()
 		c.logLevel = level
 		c.mu.Unlock()
-		for _, u := range c.view.upstreams(all) {
-			if has(u.Catalog().Capabilities, "logging") {
-				if _, err := u.Call(ctx, c.call(m, m.Params, on, true)); err != nil {
-					return nil, err
-				}
-			}
-		}
-		return json.RawMessage("{}"), nil
+		return json.RawMessage("{}"), c.setLevel(ctx, m, on)
 	}
 	if upstreams := c.view.upstreams(all); c.view.only != "" && len(upstreams) == 1 {
 		return upstreams[0].Call(ctx, c.call(m, m.Params, on, false))
 	}
 	return nil, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the method %s is not known here; /mcp/<upstream> passes every method on", m.Method)
+}
+
+// setLevel tells every upstream that logs; one that cannot be told does not keep
+// the others from being.
+func (c *session) setLevel(ctx context.Context, m *jsonrpc.Message, on stream) error {
+	var failure error
+	for _, u := range c.view.upstreams(c.server.options.Upstreams) {
+		if !has(u.Catalog().Capabilities, "logging") {
+			continue
+		}
+		if _, err := u.Call(ctx, c.call(m, m.Params, on, true)); err != nil {
+			failure = err
+		}
+	}
+	return failure
 }
 
 // initialize agrees on a revision and says what all upstreams together can do.

@@ -159,7 +159,7 @@ func (s *Server) open(v view) (string, *session, error) {
 func (c *session) idle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.own == nil && len(c.running) == 0 && time.Since(c.lastUsed) > idleLimit
+	return len(c.own) == 0 && len(c.running) == 0 && time.Since(c.lastUsed) > idleLimit
 }
 
 func (s *Server) find(id string, v view) *session {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -40,9 +42,13 @@ type session struct {
 	logLevel     string
 	running      map[string]context.CancelCauseFunc // requests of the client, by raw id
 	asked        map[string]chan *jsonrpc.Message   // requests to the client, by raw id
-	own          stream                             // for messages that belong to no call
+	own          []stream                           // for messages that belong to no call; the newest is used
+	subscribed   map[string]bool                    // resources that the client listens to, by URI
 	stops        []func()
 	lastUsed     time.Time
+
+	// over is closed when the session ends.
+	over chan struct{}
 }
 
 // newRequester is a client of the stateless protocol, for one request.
@@ -51,7 +57,7 @@ func (s *Server) newRequester(v view) *session {
 }
 
 func (s *Server) newSession(v view) *session {
-	c := &session{server: s, view: v, logger: s.options.Logger, running: map[string]context.CancelCauseFunc{}, asked: map[string]chan *jsonrpc.Message{}, lastUsed: time.Now()}
+	c := &session{server: s, view: v, logger: s.options.Logger, running: map[string]context.CancelCauseFunc{}, asked: map[string]chan *jsonrpc.Message{}, subscribed: map[string]bool{}, lastUsed: time.Now(), over: make(chan struct{})}
 	c.stops = v.watch(s.options.Upstreams, c.announce)
 	return c
 }
@@ -63,7 +69,14 @@ func (c *session) close() {
 	c.stops = nil
 	running := c.running
 	c.running = map[string]context.CancelCauseFunc{}
+	subscribed := slices.Sorted(maps.Keys(c.subscribed))
+	c.subscribed = map[string]bool{}
 	c.mu.Unlock()
+	if stops == nil {
+		return // it is closed already
+	}
+	close(c.over)
+	c.server.calls.Go(func() { c.unsubscribe(subscribed) })
 	for _, stop := range stops {
 		stop()
 	}
@@ -75,7 +88,10 @@ func (c *session) close() {
 // announce sends a notification that belongs to no call.
 func (c *session) announce(method string, params json.RawMessage) {
 	c.mu.Lock()
-	own := c.own
+	var own stream
+	if len(c.own) > 0 {
+		own = c.own[len(c.own)-1]
+	}
 	c.mu.Unlock()
 	if own != nil && !own.send(&jsonrpc.Message{Method: method, Params: params}) {
 		c.logger.Warn("a notification was dropped, as the client does not read", "method", method)
@@ -86,13 +102,11 @@ func (c *session) announce(method string, params json.RawMessage) {
 func (c *session) attach(s stream) (detach func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.own = s
+	c.own = append(c.own, s)
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.own == s {
-			c.own = nil
-		}
+		c.own = slices.DeleteFunc(c.own, func(other stream) bool { return other == s })
 	}
 }
 
@@ -128,9 +142,15 @@ func (c *session) handle(ctx context.Context, m *jsonrpc.Message, on stream) *js
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c.mu.Lock()
-	c.running[string(m.ID)] = cancel
+	_, twice := c.running[string(m.ID)]
+	if !twice {
+		c.running[string(m.ID)] = cancel
+	}
 	c.lastUsed = time.Now()
 	c.mu.Unlock()
+	if twice {
+		return &jsonrpc.Message{ID: m.ID, Error: jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "a request with the id %s is being carried out already", m.ID)}
+	}
 	defer func() {
 		c.mu.Lock()
 		delete(c.running, string(m.ID))

@@ -91,6 +91,36 @@ func (c *session) subscribe(ctx context.Context, uris []string) []string {
 	return agreed
 }
 
+// listenTo is a session's resources/subscribe or resources/unsubscribe. A session
+// that stops listening does not silence the others.
+func (c *session) listenTo(ctx context.Context, m *jsonrpc.Message) (json.RawMessage, error) {
+	uri, err := member(m.Params, "uri")
+	if err != nil {
+		return nil, err
+	}
+	u, err := c.view.owner(c.server.options.Upstreams, uri)
+	if err != nil {
+		return nil, err
+	}
+	begins := m.Method == "resources/subscribe"
+	c.mu.Lock()
+	changes := c.subscribed[uri] != begins
+	if begins {
+		c.subscribed[uri] = true
+	} else {
+		delete(c.subscribed, uri)
+	}
+	c.mu.Unlock()
+	switch {
+	case !changes:
+	case begins:
+		c.server.subscriptions.add(u.Name(), uri)
+	case c.server.subscriptions.remove(u.Name(), uri) > 0:
+		return json.RawMessage("{}"), nil
+	}
+	return u.Call(ctx, subscriptionCall(m.Method, uri))
+}
+
 // unsubscribe ends what nobody else listens to.
 func (c *session) unsubscribe(uris []string) {
 	for _, uri := range uris {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 
 	"mcpproxy/jsonrpc"
@@ -82,22 +83,20 @@ func (v view) owner(all relay.Upstreams, uri string) (relay.Upstream, error) {
 // matches reports whether a URI may be an expansion of a template (RFC 6570): its
 // literal parts stand there in order.
 func matches(template, uri string) bool {
-	first := true
+	pattern := "(?s)^"
 	for template != "" {
 		literal, rest, expression := strings.Cut(template, "{")
-		at := strings.Index(uri, literal)
-		if at < 0 || first && at != 0 {
-			return false
-		}
-		uri, first = uri[at+len(literal):], false
+		pattern += regexp.QuoteMeta(literal)
 		if !expression {
-			return uri == ""
+			break
 		}
 		if _, template, expression = strings.Cut(rest, "}"); !expression {
 			return false
 		}
+		pattern += ".*"
 	}
-	return true
+	matched, err := regexp.MatchString(pattern+"$", uri)
+	return err == nil && matched
 }
 
 // watch has announce told of what upstreams say outside calls.
