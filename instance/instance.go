@@ -60,8 +60,15 @@ func Start(ctx context.Context, o Options) (*Instance, error) {
 	listener := callback.NewServer(o.Logger)
 	manager := upstream.NewManager(context.WithoutCancel(ctx), &upstream.Environment{Store: kept, Callback: listener, Open: o.Open,
 		Authorization: oauth.NewHTTPClient(oauth.HTTPOptions{AllowPrivate: o.AllowPrivate}), Logger: o.Logger, Version: o.Version, LoginURL: o.LoginURL, Observe: o.Observe})
+	login := func(ctx context.Context, name string) (string, error) {
+		u, err := manager.Get(name)
+		if err != nil {
+			return "", err
+		}
+		return u.LoginPage(ctx)
+	}
 	i := &Instance{Store: kept, Manager: manager, Callback: listener,
-		Proxy: proxy.New(proxy.Options{Upstreams: manager, Logger: o.Logger, Version: o.Version, Token: o.Token})}
+		Proxy: proxy.New(proxy.Options{Upstreams: manager, Logger: o.Logger, Version: o.Version, Token: o.Token, Login: login})}
 	if err := manager.Apply(ctx, o.Configs, o.Connect); err != nil {
 		return nil, errors.Join(err, i.Close())
 	}

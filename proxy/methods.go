@@ -45,7 +45,7 @@ func (c *session) dispatch(ctx context.Context, m *jsonrpc.Message, on stream) (
 		if err != nil {
 			return nil, err
 		}
-		return u.Call(ctx, c.call(m, m.Params, on, true))
+		return c.relay(ctx, u, c.call(m, m.Params, on, true))
 	case "completion/complete":
 		return c.complete(ctx, m, on)
 	case "logging/setLevel":
@@ -59,7 +59,7 @@ func (c *session) dispatch(ctx context.Context, m *jsonrpc.Message, on stream) (
 		return json.RawMessage("{}"), c.setLevel(ctx, m, on)
 	}
 	if upstreams := c.view.upstreams(all); c.view.only != "" && len(upstreams) == 1 {
-		return upstreams[0].Call(ctx, c.call(m, m.Params, on, false))
+		return c.relay(ctx, upstreams[0], c.call(m, m.Params, on, false))
 	}
 	return nil, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the method %s is not known here; /mcp/<upstream> passes every method on", m.Method)
 }
@@ -156,7 +156,7 @@ func (c *session) byName(ctx context.Context, m *jsonrpc.Message, on stream) (js
 	if inner != name {
 		params = rename(params, "name", inner)
 	}
-	return u.Call(ctx, c.call(m, params, on, m.Method == "prompts/get" || repeatable(u.Catalog(), inner)))
+	return c.relay(ctx, u, c.call(m, params, on, m.Method == "prompts/get" || repeatable(u.Catalog(), inner)))
 }
 
 // repeatable reports whether the tool says that calling it twice does no harm
@@ -193,7 +193,7 @@ func (c *session) complete(ctx context.Context, m *jsonrpc.Message, on stream) (
 		if inner != name {
 			params = replaceMember(m.Params, "ref", rename(ref, "name", inner))
 		}
-		return u.Call(ctx, c.call(m, params, on, true))
+		return c.relay(ctx, u, c.call(m, params, on, true))
 	}
 	uri, err := member(ref, "uri")
 	if err != nil {
@@ -202,7 +202,7 @@ func (c *session) complete(ctx context.Context, m *jsonrpc.Message, on stream) (
 	for _, u := range c.view.upstreams(all) {
 		for _, item := range slices.Concat(u.Catalog().ResourceTemplates, u.Catalog().Resources) {
 			if item.Name == uri {
-				return u.Call(ctx, c.call(m, m.Params, on, true))
+				return c.relay(ctx, u, c.call(m, m.Params, on, true))
 			}
 		}
 	}

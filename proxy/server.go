@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"errors"
@@ -31,6 +32,9 @@ type Options struct {
 	Version   string
 	// Token, if set, is demanded of every client as a bearer token.
 	Token credential.Secret
+	// Login, if set, begins a login for a person at a browser and returns the page to
+	// send the browser to. /login/<upstream> offers it.
+	Login func(ctx context.Context, upstream string) (page string, err error)
 	// AllowedHosts are accepted in the Host header beside the loopback names.
 	AllowedHosts []string
 }
@@ -68,7 +72,8 @@ func Listen(address string, token credential.Secret) (net.Listener, error) {
 	return net.Listen("tcp", address)
 }
 
-// Handler serves /mcp for all upstreams and /mcp/<upstream> for one.
+// Handler serves /mcp for all upstreams and /mcp/<upstream> for one, and
+// /login/<upstream> for people.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", s.guard(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, view{}) }))
@@ -80,6 +85,11 @@ func (s *Server) Handler() http.Handler {
 		}
 		s.serve(w, r, view{only: name})
 	}))
+	if s.options.Login != nil {
+		offer := s.guard(s.loginPage)
+		mux.Handle("GET /login/{upstream}", offer)
+		mux.Handle("POST /login/{upstream}", offer)
+	}
 	return mux
 }
 

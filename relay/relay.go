@@ -54,6 +54,9 @@ type Call struct {
 	Stateless bool
 	// LogLevel is the level that the caller asked log messages for, or empty.
 	LogLevel string
+	// AwaitLogin says that a person was sent to the login page just now: the call
+	// waits for the outcome before it is made.
+	AwaitLogin bool
 	// Safe says that the request may be repeated without a second effect.
 	Safe bool
 }

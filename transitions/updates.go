@@ -150,7 +150,7 @@ func dropToken(d states.Data, _ Input) states.Data {
 func beginFlow(d states.Data, in Input) states.Data {
 	d = d.WithoutFlow()
 	d.FlowID = in.Flow
-	d.ShownAt = in.At
+	d.ShownAt, d.Opened = in.At, in.Payload.Opened
 	return d
 }
 
@@ -170,7 +170,7 @@ func takeFlow(d states.Data, in Input) states.Data {
 }
 
 func showAgain(d states.Data, in Input) states.Data {
-	if in.At.Sub(d.ShownAt) >= showAgainAfter {
+	if in.Payload.Opened == "" && in.At.Sub(d.ShownAt) >= showAgainAfter {
 		d.Shows++
 		d.ShownAt = in.At
 	}

@@ -33,6 +33,8 @@ func (u *Upstream) awaitBrowser(ctx context.Context, order transitions.Order) tr
 	shows := order.Snapshot.Data.Shows
 	if order.Cause.Event == transitions.FlowOpen {
 		u.reportShown(order, flow, "offered again after a restart; ask for the login to open it")
+	} else if order.Snapshot.Data.Opened == toBeVisited {
+		u.reportShown(order, flow, visited)
 	} else {
 		u.show(ctx, order, flow)
 	}

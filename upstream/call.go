@@ -21,6 +21,11 @@ const tries = 4
 
 // Call implements [relay.Upstream].
 func (u *Upstream) Call(ctx context.Context, call relay.Call) (json.RawMessage, error) {
+	if call.AwaitLogin {
+		if err := u.awaitOffered(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for try := 1; ; try++ {
 		s, conn, err := u.ready(ctx)
 		if err != nil {

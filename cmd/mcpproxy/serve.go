@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -95,7 +96,7 @@ func (s *serveOptions) run(ctx context.Context) error {
 	defer listener.Close()
 	logger := s.logger()
 	i, err := instance.Start(ctx, instance.Options{StorePath: s.store, Keys: s.keys(), Socket: s.socketPath(), Configs: configs, Connect: true, Open: s.opener(),
-		Logger: logger, Version: version, Token: token, AllowPrivate: s.allowPrivate})
+		Logger: logger, Version: version, Token: token, AllowPrivate: s.allowPrivate, LoginURL: loginURL(listener, token)})
 	if err != nil {
 		return err
 	}
@@ -127,6 +128,15 @@ func (s *serveOptions) run(ctx context.Context) error {
 		return errors.Join(clients.Close(), people.Close())
 	})
 	return group.Wait()
+}
+
+// loginURL is where people begin logins at this proxy; nil where clients need a
+// token, which a browser does not send.
+func loginURL(listener net.Listener, token credential.Secret) func(string) string {
+	if !token.IsZero() {
+		return nil
+	}
+	return func(name string) string { return "http://" + listener.Addr().String() + "/login/" + name }
 }
 
 func ended(err error) error {

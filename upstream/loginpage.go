@@ -1,0 +1,65 @@
+package upstream
+
+import (
+	"context"
+	"fmt"
+
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+
+	"github.com/google/uuid"
+)
+
+// What is said of a page that a person is sent to instead of one being opened.
+const (
+	toBeVisited = "to be opened by the browser that asked for it"
+	visited     = "opened by the browser that asked for it"
+)
+
+// LoginPage begins a login for a person who is at a browser already, or joins the
+// one that is open, and returns the page to send that browser to; no other is
+// opened. It returns as soon as the page may be visited.
+func (u *Upstream) LoginPage(ctx context.Context) (string, error) {
+	if !u.config.usesOAuth() {
+		return "", fmt.Errorf("%s: %w: the configuration gives the credential, or the transport needs none", u.config.Name, ErrNoLogin)
+	}
+	if err := u.loaded(ctx); err != nil {
+		return "", err
+	}
+	in := transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: uuid.NewString(), Payload: transitions.Payload{Opened: toBeVisited}}
+	out, err := u.fire(in)
+	if err != nil {
+		return "", err
+	}
+	begun := out.Disposition != fsm.Postponed
+	s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool {
+		open := s.Region(states.Credential).State.LoginOpen()
+		begun = begun || open
+		return begun && !open || s.Data.Flow != nil && s.Data.Opened != "" && s.Data.Opened != toBeVisited
+	})
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("%s: the login has not begun yet (%s): %w", u.config.Name, s.Region(states.Credential).State, err)
+	case s.Data.Flow == nil:
+		return "", u.loginOutcome(s, s.Data.Generation, in.Flow)
+	}
+	return s.Data.Flow.AuthorizationURL.Reveal(), nil
+}
+
+// awaitOffered waits for the outcome of a login that a person was offered: until it
+// has begun, and then until it is over. It gives up with the login's deadline.
+func (u *Upstream) awaitOffered(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, u.Snapshot().Data.Settings.LoginDeadline)
+	defer cancel()
+	begun := false
+	s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool {
+		state := s.Region(states.Credential).State
+		begun = begun || state.LoginOpen()
+		return !state.LoginOpen() && (begun || !state.NeedsPerson())
+	})
+	if err != nil {
+		return u.needsPerson(s)
+	}
+	return nil
+}
