@@ -7,22 +7,22 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 func (s *Server) resourceMetadata(w http.ResponseWriter, _ *http.Request, _ *Fault) {
-	s.count(func(c *Counters) { c.ResourceMetadata++ })
 	writeJSON(w, http.StatusOK, map[string]any{"resource": s.MCPURL(), "authorization_servers": []string{s.url}, "scopes_supported": []string{"mcp"}})
 }
 
 func (s *Server) serverMetadata(w http.ResponseWriter, _ *http.Request, f *Fault) {
-	s.count(func(c *Counters) { c.ServerMetadata++ })
 	issuer := s.url
 	if f.is("wrong-issuer") {
 		issuer = "https://attacker.example"
 	}
 	m := map[string]any{"issuer": issuer, "authorization_endpoint": s.url + "/authorize", "token_endpoint": s.url + "/token", "revocation_endpoint": s.url + "/revoke",
-		"code_challenge_methods_supported": []string{"S256"}, "response_types_supported": []string{"code"}, "grant_types_supported": []string{"authorization_code", "refresh_token"},
-		"token_endpoint_auth_methods_supported": []string{"none", "client_secret_post", "client_secret_basic"}, "authorization_response_iss_parameter_supported": true}
+		"code_challenge_methods_supported": []string{"S256"}, "response_types_supported": []string{"code"}, "grant_types_supported": []string{"authorization_code", "refresh_token", "client_credentials", deviceGrant},
+		"token_endpoint_auth_methods_supported": []string{"none", "client_secret_post", "client_secret_basic"}, "authorization_response_iss_parameter_supported": true,
+		"client_id_metadata_document_supported": true, "device_authorization_endpoint": s.url + "/device_authorization"}
 	if !s.options.NoRegistration {
 		m["registration_endpoint"] = s.url + "/register"
 	}
@@ -31,7 +31,6 @@ func (s *Server) serverMetadata(w http.ResponseWriter, _ *http.Request, f *Fault
 
 // register is dynamic client registration (RFC 7591).
 func (s *Server) register(w http.ResponseWriter, r *http.Request, _ *Fault) {
-	s.count(func(c *Counters) { c.Register++ })
 	var metadata struct {
 		RedirectURIs []string `json:"redirect_uris"`
 		AuthMethod   string   `json:"token_endpoint_auth_method"`
@@ -54,11 +53,8 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request, _ *Fault) {
 
 // authorize checks a request (RFC 6749 section 4.1.1) and asks for consent.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request, f *Fault) {
-	s.count(func(c *Counters) { c.Authorize++ })
 	q := r.URL.Query()
-	s.mu.Lock()
-	c := s.grants.clients[q.Get("client_id")]
-	s.mu.Unlock()
+	c := s.find(q.Get("client_id"))
 	switch {
 	case c == nil:
 		http.Error(w, "unknown client_id", http.StatusBadRequest)
@@ -86,6 +82,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request, f *Fault) {
 
 func (s *Server) approve(w http.ResponseWriter, r *http.Request, req *request, f *Fault) {
 	code := "code-" + rand.Text()
+	req.expires = time.Now().Add(time.Minute)
 	s.mu.Lock()
 	s.counters.Approved++
 	s.grants.codes[code] = req
@@ -100,7 +97,11 @@ func (s *Server) redirect(w http.ResponseWriter, r *http.Request, req *request, 
 		answer.Set("iss", "https://attacker.example")
 	}
 	answer.Set("state", req.state)
-	http.Redirect(w, r, req.redirect+"?"+answer.Encode(), http.StatusFound)
+	separator := "?"
+	if strings.Contains(req.redirect, "?") {
+		separator = "&"
+	}
+	http.Redirect(w, r, req.redirect+separator+answer.Encode(), http.StatusFound)
 }
 
 func (s *Server) consent(w http.ResponseWriter, req *request) {
@@ -145,9 +146,7 @@ func (s *Server) authenticate(r *http.Request) *client {
 	} else {
 		id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c := s.grants.clients[id]; c != nil && c.secret == secret {
+	if c := s.find(id); c != nil && c.secret == secret {
 		return c
 	}
 	return nil
@@ -155,18 +154,23 @@ func (s *Server) authenticate(r *http.Request) *client {
 
 // revoke ends a grant (RFC 7009).
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request, _ *Fault) {
-	s.count(func(c *Counters) { c.Revoke++ })
-	if s.authenticate(r) == nil {
+	c := s.authenticate(r)
+	if c == nil {
 		oauthError(w, http.StatusUnauthorized, "invalid_client", "")
 		return
 	}
 	token := strings.TrimSpace(r.PostFormValue("token"))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if g := s.grants.refresh[token]; g != nil {
-		g.revoked = true
-	} else if a := s.grants.access[token]; a != nil {
-		a.grant.revoked = true
+	g := s.grants.refresh[token]
+	if a := s.grants.access[token]; g == nil && a != nil {
+		g = a.grant
 	}
-	w.WriteHeader(http.StatusOK)
+	switch {
+	case g == nil: // RFC 7009 section 2.2: nothing to do
+	case g.client != c.id:
+		oauthError(w, http.StatusBadRequest, "invalid_grant", "the token was issued to another client")
+	default:
+		g.revoked = true
+	}
 }

@@ -3,6 +3,7 @@ package oauthserver
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -12,7 +13,7 @@ import (
 
 // Fault is one way of misbehaving.
 type Fault struct {
-	// Endpoint is prm, metadata, register, authorize, token, revoke or mcp.
+	// Endpoint is prm, metadata, register, authorize, token, revoke, device or mcp.
 	Endpoint string `json:"endpoint"`
 	// Kind is one of Kinds.
 	Kind string `json:"kind"`
@@ -30,8 +31,18 @@ type Fault struct {
 
 // Kinds are the kinds of fault.
 func Kinds() []string {
-	return []string{"delay", "status", "cut-before", "cut-after", "hold-after", "invalid-grant", "invalid-client", "wrong-issuer", "no-expiry", "no-refresh-token", "ttl",
-		"malformed", "html", "unauthorized", "denied"}
+	return slices.Sorted(maps.Keys(endpoints()))
+}
+
+// endpoints says where each kind of fault makes sense.
+func endpoints() map[string][]string {
+	everywhere := []string{"prm", "metadata", "register", "authorize", "token", "revoke", "device", "mcp"}
+	token := []string{"token"}
+	return map[string][]string{
+		"delay": everywhere, "status": everywhere, "cut-before": everywhere, "malformed": everywhere, "html": everywhere,
+		"cut-after": token, "hold-after": token, "invalid-grant": token, "invalid-client": token, "no-expiry": token, "no-refresh-token": token, "ttl": token, "clock-skew": token,
+		"wrong-issuer": {"metadata", "authorize"}, "denied": {"authorize"}, "unauthorized": {"mcp"},
+	}
 }
 
 // ParseFault reads "endpoint:kind[,key=value]...", the form of the flag.
@@ -56,11 +67,16 @@ func ParseFault(text string) (Fault, error) {
 }
 
 func (f *Fault) check() error {
-	if !slices.Contains([]string{"prm", "metadata", "register", "authorize", "token", "revoke", "mcp"}, f.Endpoint) {
-		return fmt.Errorf("unknown endpoint %q of a fault", f.Endpoint)
-	}
-	if !slices.Contains(Kinds(), f.Kind) {
+	places := endpoints()[f.Kind]
+	switch {
+	case places == nil:
 		return fmt.Errorf("unknown kind %q of a fault; there are %s", f.Kind, strings.Join(Kinds(), ", "))
+	case !slices.Contains(places, f.Endpoint):
+		return fmt.Errorf("a fault of the kind %s happens at %s, and not at %q", f.Kind, strings.Join(places, ", "), f.Endpoint)
+	case f.Kind == "status" && (f.Status < 400 || f.Status > 599):
+		return fmt.Errorf("a fault of the kind status needs a status from 400 to 599, and not %d", f.Status)
+	case (f.Kind == "ttl" || f.Kind == "clock-skew") && f.TTL <= 0:
+		return fmt.Errorf("a fault of the kind %s needs ttl, in seconds", f.Kind)
 	}
 	return nil
 }
@@ -108,11 +124,38 @@ func (s *Server) faulty(endpoint string, next func(http.ResponseWriter, *http.Re
 		if r.Method == http.MethodPost && endpoint == "token" {
 			grant = r.PostFormValue("grant_type")
 		}
+		s.count(func(c *Counters) { c.request(endpoint, grant) })
 		f := s.fault(endpoint, grant)
 		if f != nil && s.misbehave(w, r, f) {
 			return
 		}
 		next(w, r, f)
+	}
+}
+
+// request counts one request, whatever becomes of it.
+func (c *Counters) request(endpoint, grant string) {
+	switch {
+	case endpoint == "prm":
+		c.ResourceMetadata++
+	case endpoint == "metadata":
+		c.ServerMetadata++
+	case endpoint == "register":
+		c.Register++
+	case endpoint == "authorize":
+		c.Authorize++
+	case endpoint == "revoke":
+		c.Revoke++
+	case endpoint == "device":
+		c.Device++
+	case grant == "refresh_token":
+		c.TokenRefresh++
+	case grant == "client_credentials":
+		c.TokenClient++
+	case grant == deviceGrant:
+		c.TokenDevice++
+	default:
+		c.TokenCode++
 	}
 }
 
@@ -141,15 +184,6 @@ func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, f *Fault) boo
 		_, _ = w.Write([]byte("<html><body>maintenance</body></html>")) // the client went away
 	default:
 		return false
-	}
-	if f.Kind == "status" && r.URL.Path == "/token" {
-		s.count(func(c *Counters) {
-			if r.PostFormValue("grant_type") == "refresh_token" {
-				c.TokenRefresh++
-			} else {
-				c.TokenCode++
-			}
-		})
 	}
 	return true
 }

@@ -17,6 +17,7 @@ type client struct {
 // request is an authorization request on its way to a code.
 type request struct {
 	client, redirect, state, challenge, resource, scope string
+	expires                                             time.Time // of the code
 }
 
 // grant is what one login gave; its tokens live and die together.
@@ -36,13 +37,17 @@ type access struct {
 type grants struct {
 	clients map[string]*client
 	codes   map[string]*request
+	used    map[string]*grant   // codes that were redeemed, with what they gave
 	pending map[string]*request // requests whose consent page is open
-	refresh map[string]*grant   // past and present refresh tokens
-	access  map[string]*access
+
+	devices   map[string]*device // by device code
+	userCodes map[string]string  // device codes by user code
+	refresh   map[string]*grant  // past and present refresh tokens
+	access    map[string]*access
 }
 
 func newGrants(preregistered map[string]string) grants {
-	g := grants{clients: map[string]*client{}, codes: map[string]*request{}, pending: map[string]*request{}, refresh: map[string]*grant{}, access: map[string]*access{}}
+	g := grants{clients: map[string]*client{}, codes: map[string]*request{}, used: map[string]*grant{}, devices: map[string]*device{}, userCodes: map[string]string{}, pending: map[string]*request{}, refresh: map[string]*grant{}, access: map[string]*access{}}
 	for id, secret := range preregistered {
 		g.clients[id] = &client{id: id, secret: secret}
 	}
@@ -79,14 +84,15 @@ type answer struct {
 	Scope        string `json:"scope,omitempty"`
 }
 
-// issue makes the next tokens of a grant.
-func (s *Server) issue(g *grant, ttl time.Duration) answer {
+// issue makes the next tokens of a grant; keep leaves its refresh token as it is
+// and does not tell it.
+func (s *Server) issue(g *grant, ttl time.Duration, keep bool) answer {
 	token := "at-" + rand.Text()
 	s.grants.access[token] = &access{grant: g, expires: time.Now().Add(ttl), scope: g.scope}
 	seconds := int(ttl / time.Second)
 	a := answer{AccessToken: token, TokenType: "Bearer", ExpiresIn: &seconds, Scope: g.scope}
 	switch {
-	case s.options.NoRefreshTokens:
+	case s.options.NoRefreshTokens, keep:
 	case g.refresh == "" || !s.options.KeepRefreshTokens:
 		g.refresh = "rt-" + rand.Text()
 		s.grants.refresh[g.refresh] = g

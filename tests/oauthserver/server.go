@@ -41,6 +41,8 @@ type Server struct {
 	url     string
 	http    *http.Server
 	work    sync.WaitGroup
+	// handlers are the requests that are being answered.
+	handlers sync.WaitGroup
 
 	mu       sync.Mutex
 	grants   grants
@@ -57,6 +59,9 @@ type Counters struct {
 	Revoke           int            `json:"revoke"`
 	TokenCode        int            `json:"token_code"`
 	TokenRefresh     int            `json:"token_refresh"`
+	TokenClient      int            `json:"token_client"`
+	TokenDevice      int            `json:"token_device"`
+	Device           int            `json:"device"`
 	RefreshReused    int            `json:"refresh_reused"`
 	ResourceMetadata int            `json:"resource_metadata"`
 	ServerMetadata   int            `json:"server_metadata"`
@@ -112,6 +117,7 @@ func (s *Server) Counters() Counters {
 func (s *Server) Close() error {
 	err := s.http.Close()
 	s.work.Wait()
+	s.handlers.Wait()
 	return err
 }
 
@@ -124,7 +130,11 @@ func (s *Server) count(add func(*Counters)) {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/oauth-protected-resource/mcp", s.faulty("prm", s.resourceMetadata))
+	mux.HandleFunc("GET /.well-known/oauth-protected-resource", s.faulty("prm", s.resourceMetadata))
 	mux.HandleFunc("GET /.well-known/oauth-authorization-server", s.faulty("metadata", s.serverMetadata))
+	mux.HandleFunc("GET /.well-known/openid-configuration", s.faulty("metadata", s.serverMetadata))
+	mux.HandleFunc("POST /device_authorization", s.faulty("device", s.deviceAuthorization))
+	mux.HandleFunc("POST /device", s.deviceDecision)
 	mux.HandleFunc("GET /authorize", s.faulty("authorize", s.authorize))
 	mux.HandleFunc("POST /authorize", s.decide)
 	mux.HandleFunc("POST /token", s.faulty("token", s.token))
@@ -132,7 +142,11 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /revoke", s.faulty("revoke", s.revoke))
 	mux.Handle("/mcp", s.protect(s.mcpServer()))
 	s.control(mux)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.handlers.Add(1)
+		defer s.handlers.Done()
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {

@@ -7,14 +7,6 @@ import (
 
 // token is the token endpoint (RFC 6749 section 3.2).
 func (s *Server) token(w http.ResponseWriter, r *http.Request, f *Fault) {
-	refreshing := r.PostFormValue("grant_type") == "refresh_token"
-	s.count(func(c *Counters) {
-		if refreshing {
-			c.TokenRefresh++
-		} else {
-			c.TokenCode++
-		}
-	})
 	c := s.authenticate(r)
 	if c == nil || f.is("invalid-client") {
 		oauthError(w, http.StatusUnauthorized, "invalid_client", "the client is not known here")
@@ -25,8 +17,16 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, f *Fault) {
 	switch {
 	case f.is("invalid-grant"):
 		refused = "it was refused on purpose"
-	case refreshing:
-		a, refused = s.redeemRefresh(c, r, s.ttl(f))
+	case r.PostFormValue("grant_type") == "refresh_token":
+		a, refused = s.redeemRefresh(c, r, s.ttl(f), f.is("no-refresh-token"))
+	case r.PostFormValue("grant_type") == deviceGrant:
+		var code string
+		if a, code = s.redeemDevice(c, r, s.ttl(f)); code != "" {
+			oauthError(w, http.StatusBadRequest, code, "")
+			return
+		}
+	case r.PostFormValue("grant_type") == "client_credentials" && c.secret != "":
+		a = s.grantClient(c, r, s.ttl(f))
 	case r.PostFormValue("grant_type") == "authorization_code":
 		a, refused = s.redeemCode(c, r, s.ttl(f))
 	default:
@@ -49,12 +49,23 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, f *Fault) {
 		a.ExpiresIn = nil
 	case f.is("no-refresh-token"):
 		a.RefreshToken = ""
+	case f.is("clock-skew"):
+		// The server's clock is ahead of everybody's: tokens die earlier than it says.
+		*a.ExpiresIn += f.TTL
 	}
 	writeJSON(w, http.StatusOK, a)
 }
 
+// grantClient gives a confidential client a token of its own, which has no refresh
+// token (RFC 6749 section 4.4.3).
+func (s *Server) grantClient(c *client, r *http.Request, ttl time.Duration) answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.issue(&grant{client: c.id, resource: r.PostFormValue("resource"), scope: r.PostFormValue("scope")}, ttl, true)
+}
+
 func (s *Server) ttl(f *Fault) time.Duration {
-	if f != nil && f.TTL > 0 {
+	if f.is("ttl") {
 		return time.Duration(f.TTL) * time.Second
 	}
 	return s.options.AccessTokenTTL
@@ -68,7 +79,12 @@ func (s *Server) redeemCode(c *client, r *http.Request, ttl time.Duration) (answ
 	delete(s.grants.codes, code)
 	switch {
 	case req == nil:
+		if g := s.grants.used[code]; g != nil {
+			g.revoked = true // a code that comes twice was stolen (RFC 6749 section 4.1.2)
+		}
 		return answer{}, "the code is unknown or was used already"
+	case time.Now().After(req.expires):
+		return answer{}, "the code has expired"
 	case req.client != c.id || req.redirect != r.PostFormValue("redirect_uri"):
 		return answer{}, "the code was issued to another client or redirect address"
 	case !verifies(req.challenge, r.PostFormValue("code_verifier")):
@@ -76,11 +92,13 @@ func (s *Server) redeemCode(c *client, r *http.Request, ttl time.Duration) (answ
 	case r.PostFormValue("resource") != req.resource:
 		return answer{}, "the resource is not the one that was authorized"
 	}
-	return s.issue(&grant{client: c.id, resource: req.resource, scope: req.scope}, ttl), ""
+	g := &grant{client: c.id, resource: req.resource, scope: req.scope}
+	s.grants.used[code] = g
+	return s.issue(g, ttl, false), ""
 }
 
 // redeemRefresh rotates; the use of an old refresh token revokes the grant.
-func (s *Server) redeemRefresh(c *client, r *http.Request, ttl time.Duration) (answer, string) {
+func (s *Server) redeemRefresh(c *client, r *http.Request, ttl time.Duration, keep bool) (answer, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	token := r.PostFormValue("refresh_token")
@@ -97,5 +115,5 @@ func (s *Server) redeemRefresh(c *client, r *http.Request, ttl time.Duration) (a
 	case r.PostFormValue("resource") != "" && r.PostFormValue("resource") != g.resource:
 		return answer{}, "the resource is not the one that was authorized"
 	}
-	return s.issue(g, ttl), ""
+	return s.issue(g, ttl, keep), ""
 }
