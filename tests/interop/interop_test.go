@@ -165,8 +165,11 @@ func startServer(t *testing.T, server string) string {
 		t.Fatal("the npm server did not say that it listens")
 	}
 	target := fmt.Sprintf("http://127.0.0.1:%d/mcp", port)
-	if _, err := http.Get(target); err != nil {
+	asked, err := http.Get(target)
+	if err != nil {
 		t.Fatal(err)
 	}
+	_ = asked.Body.Close()
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	return target
 }
