@@ -99,7 +99,7 @@ func (u *Upstream) hopeless(s *transitions.Snapshot) error {
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s is disconnected. To connect it, run: mcpproxy upstream connect %s", u.config.Name, u.config.Name)
 	case connection == states.Failed:
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: trying again by itself would not help: %s. When that is mended, run: mcpproxy upstream connect %s", u.config.Name, s.Data.ConnectionError.Text, u.config.Name)
-	case (credential == states.RefreshPaused || credential == states.GrantBackoff) && !s.Data.TokenUsable(time.Now()):
+	case renewalFails(s) && !s.Data.TokenUsable(time.Now()):
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the access token has expired and renewing it failed: %s. The next attempt is at %s; to try now, run: mcpproxy upstream connect %s",
 			u.config.Name, s.Data.CredentialError.Text, s.Data.RefreshAt.Local().Format(time.TimeOnly), u.config.Name)
 	case connection == states.AwaitingLogin && credential == states.Fresh && len(s.Data.Scopes) > 0:
@@ -116,6 +116,17 @@ func (u *Upstream) hopeless(s *transitions.Snapshot) error {
 		return u.needsPerson(s)
 	}
 	return nil
+}
+
+// renewalFails reports whether a token's renewal was tried as often as a call waits for.
+func renewalFails(s *transitions.Snapshot) bool {
+	switch s.Region(states.Credential).State {
+	case states.RefreshPaused:
+		return true
+	case states.GrantBackoff:
+		return s.Data.RefreshAttempts >= s.Data.Settings.RefreshAttempts
+	}
+	return false
 }
 
 // needsPerson says what a person has to do, in the words of the state.
