@@ -79,7 +79,7 @@ func DOT(r fsm.GraphRegion) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "digraph %s {\n", quote(r.Name))
 	b.WriteString("  graph [rankdir=TB, bgcolor=white, fontname=\"Helvetica\", nodesep=0.35, ranksep=0.55, splines=true, pad=0.3];\n")
-	b.WriteString("  node [fontname=\"Helvetica\", fontsize=13, style=\"filled,rounded\", penwidth=1.2];\n")
+	b.WriteString("  node [fontname=\"Helvetica\", fontsize=13, style=\"filled,rounded\", penwidth=1.2, margin=\"0.2,0.08\"];\n")
 	b.WriteString("  edge [fontname=\"Helvetica\", fontsize=10, color=\"#555555\", fontcolor=\"#333333\"];\n")
 	final := map[string]bool{}
 	for _, s := range r.States {
@@ -97,7 +97,7 @@ func DOT(r fsm.GraphRegion) string {
 	for i, way := range shared {
 		node := quote(fmt.Sprintf("from many %d", i))
 		fmt.Fprintf(&b, "  %s [label=%s, shape=plaintext, style=\"\", fontsize=10];\n", node, quote(fmt.Sprintf("from %d states", way.sources)))
-		fmt.Fprintf(&b, "  %s -> %s [label=%s, style=bold];\n", node, quote(way.to), quote(way.label))
+		fmt.Fprintf(&b, "  %s -> %s [label=%s, style=bold];\n", node, quote(way.to), quote(padded(way.label)))
 	}
 	for _, e := range edges(drawn) {
 		if final[e.to] {
@@ -109,11 +109,20 @@ func DOT(r fsm.GraphRegion) string {
 		} else if e.timed {
 			style = ", style=dashed"
 		}
-		fmt.Fprintf(&b, "  %s -> %s [label=%s%s];\n", quote(e.from), quote(e.to), quote(strings.Join(e.labels, "\n")), style)
+		fmt.Fprintf(&b, "  %s -> %s [label=%s%s];\n", quote(e.from), quote(e.to), quote(padded(e.labels...)), style)
 	}
+	fmt.Fprintf(&b, "  label=%s; labelloc=b; fontsize=11; fontcolor=\"#333333\";\n", quote(legend))
 	b.WriteString("}\n")
 	return b.String()
 }
+
+// padded is a label that keeps clear of its line: viewers' fonts are wider than
+// the one that the picture is laid out with.
+func padded(lines ...string) string { return "   " + strings.Join(lines, "   \n   ") + "   " }
+
+// legend explains the colours and lines.
+const legend = `parked: nothing runs and nothing is sent   -   waiting: a timer runs   -   working: a job runs, with a deadline   -   serving: requests flow
+green: the main way   -   dashed: by a timer alone   -   [guard]: may refuse   -   shutdowns and internal transitions are in the table`
 
 // many is from how many states a way must lead to be drawn once, from none of them.
 const many = 5

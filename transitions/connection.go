@@ -105,7 +105,8 @@ func dueAt(planned, entered time.Time, attempts int, first, most time.Duration) 
 func connectionTransitions() []transition {
 	return []transition{
 		// wanted and not wanted
-		{From: from{states.Disconnected, states.AwaitingLogin, states.BackingOff, states.Failed}, Event: Connect, To: states.AwaitingCredential, Update: resetAttempts, Main: true},
+		{From: from{states.Disconnected}, Event: Connect, To: states.AwaitingCredential, Update: resetAttempts, Main: true},
+		{From: from{states.AwaitingLogin, states.BackingOff, states.Failed}, Event: Connect, To: states.AwaitingCredential, Update: resetAttempts},
 		{From: from{states.AwaitingCredential, states.AwaitingLogin, states.Connecting, states.Connected, states.BackingOff, states.Failed}, Event: Disconnect, To: states.Disconnected, Update: resetAttempts},
 
 		// what the credential region says

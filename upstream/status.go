@@ -10,7 +10,8 @@ import (
 )
 
 // Status is everything about an upstream that a person may want to know, without
-// secrets. Its JSON form is documented in docs/statectl.md and only grows.
+// secrets. Its JSON form is documented in docs/statectl.md and docs/schemas/dump.json, and
+// only grows.
 type Status struct {
 	Name      string       `json:"name"`
 	Transport Transport    `json:"transport"`

@@ -19,6 +19,7 @@ import (
 	"mcpproxy/admin"
 	"mcpproxy/diagrams"
 	"mcpproxy/fsm"
+	"mcpproxy/states"
 	"mcpproxy/store"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
@@ -153,9 +154,12 @@ func printStatus(out io.Writer, s upstream.Status, now time.Time) {
 	if s.Reason != "" {
 		fmt.Fprintf(w, "  reason\t%s\t%s\n", s.Reason, s.Reason.Doc())
 	}
-	for name, failure := range map[string]*upstream.Failure{"connection": s.ConnectionError, "credential": s.CredentialError} {
-		if failure != nil {
-			fmt.Fprintf(w, "  last error\t%s\t%s\n", name, failure.Text)
+	for _, last := range []struct {
+		region  string
+		failure *upstream.Failure
+	}{{states.Connection, s.ConnectionError}, {states.Credential, s.CredentialError}} {
+		if last.failure != nil {
+			fmt.Fprintf(w, "  last error\t%s\t%s\n", last.region, last.failure.Text)
 		}
 	}
 	for _, e := range s.Refused {
