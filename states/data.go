@@ -43,8 +43,10 @@ type Data struct {
 	ShownAt time.Time
 	// Opened says what became of opening the browser: "", "opened", or why not.
 	Opened string
-	// ProposedAt is when the machine last began a login by itself.
+	// ProposedAt is when the machine last began a login by itself, until the resource
+	// server takes a token that a login brought; Proposals are all of the last hour.
 	ProposedAt time.Time
+	Proposals  []time.Time
 	// DoubtfulClient is a registered client id whose last flow ended without any
 	// answer; it is registered anew, as the server may have forgotten it.
 	DoubtfulClient string
@@ -80,6 +82,9 @@ type Settings struct {
 	// BrowserInterval is the least time between two logins that the machine
 	// begins by itself. People are not limited.
 	BrowserInterval time.Duration
+	// BrowserBudget is how many logins the machine may begin by itself within an
+	// hour, also where each of them succeeds.
+	BrowserBudget int
 	// RefreshAttempts is how often a refresh is tried before it pauses.
 	RefreshAttempts int
 	// ForcedRefreshes is how many refreshes a resource server may cause by 401
@@ -95,6 +100,7 @@ type Settings struct {
 func DefaultSettings() Settings {
 	return Settings{
 		BrowserInterval: 5 * time.Minute,
+		BrowserBudget:   6,
 		RefreshAttempts: 3,
 		ForcedRefreshes: 5,
 		ForcedWindow:    time.Minute,
@@ -146,6 +152,12 @@ func (d *Data) RefusalIsFinal(now time.Time) bool {
 func (d *Data) recentRefusals(now time.Time) []time.Time {
 	since := now.Add(-d.Settings.ForcedWindow)
 	return slices.DeleteFunc(slices.Clone(d.RefusedAt), func(at time.Time) bool { return at.Before(since) })
+}
+
+// RecentProposals are the logins that the machine began by itself in the hour before now.
+func (d *Data) RecentProposals(now time.Time) []time.Time {
+	since := now.Add(-time.Hour)
+	return slices.DeleteFunc(slices.Clone(d.Proposals), func(at time.Time) bool { return !at.After(since) })
 }
 
 // WithRefusal records that the current generation was refused at now.

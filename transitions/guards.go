@@ -63,8 +63,11 @@ var (
 	}
 	browserLimit = Guard{
 		Name: "browserLimit",
-		Doc:  "the machine's last own login was long enough ago",
+		Doc:  "the machine's own logins of the last hour are few, and the last one long ago or successful",
 		Check: func(d states.Data, in Input) error {
+			if n := len(d.RecentProposals(in.At)); n >= d.Settings.BrowserBudget {
+				return fmt.Errorf("%w (%d times in the last hour, at most %d); `auth login` opens it at once", ErrBrowserLimit, n, d.Settings.BrowserBudget)
+			}
 			if since := in.At.Sub(d.ProposedAt); !d.ProposedAt.IsZero() && since < d.Settings.BrowserInterval {
 				return fmt.Errorf("%w (%s ago, at most one in %s); `auth login` opens it at once",
 					ErrBrowserLimit, since.Round(time.Second), d.Settings.BrowserInterval)

@@ -65,7 +65,7 @@ func takeIssuedToken(d states.Data, in Input) states.Data {
 // takeNewLogin is for the token of a completed login: old refusals are settled.
 func takeNewLogin(d states.Data, in Input) states.Data {
 	d = takeIssuedToken(d, in)
-	d.RefusedAt, d.Scopes, d.Challenge, d.DoubtfulClient, d.ProposedAt = nil, nil, states.Challenge{}, "", time.Time{}
+	d.RefusedAt, d.Scopes, d.Challenge, d.DoubtfulClient = nil, nil, states.Challenge{}, ""
 	return d
 }
 
@@ -87,6 +87,9 @@ func takeUncertain(d states.Data, in Input) states.Data {
 
 func accepted(d states.Data, in Input) states.Data {
 	d.Accepted = in.Payload.Generation
+	if d.Issued == d.Accepted {
+		d.ProposedAt = time.Time{} // the last login was worth its page
+	}
 	return d
 }
 
@@ -156,7 +159,7 @@ func beginFlow(d states.Data, in Input) states.Data {
 
 func beginOwnFlow(d states.Data, in Input) states.Data {
 	d = beginFlow(d, in)
-	d.ProposedAt = in.At
+	d.ProposedAt, d.Proposals = in.At, append(d.RecentProposals(in.At), in.At)
 	return d
 }
 
