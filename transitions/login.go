@@ -48,12 +48,3 @@ func loginTransitions() []transition {
 		{From: exchanging, Event: TokenRefused, To: states.ExchangingCode, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the login"},
 	}
 }
-
-// LoginEnd returns the event that ends the open login without a token: failed
-// where nothing is left to go on with, LoginAbandoned where the earlier token is.
-func LoginEnd(d states.Data, failed Event) Event {
-	if d.KeepsToken() {
-		return LoginAbandoned
-	}
-	return failed
-}

@@ -169,20 +169,17 @@ func (b *bearer) prove(request *http.Request, token *credential.Token) (*http.Re
 func (u *Upstream) unauthorized(generation uint64, challenge states.Challenge) {
 	data := &u.Snapshot().Data
 	in := transitions.Input{At: time.Now(), Payload: transitions.Payload{Generation: generation, Challenge: challenge}}
-	switch {
-	case generation == 0:
-		in.Event = transitions.Challenged
-		in.Payload.Err = errors.New("the server answered 401 to a request without a token")
-	case data.Token == nil || data.Token.Generation != generation:
+	switch in.Event = transitions.RefusalEnd(data, generation, in.At); {
+	case in.Event == "":
 		return
-	case data.RefusalIsFinal(in.At):
-		in.Event = transitions.TokenRejected
-		in.Payload.Err = fmt.Errorf("the server refuses the token of generation %d, which was issued at %s", generation, data.Token.ObtainedAt.UTC().Format(time.RFC3339))
-	case !data.Token.HasRefresh():
-		in.Event, in.Payload.Reason = transitions.TokenRejected, states.TokenExpired
+	case in.Event == transitions.Challenged:
+		in.Payload.Err = errors.New("the server answered 401 to a request without a token")
+	case in.Event == transitions.TokenRejected && !data.Token.HasRefresh() && !data.RefusalIsFinal(in.At):
+		in.Payload.Reason = states.TokenExpired
 		in.Payload.Err = errors.New("the server refuses the token, and there is no refresh token to renew it with")
+	case in.Event == transitions.TokenRejected:
+		in.Payload.Err = fmt.Errorf("the server refuses the token of generation %d, which was issued at %s", generation, data.Token.ObtainedAt.UTC().Format(time.RFC3339))
 	default:
-		in.Event = transitions.TokenRefused
 		in.Payload.Err = fmt.Errorf("the server refuses the token of generation %d", generation)
 	}
 	_, _ = u.fire(in) // a refusal is in the journal; the caller looks at the state

@@ -56,12 +56,13 @@ func (u *Upstream) Call(ctx context.Context, call relay.Call) (json.RawMessage, 
 func (u *Upstream) ready(ctx context.Context) (*transitions.Snapshot, wire.Conn, error) {
 	for {
 		s := u.Snapshot()
-		if s.Region(states.Connection).State == states.Connected && u.mayServe(s) {
+		outlook := transitions.OutlookOf(s, time.Now())
+		if outlook == transitions.Serves {
 			if conn, ok := u.connections.Load(s.Data.Connection); ok {
 				return s, conn.(wire.Conn), nil
 			}
 		}
-		if err := u.hopeless(s); err != nil {
+		if err := u.hopeless(s, outlook); err != nil {
 			return nil, nil, err
 		}
 		_, err := u.Machine().Wait(ctx, func(next *transitions.Snapshot) bool { return next != s })
@@ -71,62 +72,28 @@ func (u *Upstream) ready(ctx context.Context) (*transitions.Snapshot, wire.Conn,
 	}
 }
 
-// mayServe reports whether a request sent now has a token that may work; one
-// that is being replaced is waited for.
-func (u *Upstream) mayServe(s *transitions.Snapshot) bool {
-	if s.Data.Token == nil || s.Data.TokenUsable(time.Now()) {
-		return true
-	}
-	switch s.Region(states.Credential).State {
-	case states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff:
-		return false
-	case states.Discovering, states.Registering, states.RequestingToken:
-		return !unattended(s)
-	case states.Fresh:
-		// Its renewal is due at this moment, if there is one.
-		return !s.Data.Token.HasRefresh() && !unattended(s)
-	}
-	return true
-}
-
 // hopeless says why waiting would not help, or nil.
-func (u *Upstream) hopeless(s *transitions.Snapshot) error {
-	connection, credential := s.Region(states.Connection).State, s.Region(states.Credential).State
-	switch {
-	case connection == states.Closed:
-		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the upstream was removed from the configuration, or the proxy is going down", u.config.Name)
-	case connection == states.Disconnected:
-		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s is disconnected. To connect it, run: mcpproxy upstream connect %s", u.config.Name, u.config.Name)
-	case connection == states.Failed:
-		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: trying again by itself would not help: %s. When that is mended, run: mcpproxy upstream connect %s", u.config.Name, s.Data.ConnectionError.Text, u.config.Name)
-	case renewalFails(s) && !s.Data.TokenUsable(time.Now()):
+func (u *Upstream) hopeless(s *transitions.Snapshot, outlook transitions.Outlook) error {
+	name := u.config.Name
+	switch outlook {
+	case transitions.Gone:
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the upstream was removed from the configuration, or the proxy is going down", name)
+	case transitions.Unwanted:
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s is disconnected. To connect it, run: mcpproxy upstream connect %s", name, name)
+	case transitions.Broken:
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: trying again by itself would not help: %s. When that is mended, run: mcpproxy upstream connect %s", name, s.Data.ConnectionError.Text, name)
+	case transitions.RenewalFails:
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the access token has expired and renewing it failed: %s. The next attempt is at %s; to try now, run: mcpproxy upstream connect %s",
-			u.config.Name, s.Data.CredentialError.Text, s.Data.RefreshAt.Local().Format(time.TimeOnly), u.config.Name)
-	case connection == states.AwaitingLogin && credential == states.Fresh && len(s.Data.Scopes) > 0:
-		return u.needsPerson(s)
-	case connection == states.Connected || connection == states.BackingOff || connection == states.Connecting:
-		return nil
-	case credential == states.LoginRequired:
-		u.propose()
-		if u.Snapshot().Region(states.Credential).State.LoginOpen() {
-			return nil
+			name, s.Data.CredentialError.Text, s.Data.RefreshAt.Local().Format(time.TimeOnly), name)
+	case transitions.NeedsPerson:
+		if s.Region(states.Credential).State == states.LoginRequired {
+			if u.propose(); u.Snapshot().Region(states.Credential).State.LoginOpen() {
+				return nil
+			}
 		}
-		return u.needsPerson(s)
-	case waitsForPerson(s), credential == states.LoggedOut, credential == states.Failed:
 		return u.needsPerson(s)
 	}
 	return nil
-}
-
-// renewalFails reports whether a token's renewal was tried as often as a call waits for.
-func renewalFails(s *transitions.Snapshot) bool {
-	switch s.Region(states.Credential).State {
-	case states.RefreshPaused:
-		return true
-	case states.GrantBackoff:
-		return s.Data.RefreshAttempts >= s.Data.Settings.RefreshAttempts
-	}
-	return false
 }
 
 // needsPerson says what a person has to do, in the words of the state.
@@ -170,13 +137,13 @@ func (u *Upstream) again(s *transitions.Snapshot, call relay.Call, err error) (a
 	switch {
 	case errors.As(err, &unauthorized):
 		// The request was not carried out.
-		return true, func(now *transitions.Snapshot) bool { return settled(now, unauthorized.Generation) }
+		return true, func(now *transitions.Snapshot) bool { return transitions.Settled(now, unauthorized.Generation) }
 	case errors.As(err, &scope):
 		// Neither was this; it is worth sending again once a login has asked for more.
 		now := u.Snapshot()
 		open := now.Region(states.Credential).State.LoginOpen()
 		newer := now.Data.Token != nil && now.Data.Token.Generation > scope.Generation
-		return newer || open && !waitsForPerson(now), func(now *transitions.Snapshot) bool { return !now.Region(states.Credential).State.LoginOpen() }
+		return newer || open && !transitions.WaitsForPerson(now), func(now *transitions.Snapshot) bool { return !now.Region(states.Credential).State.LoginOpen() }
 	case errors.Is(err, wire.ErrSessionLost):
 		u.connectionEvent(transitions.SessionLost, epoch, err)
 		return true, nil
@@ -187,17 +154,6 @@ func (u *Upstream) again(s *transitions.Snapshot, call relay.Call, err error) (a
 		return call.Safe, nil
 	}
 	return false, nil
-}
-
-// settled reports whether it is clear how it goes on after a 401 about generation.
-func settled(s *transitions.Snapshot, generation uint64) bool {
-	switch s.Region(states.Credential).State {
-	case states.Refreshing, states.RefreshBackoff, states.LoadingToken:
-		return false
-	case states.Fresh:
-		return s.Data.Token != nil && s.Data.Token.Generation != generation
-	}
-	return true
 }
 
 func (u *Upstream) connectionEvent(name transitions.Event, epoch uint64, err error) {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"mcpproxy/credential"
-	"mcpproxy/states"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream/oauth"
 )
@@ -155,13 +154,4 @@ func readSecret(setting, path string) (credential.Secret, error) {
 // its token is over. A refusal is in the journal.
 func (u *Upstream) due() {
 	_, _ = u.fire(transitions.Input{Event: transitions.GrantDue})
-}
-
-// unattended reports whether tokens are obtained without a person.
-func unattended(s *transitions.Snapshot) bool { return s.Data.Settings.Unattended }
-
-// waitsForPerson reports whether the credential's state is a login that a person
-// has to complete and that the machine did not begin by itself.
-func waitsForPerson(s *transitions.Snapshot) bool {
-	return s.Region(states.Credential).State.LoginOpen() && !s.Data.Settings.AutomaticLogin && !unattended(s)
 }

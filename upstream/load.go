@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"mcpproxy/credential"
-	"mcpproxy/states"
 	"mcpproxy/store"
 	"mcpproxy/transitions"
 )
@@ -39,36 +38,20 @@ func (u *Upstream) classify(stored store.Credential, now time.Time) transitions.
 		token = nil
 	}
 	in := transitions.Input{Payload: transitions.Payload{Token: token, Generation: stored.Generation}}
-	switch flow := stored.Flow; {
-	case flow != nil && now.Before(flow.Deadline) && u.onServer(flow.Resource):
-		in.Event, in.Flow, in.Payload.Flow = transitions.FlowOpen, flow.ID, flow
-		if !flow.DeviceCode.IsZero() {
-			in.Event = transitions.DeviceFlowOpen
-		}
-	case stored.Logout != nil:
-		in.Event = transitions.LoggedOutMark
-	case token == nil:
-		in.Event = transitions.TokenMissing
-	case stored.Intent != nil && token.HasRefresh():
-		in.Payload.Intent = stored.Intent
-		in.Event = uncertain(token.UsableAt(now))
-		in.Payload.Err = uncertainError(stored.Intent)
-	case token.UsableAt(now):
-		in.Event = transitions.TokenUsable
-	case token.HasRefresh():
-		in.Event = transitions.TokenExpired
-	default:
-		in.Event = transitions.TokenSpent
+	flow := stored.Flow
+	if flow != nil && !u.onServer(flow.Resource) {
+		flow = nil
+	}
+	in.Event = transitions.LoadEnd(transitions.Stored{Token: token, Flow: flow, Intent: stored.Intent, LoggedOut: stored.Logout != nil}, now)
+	switch in.Event {
+	case transitions.FlowOpen, transitions.DeviceFlowOpen:
+		in.Flow, in.Payload.Flow = flow.ID, flow
+	case transitions.TokenUncertain, transitions.RefreshUncertain:
+		in.Payload.Intent, in.Payload.Err = stored.Intent, uncertainError(stored.Intent)
+	case transitions.TokenSpent:
 		in.Payload.Err = fmt.Errorf("the access token expired at %s and there is no refresh token", token.ExpiresAt.UTC().Format(time.RFC3339))
 	}
 	return in
-}
-
-func uncertain(usable bool) transitions.Event {
-	if usable {
-		return transitions.TokenUncertain
-	}
-	return transitions.RefreshUncertain
 }
 
 func uncertainError(intent *credential.Intent) error {
@@ -95,13 +78,4 @@ func (u *Upstream) onServer(resource string) bool {
 	}
 	r, err := url.Parse(resource)
 	return err == nil && strings.EqualFold(r.Scheme+"://"+r.Host, u.config.origin())
-}
-
-// reasonOf is the reason that a failed refresh gives where an earlier one had no
-// known outcome.
-func reasonOf(d *states.Data) states.Reason {
-	if d.Uncertain != nil {
-		return states.RotationLost
-	}
-	return states.RefreshRejected
 }

@@ -86,7 +86,7 @@ func (u *Upstream) refreshFailed(order transitions.Order, intent credential.Inte
 	case oauth.Ambiguous:
 		return u.lost(order, &intent, err)
 	case oauth.InvalidGrant:
-		return u.refreshTokenRefused(order, err)
+		return u.givenUp(order, transitions.GrantRefused, err)
 	case oauth.InvalidClient:
 		return u.clientRefused(registration, err)
 	case oauth.NotSent, oauth.Transient:
@@ -100,32 +100,25 @@ func (u *Upstream) refreshFailed(order transitions.Order, intent credential.Inte
 // token. It is sent once more, when the access token no longer works, and not a
 // third time.
 func (u *Upstream) lost(order transitions.Order, intent *credential.Intent, err error) transitions.Input {
-	data := &order.Snapshot.Data
-	if data.Uncertain != nil {
-		if saved := u.environment.Store.DropRefresh(u.config.Name, data.Token.Generation); saved != nil {
-			return event(transitions.TokenUnsaved, saved)
-		}
-		in := event(transitions.RefreshRejected, fmt.Errorf("the refresh token was sent twice without an answer and is given up: %w", err))
-		in.Payload.Reason = states.RotationLost
-		return in
+	if order.Snapshot.Data.Uncertain != nil {
+		err = fmt.Errorf("the refresh token was sent twice without an answer and is given up: %w", err)
+		return u.givenUp(order, transitions.NoAnswer, err)
 	}
 	now := time.Now()
-	in := event(uncertain(u.Snapshot().Data.TokenUsable(now)), err)
+	in := event(transitions.RefreshEnd(transitions.NoAnswer, &order.Snapshot.Data, u.Snapshot().Data.TokenUsable(now)), err)
 	in.Payload.Intent = intent
 	in.Payload.RetryAt = now.Add(refreshPause)
 	return in
 }
 
-func (u *Upstream) refreshTokenRefused(order transitions.Order, err error) transitions.Input {
+// givenUp erases a refresh token that is of no more use.
+func (u *Upstream) givenUp(order transitions.Order, failure transitions.RefreshFailure, err error) transitions.Input {
 	data := &order.Snapshot.Data
 	if saved := u.environment.Store.DropRefresh(u.config.Name, data.Token.Generation); saved != nil {
 		return event(transitions.TokenUnsaved, saved)
 	}
-	in := event(transitions.RefreshRejected, err)
+	in := event(transitions.RefreshEnd(failure, data, u.Snapshot().Data.TokenUsable(time.Now())), err)
 	in.Payload.Reason = reasonOf(data)
-	if u.Snapshot().Data.TokenUsable(time.Now()) {
-		in.Event = transitions.RefreshTokenLost
-	}
 	return in
 }
 
@@ -149,9 +142,9 @@ func (u *Upstream) postpone(order transitions.Order, intent credential.Intent, p
 			return event(transitions.TokenUnsaved, saved)
 		}
 	}
-	in := event(transitions.RefreshFailed, err)
-	if data.RefreshAttempts+1 >= data.Settings.RefreshAttempts {
-		in.Event, pause = transitions.RefreshExhausted, max(pause, time.Minute)
+	in := event(transitions.RefreshEnd(transitions.NotUsed, data, false), err)
+	if in.Event == transitions.RefreshExhausted {
+		pause = max(pause, time.Minute)
 	}
 	in.Payload.RetryAt = time.Now().Add(max(pause, nthPause(data.RefreshAttempts, refreshPause, longestRefreshPause)))
 	return in
@@ -165,6 +158,15 @@ func nthPause(n int, first, longest time.Duration) time.Duration {
 		pause = exponential.NextBackOff()
 	}
 	return pause
+}
+
+// reasonOf is the reason that a failed refresh gives where an earlier one had no
+// known outcome.
+func reasonOf(d *states.Data) states.Reason {
+	if d.Uncertain != nil {
+		return states.RotationLost
+	}
+	return states.RefreshRejected
 }
 
 func classOf(err error) (oauth.Class, time.Duration) {

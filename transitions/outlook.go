@@ -1,0 +1,101 @@
+package transitions
+
+import (
+	"time"
+
+	"mcpproxy/states"
+)
+
+// Outlook is what a call can expect of an upstream.
+type Outlook string
+
+// The outlooks.
+const (
+	// Serves: the request can be sent now.
+	Serves Outlook = "serves"
+	// OnItsWay: the machine is getting there by itself; wait for its next state.
+	OnItsWay Outlook = "on its way"
+	// NeedsPerson: only a person can help, or the login that the machine may begin
+	// by itself where it is allowed to (LoginProposed, GrantDue).
+	NeedsPerson Outlook = "needs a person"
+	// RenewalFails: the token has expired and its renewal has failed repeatedly.
+	RenewalFails Outlook = "renewal fails"
+	// Unwanted: somebody disconnected it.
+	Unwanted Outlook = "disconnected"
+	// Broken: trying again by itself would not help.
+	Broken Outlook = "failed"
+	// Gone: the upstream was closed.
+	Gone Outlook = "closed"
+)
+
+// OutlookOf is what a call that is made now can expect. It is a pure function of
+// the snapshot: callers decide by it and remember nothing.
+func OutlookOf(s *Snapshot, now time.Time) Outlook {
+	connection, credential := s.Region(states.Connection).State, s.Region(states.Credential).State
+	switch {
+	case connection == states.Connected && mayServe(s, credential, now):
+		return Serves
+	case connection == states.Closed:
+		return Gone
+	case connection == states.Disconnected:
+		return Unwanted
+	case connection == states.Failed:
+		return Broken
+	case renewalFails(s, credential) && !s.Data.TokenUsable(now):
+		return RenewalFails
+	case connection == states.AwaitingLogin && credential == states.Fresh && len(s.Data.Scopes) > 0:
+		return NeedsPerson
+	case connection == states.Connected || connection == states.BackingOff || connection == states.Connecting:
+		return OnItsWay
+	case WaitsForPerson(s), credential.NeedsPerson(), credential == states.Failed:
+		return NeedsPerson
+	}
+	return OnItsWay
+}
+
+// mayServe reports whether a request sent now has a token that may work; one that
+// is being replaced is waited for.
+func mayServe(s *Snapshot, credential states.State, now time.Time) bool {
+	if s.Data.Token == nil || s.Data.TokenUsable(now) {
+		return true
+	}
+	switch credential {
+	case states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff:
+		return false
+	case states.Discovering, states.Registering, states.RequestingToken:
+		return !s.Data.Settings.Unattended
+	case states.Fresh:
+		// Its renewal is due at this moment, if there is one.
+		return !s.Data.Token.HasRefresh() && !s.Data.Settings.Unattended
+	}
+	return true
+}
+
+// renewalFails reports whether a token's renewal was tried as often as a call waits for.
+func renewalFails(s *Snapshot, credential states.State) bool {
+	switch credential {
+	case states.RefreshPaused:
+		return true
+	case states.GrantBackoff:
+		return s.Data.RefreshAttempts >= s.Data.Settings.RefreshAttempts
+	}
+	return false
+}
+
+// WaitsForPerson reports whether the credential's state is a login that a person
+// has to complete and that the machine did not begin by itself.
+func WaitsForPerson(s *Snapshot) bool {
+	return s.Region(states.Credential).State.LoginOpen() && !s.Data.Settings.AutomaticLogin && !s.Data.Settings.Unattended
+}
+
+// Settled reports whether it is clear how a call goes on that met a 401 about
+// generation: what renews that token has come to an end.
+func Settled(s *Snapshot, generation uint64) bool {
+	switch s.Region(states.Credential).State {
+	case states.Refreshing, states.RefreshBackoff, states.LoadingToken:
+		return false
+	case states.Fresh:
+		return s.Data.Token != nil && s.Data.Token.Generation != generation
+	}
+	return true
+}
