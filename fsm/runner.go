@@ -44,6 +44,8 @@ type Runner[S, E ~string, D, P any] struct {
 	root   func() (context.Context, context.CancelFunc)
 	closed bool // Close was called: nothing is started any more
 	active map[string]*activity[E]
+	// single has, for each [Job] that is Single, the end of its last run.
+	single map[string]chan struct{}
 }
 
 // activity is what runs for one region.
@@ -65,7 +67,7 @@ func NewRunner[S, E ~string, D, P any](ctx context.Context, d *Definition[S, E, 
 		}
 	}
 	bound, cancel := context.WithCancel(ctx)
-	r := &Runner[S, E, D, P]{effects: effects, crash: crash, ends: cancel, active: map[string]*activity[E]{},
+	r := &Runner[S, E, D, P]{effects: effects, crash: crash, ends: cancel, active: map[string]*activity[E]{}, single: map[string]chan struct{}{},
 		root: func() (context.Context, context.CancelFunc) { return context.WithCancel(bound) }}
 	also := o.Perform
 	o.Perform = func(move Move[S, E, D, P]) {
@@ -140,13 +142,36 @@ func (r *Runner[S, E, D, P]) start(a *activity[E], move Move[S, E, D, P]) {
 	a.cancel = cancel
 	order := Order[S, E, D, P]{Job: move.Job, State: move.To, Epoch: move.Epoch, Snapshot: move.After, Cause: move.Input}
 	order.Fire = func(in Input[E, P]) (Outcome[S], error) { return r.report(order.Epoch, in) }
-	crashed := r.machine.definition.crashEvent(move.Region, move.To)
+	job := r.machine.definition.jobOf(move.Region, move.To)
+	begin, end := r.turn(job)
 	r.work.Go(func() {
+		defer end()
 		defer cancel()
-		if outcome := r.run(ctx, order, crashed); outcome.Event != "" {
+		if !begin(ctx) {
+			return
+		}
+		if outcome := r.run(ctx, order, job.Crashed); outcome.Event != "" {
 			_, _ = r.report(order.Epoch, outcome) // a refusal is in the journal
 		}
 	})
+}
+
+// turn makes a run of a Single job wait for the run before, and the next for it.
+// begin reports whether there is still something to do then.
+func (r *Runner[S, E, D, P]) turn(job Job[E]) (begin func(context.Context) bool, end func()) {
+	if !job.Single {
+		return func(context.Context) bool { return true }, func() {}
+	}
+	earlier, ended := r.single[job.Name], make(chan struct{})
+	r.single[job.Name] = ended
+	begin = func(ctx context.Context) bool {
+		if earlier == nil {
+			return true
+		}
+		<-earlier
+		return ctx.Err() == nil
+	}
+	return begin, func() { close(ended) }
 }
 
 // run performs the job; a panic becomes the state's declared crash event.
@@ -197,11 +222,11 @@ func (r *Runner[S, E, D, P]) disarm(a *activity[E]) {
 	a.timers, a.armed = nil, nil
 }
 
-func (d *Definition[S, E, D, P]) crashEvent(region string, state S) E {
+func (d *Definition[S, E, D, P]) jobOf(region string, state S) Job[E] {
 	for _, r := range d.regions {
 		if r.spec.Name == region {
-			return r.states[state].Job.Crashed
+			return r.states[state].Job
 		}
 	}
-	return ""
+	return Job[E]{}
 }

@@ -48,6 +48,9 @@ type Job[E ~string] struct {
 	Name string
 	// Crashed is fired, with the error, when the job panics.
 	Crashed E
+	// Single: a run begins only when the one before has ended, also where the state
+	// of that one was left long ago. It is for jobs that may not be abandoned.
+	Single bool
 }
 
 // Timer fires Event at a time that is a pure function of the data and of the

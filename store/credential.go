@@ -125,16 +125,31 @@ func expect(b *bbolt.Bucket, upstream string, want uint64) error {
 	return nil
 }
 
+// RenewToken replaces the token of generation after by t, which a refresh brought,
+// as SaveToken does. It fails with [ErrUnwanted] where the token was erased
+// meanwhile: a logout is final.
+func (s *Store) RenewToken(upstream string, t credential.Token, after uint64) error {
+	return s.saveToken(upstream, t, after, func(b *bbolt.Bucket) bool { return b.Get([]byte(recordToken)) != nil })
+}
+
 // SaveToken replaces the token of generation after (0 for none) by t, whose
 // generation must be the next one, and settles the intent, the open flow and the
-// logout mark in the same transaction.
-func (s *Store) SaveToken(upstream string, t credential.Token, after uint64) error {
+// logout mark in the same transaction. wanted is asked within it; where it says no,
+// nothing is written and the error is [ErrUnwanted]. It must be quick.
+func (s *Store) SaveToken(upstream string, t credential.Token, after uint64, wanted func() bool) error {
+	return s.saveToken(upstream, t, after, func(*bbolt.Bucket) bool { return wanted() })
+}
+
+func (s *Store) saveToken(upstream string, t credential.Token, after uint64, wanted func(*bbolt.Bucket) bool) error {
 	if t.Generation != after+1 {
 		return &GenerationError{Upstream: upstream, Have: t.Generation, Want: after + 1}
 	}
 	return s.update(upstream, func(b *bbolt.Bucket) error {
 		if err := expect(b, upstream, after); err != nil {
 			return err
+		}
+		if !wanted(b) {
+			return ErrUnwanted
 		}
 		return errors.Join(
 			s.write(b, upstream, recordToken, recordOfToken(t)),
@@ -193,9 +208,15 @@ func (s *Store) DropRefresh(upstream string, generation uint64) error {
 	})
 }
 
-// SaveFlow keeps the open authorization flow.
-func (s *Store) SaveFlow(upstream string, f credential.Flow) error {
-	return s.update(upstream, func(b *bbolt.Bucket) error { return s.write(b, upstream, recordFlow, recordOfFlow(f)) })
+// SaveFlow keeps the open authorization flow. wanted is asked within the
+// transaction, as for SaveToken.
+func (s *Store) SaveFlow(upstream string, f credential.Flow, wanted func() bool) error {
+	return s.update(upstream, func(b *bbolt.Bucket) error {
+		if !wanted() {
+			return ErrUnwanted
+		}
+		return s.write(b, upstream, recordFlow, recordOfFlow(f))
+	})
 }
 
 // DeleteFlow erases the flow if it is the one with the id.
@@ -210,9 +231,13 @@ func (s *Store) DeleteFlow(upstream, id string) error {
 	})
 }
 
-// Logout erases token, flow and intent, damaged ones too, and sets the mark.
-func (s *Store) Logout(upstream string, m credential.LogoutMark) error {
+// Logout erases token, flow and intent, damaged ones too, and sets the mark. wanted
+// is asked within the transaction, as for SaveToken.
+func (s *Store) Logout(upstream string, m credential.LogoutMark, wanted func() bool) error {
 	return s.update(upstream, func(b *bbolt.Bucket) error {
+		if !wanted() {
+			return ErrUnwanted
+		}
 		return errors.Join(erase(b, recordToken, recordFlow, recordIntent), s.write(b, upstream, recordLogout, m))
 	})
 }

@@ -14,6 +14,8 @@ var (
 	ErrLocked = errors.New("the store is in use by another process")
 	// ErrCorrupt says that the file or a record in it is damaged. Nothing was changed.
 	ErrCorrupt = errors.New("the store is damaged")
+	// ErrUnwanted says that what asked for the write is over. Nothing was changed.
+	ErrUnwanted = errors.New("what this was written for is over")
 	// ErrForeign says that the file is not a store of this program. Nothing was changed.
 	ErrForeign = errors.New("the file is not a store of mcpproxy")
 	// ErrKeyMissing says that there are encrypted records and no key for them.

@@ -16,6 +16,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
+// wanted is what asks for a write and goes on.
+func wanted() bool { return true }
+
 func open(t *testing.T, path string, o store.Options) *store.Store {
 	t.Helper()
 	o.Keys = store.FileKeys(path + ".key")
@@ -38,7 +41,7 @@ func TestTokenSurvivesReopening(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "store.db")
 	s := open(t, path, store.Options{})
 	flow := credential.Flow{ID: "f", State: credential.NewSecret("canary-state"), Verifier: credential.NewSecret("canary-verifier")}
-	if err := errors.Join(s.SaveFlow("git", flow), s.SaveToken("git", token(1), 0), s.SaveFlow("git_hub", flow)); err != nil {
+	if err := errors.Join(s.SaveFlow("git", flow, wanted), s.SaveToken("git", token(1), 0, wanted), s.SaveFlow("git_hub", flow, wanted)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -74,10 +77,10 @@ func TestCompareAndSwap(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "store.db"), store.Options{})
 	defer s.Close()
 	intent := credential.Intent{ID: "i", Generation: 1, StartedAt: time.Now().UTC()}
-	if err := errors.Join(s.SaveToken("u", token(1), 0), s.BeginRefresh("u", intent)); err != nil {
+	if err := errors.Join(s.SaveToken("u", token(1), 0, wanted), s.BeginRefresh("u", intent)); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SaveToken("u", token(1), 0); !errors.Is(err, store.ErrGeneration) {
+	if err := s.SaveToken("u", token(1), 0, wanted); !errors.Is(err, store.ErrGeneration) {
 		t.Errorf("the same generation twice: %v", err)
 	}
 	if err := s.BeginRefresh("u", credential.Intent{ID: "other", Generation: 1}); !errors.Is(err, store.ErrIntentExists) {
@@ -92,10 +95,10 @@ func TestCompareAndSwap(t *testing.T) {
 	if got, _ := s.Load("u"); got.Intent != nil || got.Token.HasRefresh() || got.Token.Access.IsZero() {
 		t.Errorf("after DropRefresh: %+v", got)
 	}
-	if err := s.Logout("u", credential.LogoutMark{At: time.Now()}); err != nil {
+	if err := s.Logout("u", credential.LogoutMark{At: time.Now()}, wanted); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SaveToken("u", token(2), 1); err != nil {
+	if err := s.SaveToken("u", token(2), 1, wanted); err != nil {
 		t.Errorf("generations go on after a logout: %v", err)
 	}
 	if got, _ := s.Load("u"); got.Logout != nil || got.Generation != 2 {
@@ -118,7 +121,7 @@ func TestDamagedAndForeignFilesAreLeftAlone(t *testing.T) {
 	good := filepath.Join(t.TempDir(), "store.db")
 	s := open(t, good, store.Options{})
 	for i := range uint64(50) {
-		if err := errors.Join(s.SaveToken("u", token(i+1), i), s.Append("u", bytes.Repeat([]byte("x"), 500))); err != nil {
+		if err := errors.Join(s.SaveToken("u", token(i+1), i, wanted), s.Append("u", bytes.Repeat([]byte("x"), 500))); err != nil {
 			t.Fatal(err)
 		}
 	}

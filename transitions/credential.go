@@ -112,6 +112,7 @@ func refreshTransitions() []transition {
 		{From: refreshing, Event: TokenUncertain, To: states.Fresh, Update: takeUncertain, Doc: "the answer was lost; renewed only once the access token no longer works"},
 		{From: refreshing, Event: RefreshUncertain, To: states.RefreshBackoff, Update: takeUncertain, Doc: "the answer was lost; tried once more"},
 		{From: refreshing, Event: RefreshTimedOut, To: states.RefreshPaused, Update: pauseRefresh},
+		{From: refreshing, Event: TokenSuperseded, To: states.LoadingToken, Update: credentialFailure, Doc: "an attempt that was given up has saved its token after all; it is read"},
 		{From: refreshing, Event: TokenUnsaved, To: states.Failed, Update: because(states.StoreFailed)},
 		{From: refreshing, Event: JobCrashed, To: states.Failed, Update: because(states.Crashed)},
 		{From: refreshing, Event: TokenRefused, To: states.Refreshing, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for this refresh"},

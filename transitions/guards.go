@@ -21,6 +21,7 @@ var (
 	ErrOldGeneration   = errors.New("the token that this speaks of is not the current one; use the current one")
 	ErrNoRefreshToken  = errors.New("there is no refresh token")
 	ErrOtherFlow       = errors.New("this belongs to a login that is over")
+	ErrOnlyFinished    = errors.New("the login is being finished, which takes a moment and can no longer be given up; log out afterwards instead")
 	ErrPersonNeeded    = errors.New("the configured grant needs a person")
 	ErrTokensRejected  = errors.New("the server refuses tokens that were issued just now; another one would not help")
 	ErrNoScopeMissing  = errors.New("there is a token, and no call was refused for a scope that it lacks")
@@ -104,6 +105,16 @@ var (
 			}
 			if d.Token.Requested(d.Scopes) {
 				return fmt.Errorf("%w: %q", ErrScopesAsked, strings.Join(d.Scopes, " "))
+			}
+			return nil
+		},
+	}
+	ownJob = Guard{
+		Name: "ownJob",
+		Doc:  "the state's own job says so",
+		Check: func(_ states.Data, in Input) error {
+			if in.Epoch == 0 {
+				return ErrOnlyFinished
 			}
 			return nil
 		},

@@ -37,6 +37,8 @@ func credentialStates() []state {
 	backoff.Timers = []timer{{Event: RefreshRetryDue, Doc: "exponential pause or Retry-After", At: refreshAt(time.Second)}}
 	grantBackoff := of(states.GrantBackoff, fsm.Waiting)
 	grantBackoff.Timers = []timer{{Event: GrantRetryDue, Doc: "exponential pause or Retry-After", At: refreshAt(time.Second)}}
+	refreshing := working(states.Refreshing, JobRefresh, within(RefreshTimedOut, refreshDeadline))
+	refreshing.Job.Single = true
 	paused := of(states.RefreshPaused, fsm.Waiting)
 	paused.Timers = []timer{{Event: RefreshRetryDue, Doc: "long pause", At: refreshAt(time.Minute)}}
 
@@ -46,7 +48,7 @@ func credentialStates() []state {
 		signalling(of(states.NotNeeded, fsm.Parked), CredentialReady),
 		signalling(of(states.Anonymous, fsm.Parked), CredentialReady),
 		fresh,
-		working(states.Refreshing, JobRefresh, within(RefreshTimedOut, refreshDeadline)),
+		refreshing,
 		backoff,
 		paused,
 		working(states.Discovering, JobDiscover, loginWithin(discoverDeadline)...),

@@ -26,6 +26,8 @@ type (
 	Order = fsm.Order[states.State, Event, states.Data, Payload]
 	// Effect performs a job.
 	Effect = fsm.Effect[states.State, Event, states.Data, Payload]
+	// Steps is everything that one event came to.
+	Steps = fsm.Steps[states.State, Event, states.Data, Payload]
 	// Outcome is what became of an event.
 	Outcome = fsm.Outcome[states.State]
 )

@@ -23,7 +23,9 @@ func (u *Upstream) awaitBrowser(ctx context.Context, order transitions.Order) tr
 	defer u.forgetFlow(flow.ID)
 	reservation, err := u.environment.Callback.Reserve(ctx, portOf(flow.RedirectURI))
 	if err != nil {
-		return u.loginEnd(order, transitions.ListenerFailed, states.ListenerFailed, err)
+		// Said before the record is looked at: the login is over then.
+		_, _ = order.Fire(u.loginEnd(order, transitions.ListenerFailed, states.ListenerFailed, err)) // a refusal is in the journal
+		return nothing
 	}
 	defer reservation.Release()
 	reservation.Expect(flow.State,
@@ -63,11 +65,8 @@ func (u *Upstream) reportShown(order transitions.Order, flow *credential.Flow, o
 // forgetFlow erases the flow's record unless the machine still has it: a login
 // that is open when the process ends goes on at the next start.
 func (u *Upstream) forgetFlow(id string) {
-	if u.Snapshot().Data.HasFlow(id) {
-		return
-	}
-	if err := u.environment.Store.DeleteFlow(u.config.Name, id); err != nil {
-		u.logger.Error("the record of a login that is over could not be erased", "flow", id, "error", err)
+	if !u.Snapshot().Data.HasFlow(id) {
+		u.eraseFlow(id)
 	}
 }
 

@@ -17,12 +17,20 @@ import (
 func (u *Upstream) awaitDevice(ctx context.Context, order transitions.Order) transitions.Input {
 	flow := order.Snapshot.Data.Flow
 	defer u.forgetFlow(flow.ID)
+	if outcome := u.pollDevice(ctx, order, flow); outcome.Event != "" {
+		// Said before the record is looked at: the login is over then.
+		_, _ = order.Fire(outcome) // a refusal is in the journal
+	}
+	return nothing
+}
+
+func (u *Upstream) pollDevice(ctx context.Context, order transitions.Order, flow *credential.Flow) transitions.Input {
 	u.reportShown(order, flow, "enter the code "+flow.UserCode+" on any device")
 	generation := order.Snapshot.Data.Generation
 	for attempt := 0; ; attempt++ {
 		token, err := oauth.AwaitDevice(ctx, u.environment.Authorization, *flow, generation+1)
 		if err == nil {
-			return u.keepDeviceToken(ctx, flow, token, generation)
+			return u.keepDeviceToken(ctx, order, token, generation)
 		}
 		class, pause := classOf(err)
 		switch {
@@ -41,8 +49,9 @@ func (u *Upstream) awaitDevice(ctx context.Context, order transitions.Order) tra
 	}
 }
 
-func (u *Upstream) keepDeviceToken(ctx context.Context, flow *credential.Flow, token credential.Token, before uint64) transitions.Input {
-	err := u.keepTrying(ctx, "the token of a login", func() error { return u.environment.Store.SaveToken(u.config.Name, token, before) })
+func (u *Upstream) keepDeviceToken(ctx context.Context, order transitions.Order, token credential.Token, before uint64) transitions.Input {
+	flow := order.Snapshot.Data.Flow
+	err := u.keepTrying(ctx, "the token of a login", func() error { return u.environment.Store.SaveToken(u.config.Name, token, before, u.wants(order)) })
 	if err != nil {
 		in := event(transitions.TokenUnsaved, fmt.Errorf("the login succeeded, but its token could not be written to the store: %w", err))
 		in.Flow = flow.ID

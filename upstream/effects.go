@@ -34,6 +34,12 @@ func event(name transitions.Event, err error) transitions.Input {
 	return transitions.Input{Event: name, Payload: transitions.Payload{Err: err}}
 }
 
+// wants is asked by the store before it writes what a login made: a job whose
+// machine went on without it, for a logout say, leaves nothing behind.
+func (u *Upstream) wants(order transitions.Order) func() bool {
+	return func() bool { return u.Snapshot().Region(states.Credential).Epoch == order.Epoch }
+}
+
 // loginEnd is the outcome of a login's job that failed: the login is over, and
 // the earlier token goes on where there is one. A grant that needs no person is
 // tried again instead, where that may help.

@@ -108,7 +108,7 @@ func (u *Upstream) requestToken(ctx context.Context, order transitions.Order) tr
 		return u.grantFailed(order, err)
 	}
 	err = u.keepTrying(ctx, "the token of a grant", func() error {
-		return u.environment.Store.SaveToken(u.config.Name, token, data.Generation)
+		return u.environment.Store.SaveToken(u.config.Name, token, data.Generation, u.wants(order))
 	})
 	if err != nil {
 		return event(transitions.TokenUnsaved, fmt.Errorf("a token was granted, but could not be written to the store: %w", err))

@@ -17,7 +17,7 @@ const revocationLimit = 10 * time.Second
 
 // logOut erases the credential here first and then revokes it there (RFC 7009)
 // as far as the server answers.
-func (u *Upstream) logOut(ctx context.Context, _ transitions.Order) transitions.Input {
+func (u *Upstream) logOut(ctx context.Context, order transitions.Order) transitions.Input {
 	stored, err := u.environment.Store.Load(u.config.Name)
 	if err != nil {
 		u.logger.Warn("the credential could not be read and is erased without being revoked", "error", err)
@@ -30,7 +30,7 @@ func (u *Upstream) logOut(ctx context.Context, _ transitions.Order) transitions.
 			stored.Token = nil
 		}
 	}
-	if err := u.environment.Store.Logout(u.config.Name, credential.LogoutMark{At: time.Now().UTC()}); err != nil {
+	if err := u.environment.Store.Logout(u.config.Name, credential.LogoutMark{At: time.Now().UTC()}, u.wants(order)); err != nil {
 		return event(transitions.LogoutFailed, fmt.Errorf("the credential could not be erased from the store: %w", err))
 	}
 	if stored.Token != nil && stored.Token.RevocationEndpoint != "" {

@@ -38,10 +38,17 @@ func (u *Upstream) refresh(ctx context.Context, order transitions.Order) transit
 	}
 	if err := u.environment.Store.BeginRefresh(u.config.Name, intent); err != nil {
 		var exists *store.IntentExistsError
+		if errors.Is(err, store.ErrGeneration) {
+			return event(transitions.TokenSuperseded, err)
+		}
 		if !errors.As(err, &exists) {
 			return event(transitions.TokenUnsaved, fmt.Errorf("the refresh was not sent, as it could not be noted on disk before: %w", err))
 		}
 		return u.lost(order, &exists.Intent, err)
+	}
+	if ctx.Err() != nil {
+		u.takeBack(data, intent)
+		return nothing
 	}
 	// A request that was sent is never given up: not for a deadline that strikes
 	// now, not for a shutdown. The client's own timeout bounds it.
@@ -53,10 +60,24 @@ func (u *Upstream) refresh(ctx context.Context, order transitions.Order) transit
 	return u.keepRenewed(ctx, token, renewed)
 }
 
+// takeBack settles the intent of a refresh whose state was left while the disk took
+// its time: nothing was sent. That an earlier one was sent stays noted.
+func (u *Upstream) takeBack(data *states.Data, intent credential.Intent) {
+	if data.Uncertain != nil {
+		return
+	}
+	if err := u.environment.Store.EndRefresh(u.config.Name, intent.ID); err != nil {
+		u.logger.Error("the intent of a refresh that was not sent could not be erased", "error", err)
+	}
+}
+
 func (u *Upstream) keepRenewed(ctx context.Context, token *credential.Token, renewed credential.Token) transitions.Input {
 	err := u.keepTrying(ctx, "the renewed token", func() error {
-		return u.environment.Store.SaveToken(u.config.Name, renewed, token.Generation)
+		return u.environment.Store.RenewToken(u.config.Name, renewed, token.Generation)
 	})
+	if errors.Is(err, store.ErrGeneration) {
+		return event(transitions.TokenSuperseded, err)
+	}
 	if err != nil {
 		return event(transitions.TokenUnsaved, fmt.Errorf("the renewed token could not be written to the store and is lost: %w", err))
 	}
@@ -114,7 +135,9 @@ func (u *Upstream) lost(order transitions.Order, intent *credential.Intent, err 
 // givenUp erases a refresh token that is of no more use.
 func (u *Upstream) givenUp(order transitions.Order, failure transitions.RefreshFailure, err error) transitions.Input {
 	data := &order.Snapshot.Data
-	if saved := u.environment.Store.DropRefresh(u.config.Name, data.Token.Generation); saved != nil {
+	if saved := u.environment.Store.DropRefresh(u.config.Name, data.Token.Generation); errors.Is(saved, store.ErrGeneration) {
+		return event(transitions.TokenSuperseded, saved)
+	} else if saved != nil {
 		return event(transitions.TokenUnsaved, saved)
 	}
 	in := event(transitions.RefreshEnd(failure, data, u.Snapshot().Data.TokenUsable(time.Now())), err)
@@ -179,5 +202,5 @@ func classOf(err error) (oauth.Class, time.Duration) {
 
 // retriable reports whether writing again may work.
 func retriable(err error) bool {
-	return !errors.Is(err, store.ErrGeneration) && !errors.Is(err, store.ErrCorrupt)
+	return !errors.Is(err, store.ErrGeneration) && !errors.Is(err, store.ErrCorrupt) && !errors.Is(err, store.ErrUnwanted)
 }

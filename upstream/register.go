@@ -141,11 +141,15 @@ func (u *Upstream) beginFlow(ctx context.Context, order transitions.Order, d *cr
 	return u.keepFlow(order, flow, transitions.Registered)
 }
 
-// keepFlow puts a flow on disk and says so.
+// keepFlow puts a flow on disk and says so. A login that ended meanwhile leaves
+// nothing behind that would open it again at the next start.
 func (u *Upstream) keepFlow(order transitions.Order, flow credential.Flow, begun transitions.Event) transitions.Input {
 	flow.ID = order.Snapshot.Data.FlowID
-	if err := u.environment.Store.SaveFlow(u.config.Name, flow); err != nil {
+	if err := u.environment.Store.SaveFlow(u.config.Name, flow, u.wants(order)); err != nil {
 		return u.loginEnd(order, transitions.RegistrationFailed, states.StoreFailed, fmt.Errorf("the login could not be written to the store, so it was not begun: %w", err))
 	}
-	return transitions.Input{Event: begun, Flow: flow.ID, Payload: transitions.Payload{Flow: &flow}}
+	if _, err := order.Fire(transitions.Input{Event: begun, Flow: flow.ID, Payload: transitions.Payload{Flow: &flow}}); err != nil {
+		u.forgetFlow(flow.ID)
+	}
+	return nothing
 }
