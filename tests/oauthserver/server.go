@@ -45,6 +45,7 @@ type Server struct {
 	handlers sync.WaitGroup
 
 	mu       sync.Mutex
+	closed   bool // no handler begins any more
 	grants   grants
 	counters Counters
 	faults   []*Fault
@@ -117,6 +118,9 @@ func (s *Server) Counters() Counters {
 func (s *Server) Close() error {
 	err := s.http.Close()
 	s.work.Wait()
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
 	s.handlers.Wait()
 	return err
 }
@@ -143,10 +147,24 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("/mcp", s.protect(s.mcpServer()))
 	s.control(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.handlers.Add(1)
+		if !s.begin() {
+			return
+		}
 		defer s.handlers.Done()
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// begin notes a request, unless the server is closed: its connection was taken just
+// before, and is cut by now.
+func (s *Server) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.handlers.Add(1)
+	return true
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {
