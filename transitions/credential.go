@@ -89,7 +89,7 @@ func freshTransitions() []transition {
 	fresh := from{states.Fresh}
 	return []transition{
 		{From: fresh, Event: RenewDue, To: states.Refreshing, Update: beginRefresh, Main: true, Doc: "requests flow on the old token meanwhile"},
-		{From: fresh, Event: ExpiryReached, To: states.LoginRequired, Update: each(dropToken, because(states.TokenExpired))},
+		{From: fresh, Event: ExpiryReached, To: states.LoadingToken, Update: credentialFailure, Doc: "the store is asked before a person is: a login that was given up may have been completed"},
 		{From: fresh, Event: TokenAccepted, To: states.Fresh, Guards: guards{currentGeneration}, Update: accepted},
 		{From: fresh, Event: TokenRefused, To: states.Refreshing, Guards: guards{currentGeneration, hasRefreshToken}, Update: each(refused, beginRefresh), Doc: "once; all who met the 401 wait for it"},
 		{From: fresh, Event: TokenRejected, To: states.LoginRequired, Guards: guards{currentGeneration}, Update: each(refused, because(states.TokenRejected)), Doc: "renewing again would not help"},

@@ -188,7 +188,7 @@ func credentialEvents() []fsm.Event[Event] {
 		outcome(LoginLapsed, "The login was not completed in time, and the earlier token goes on.", noLogin),
 		outcome(CodeExchanged, "The token of a login is on disk.", notExchanging),
 		outcome(ExchangeRejected, "The code could not be turned into a token; a code is never sent twice.", notExchanging),
-		outcome(TokenSuperseded, "The store holds another token than the one that was to be renewed.", notRefreshing),
+		outcome(TokenSuperseded, "The store holds another token than the one that was to be replaced.", "no token was expected"),
 		outcome(TokenUnsaved, "A token arrived and could not be written to disk.", "no token was expected"),
 		outcome(DeviceFlowOpen, "A login with a device code was open when the process ended, and its deadline is still ahead.", notLoading),
 		outcome(DeviceCodeIssued, "The authorization server has issued a device code, and the flow is on disk (RFC 8628).", notRegistering),

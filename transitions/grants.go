@@ -9,7 +9,7 @@ func grantTransitions() []transition {
 	underway := from{states.Discovering, states.Registering, states.RequestingToken}
 	requesting := from{states.RequestingToken}
 	return []transition{
-		{From: from{states.LoginRequired}, Event: GrantDue, To: states.Discovering, Guards: guards{unattended}, Update: beginGrant},
+		{From: from{states.LoginRequired}, Event: GrantDue, To: states.Discovering, Guards: guards{unattended, tokensTaken}, Update: beginGrant},
 		{From: from{states.Fresh}, Event: GrantRenewDue, To: states.Discovering, Guards: guards{unattended}, Update: beginGrant, Doc: "requests flow on the old token meanwhile"},
 		{From: from{states.Registering}, Event: ClientIdentified, To: states.RequestingToken, Guards: guards{unattended}, Update: identified},
 		{From: requesting, Event: TokenGranted, To: states.Fresh, Update: takeNewLogin},

@@ -41,12 +41,19 @@ var (
 	}
 	unattended = Guard{
 		Name: "unattended",
-		Doc:  "the configured grant needs no person, and the server takes its tokens",
+		Doc:  "the configured grant needs no person",
 		Check: func(d states.Data, _ Input) error {
-			switch {
-			case !d.Settings.Unattended:
+			if !d.Settings.Unattended {
 				return ErrPersonNeeded
-			case d.Reason == states.TokenRejected:
+			}
+			return nil
+		},
+	}
+	tokensTaken = Guard{
+		Name: "tokensTaken",
+		Doc:  "the server did not refuse the last token of the grant",
+		Check: func(d states.Data, _ Input) error {
+			if d.Reason == states.TokenRejected {
 				return ErrTokensRejected
 			}
 			return nil

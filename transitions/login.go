@@ -35,6 +35,7 @@ func loginTransitions() []transition {
 		{From: exchanging, Event: ClientForgotten, To: states.LoginRequired, Update: each(endFlow, because(states.ClientForgotten))},
 		{From: exchanging, Event: ClientRejected, To: states.Failed, Update: each(endFlow, because(states.ClientRejected))},
 		{From: exchanging, Event: TokenUnsaved, To: states.Failed, Update: each(endFlow, because(states.StoreFailed))},
+		{From: from{states.ExchangingCode, states.AwaitingDevice, states.RequestingToken}, Event: TokenSuperseded, To: states.LoadingToken, Update: each(endFlow, credentialFailure), Doc: "a login that was given up has saved its token after all; it is read"},
 
 		{From: from{states.Discovering, states.Registering, states.AwaitingBrowser}, Event: LoginCancelled, To: states.LoginRequired, Guards: guards{byPerson}, Update: each(endFlow, because(states.LoginCancelled))},
 		{From: loginStates, Event: LoginTimedOut, To: states.LoginRequired, Update: each(doubtClient, endFlow, because(states.LoginTimedOut))},

@@ -3,7 +3,6 @@ package upstream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"mcpproxy/credential"
@@ -30,7 +29,7 @@ func (u *Upstream) pollDevice(ctx context.Context, order transitions.Order, flow
 	for attempt := 0; ; attempt++ {
 		token, err := oauth.AwaitDevice(ctx, u.environment.Authorization, *flow, generation+1)
 		if err == nil {
-			return u.keepDeviceToken(ctx, order, token, generation)
+			return u.keepObtained(ctx, order, token, transitions.CodeExchanged)
 		}
 		class, pause := classOf(err)
 		switch {
@@ -47,17 +46,6 @@ func (u *Upstream) pollDevice(ctx context.Context, order transitions.Order, flow
 		case <-time.After(max(pause, flow.PollInterval, nthPause(attempt, refreshPause, time.Minute))):
 		}
 	}
-}
-
-func (u *Upstream) keepDeviceToken(ctx context.Context, order transitions.Order, token credential.Token, before uint64) transitions.Input {
-	flow := order.Snapshot.Data.Flow
-	err := u.keepTrying(ctx, "the token of a login", func() error { return u.environment.Store.SaveToken(u.config.Name, token, before, u.wants(order)) })
-	if err != nil {
-		in := event(transitions.TokenUnsaved, fmt.Errorf("the login succeeded, but its token could not be written to the store: %w", err))
-		in.Flow = flow.ID
-		return in
-	}
-	return transitions.Input{Event: transitions.CodeExchanged, Flow: flow.ID, Payload: transitions.Payload{Token: &token}}
 }
 
 func (u *Upstream) deviceRefused(order transitions.Order, flow *credential.Flow, err error) transitions.Input {

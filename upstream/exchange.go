@@ -2,10 +2,12 @@ package upstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"mcpproxy/credential"
 	"mcpproxy/states"
+	"mcpproxy/store"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream/oauth"
 )
@@ -19,16 +21,27 @@ func (u *Upstream) exchange(ctx context.Context, order transitions.Order) transi
 	if err != nil {
 		return u.exchangeFailed(order, flow, err)
 	}
-	err = u.keepTrying(ctx, "the token of a login", func() error {
-		return u.environment.Store.SaveToken(u.config.Name, token, data.Generation, u.wants(order))
-	})
-	if err != nil {
+	in := u.keepObtained(ctx, order, token, transitions.CodeExchanged)
+	if in.Event != transitions.CodeExchanged {
 		u.eraseFlow(flow.ID)
-		in := event(transitions.TokenUnsaved, fmt.Errorf("the login succeeded, but its token could not be written to the store: %w", err))
-		in.Flow = flow.ID
-		return in
 	}
-	return transitions.Input{Event: transitions.CodeExchanged, Flow: flow.ID, Payload: transitions.Payload{Token: &token}}
+	return in
+}
+
+// keepObtained puts the token of a login or grant on disk, in place of the one that
+// it began with, and returns the outcome: done, or why not.
+func (u *Upstream) keepObtained(ctx context.Context, order transitions.Order, token credential.Token, done transitions.Event) transitions.Input {
+	err := u.keepTrying(ctx, "the token of a login", func() error {
+		return u.environment.Store.SaveToken(u.config.Name, token, order.Snapshot.Data.Generation, u.wants(order))
+	})
+	in := transitions.Input{Event: done, Flow: order.Snapshot.Data.FlowID, Payload: transitions.Payload{Token: &token}}
+	switch {
+	case errors.Is(err, store.ErrGeneration):
+		in.Event, in.Payload = transitions.TokenSuperseded, transitions.Payload{Err: err}
+	case err != nil:
+		in.Event, in.Payload = transitions.TokenUnsaved, transitions.Payload{Err: fmt.Errorf("a token was obtained, but could not be written to the store: %w", err)}
+	}
+	return in
 }
 
 // eraseFlow takes the record of a login whose code is spent off the disk.

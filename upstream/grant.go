@@ -107,13 +107,7 @@ func (u *Upstream) requestToken(ctx context.Context, order transitions.Order) tr
 	if err != nil {
 		return u.grantFailed(order, err)
 	}
-	err = u.keepTrying(ctx, "the token of a grant", func() error {
-		return u.environment.Store.SaveToken(u.config.Name, token, data.Generation, u.wants(order))
-	})
-	if err != nil {
-		return event(transitions.TokenUnsaved, fmt.Errorf("a token was granted, but could not be written to the store: %w", err))
-	}
-	return transitions.Input{Event: transitions.TokenGranted, Flow: flow.ID, Payload: transitions.Payload{Token: &token}}
+	return u.keepObtained(ctx, order, token, transitions.TokenGranted)
 }
 
 // assertion is what the grant shows besides the client's own credentials, or zero.

@@ -1,0 +1,196 @@
+package verify
+
+import (
+	"fmt"
+
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+)
+
+// actions are everything that can happen next.
+func (x *explorer) actions(w *world) []action {
+	var all []action
+	for i := range w.jobs {
+		all = append(all, x.jobActions(w, i)...)
+	}
+	all = append(all, x.timerActions(w)...)
+	all = append(all, x.callActions(w)...)
+	all = append(all, x.personActions(w)...)
+	return append(all, x.processActions(w)...)
+}
+
+// timerActions let any armed timer strike at any time, but for the deadline of a
+// job whose request is under way: requests are shorter than the deadlines of their
+// states. A job that waits for the disk can hang for ever.
+func (x *explorer) timerActions(w *world) []action {
+	var all []action
+	for _, r := range w.machine.Regions {
+		if r.Kind == fsm.Working && !w.mayHang(r.Region, r.Epoch) {
+			continue
+		}
+		for _, timer := range r.Timers {
+			event, epoch := timer.Event, r.Epoch
+			all = append(all, action{label: "timer " + string(event), good: r.Kind == fsm.Waiting, do: func(w *world) {
+				_ = x.fire(w, transitions.Input{Event: event, Epoch: epoch, Actor: fsm.Clock})
+			}})
+		}
+	}
+	return all
+}
+
+func (w *world) mayHang(region string, epoch uint64) bool {
+	for i := range w.jobs {
+		if j := &w.jobs[i]; j.region == region && j.epoch == epoch {
+			return j.step.onDisk() || j.step == listening || j.step == showing
+		}
+	}
+	return true
+}
+
+// callActions are those of any number of callers at once. A call is remembered
+// nowhere: it decides by the machine, and its answer may arrive at any time, however
+// long ago it was sent.
+func (x *explorer) callActions(w *world) []action {
+	var all []action
+	add := func(label string, good bool, do func(*world)) {
+		all = append(all, action{label: "a call " + label, good: good, do: do})
+	}
+	if w.state(states.Credential) == states.LoginRequired && transitions.OutlookOf(w.machine, w.now()) == transitions.NeedsPerson {
+		add("comes in", true, x.propose)
+	}
+	current := generationOf(w.machine.Data.Token)
+	if current == 0 {
+		return all
+	}
+	add("is answered with 401", !w.accepts(w.machine.Data.Token), func(w *world) {
+		x.unauthorized(w, current)
+		x.checkRefused(w, current)
+	})
+	if x.options.explores(forbid) {
+		add("is answered with 403", false, func(w *world) { x.forbidden(w, current) })
+	}
+	add("is answered", false, func(w *world) { x.accepted(w, w.machine.Data.Token) })
+	for _, older := range []uint64{current - 1, 0} {
+		add(fmt.Sprintf("of %d tokens ago is answered with 401", current-older), false, func(w *world) { x.unauthorized(w, older) })
+		if x.options.explores(forbid) {
+			add(fmt.Sprintf("of %d tokens ago is answered with 403", current-older), false, func(w *world) { x.forbidden(w, older) })
+		}
+	}
+	return all
+}
+
+// personActions are what a person may do at any moment.
+func (x *explorer) personActions(w *world) []action {
+	var all []action
+	add := func(label string, good bool, do func(*world)) {
+		all = append(all, action{label: "a person " + label, good: good, person: true, do: do})
+	}
+	say := func(w *world, in transitions.Input) error {
+		in.Actor = fsm.Person
+		return x.fire(w, in)
+	}
+	// Pages of logins that were over long ago are there at any time.
+	add("approves a login that is over", false, func(w *world) {
+		_ = say(w, transitions.Input{Event: transitions.CodeReceived, Flow: "long over"})
+	})
+	for _, flow := range w.tabs {
+		add("approves "+which(w.machine.Data.HasFlow(flow)), true, func(w *world) {
+			w.closeTab(flow)
+			_ = say(w, transitions.Input{Event: transitions.CodeReceived, Flow: flow})
+		})
+		add("declines "+which(w.machine.Data.HasFlow(flow)), false, func(w *world) {
+			w.closeTab(flow)
+			_ = say(w, transitions.Input{Event: transitions.LoginEnd(w.machine.Data, transitions.LoginDenied), Flow: flow})
+		})
+	}
+	for i := range w.jobs {
+		if j := &w.jobs[i]; j.name == transitions.JobAwaitDevice && j.step == listening && w.live(j) {
+			add("enters the code", true, func(w *world) { w.jobs[i].step = asking })
+			add("declines the code", false, func(w *world) { x.loginEnd(w, &w.jobs[i], transitions.LoginDenied, false) })
+		}
+	}
+	if w.stopping() {
+		return all
+	}
+	add("connects", true, func(w *world) {
+		_ = say(w, transitions.Input{Event: transitions.RetryRequested})
+		_ = say(w, transitions.Input{Event: transitions.Connect})
+	})
+	if x.options.explores(disconnect) {
+		add("disconnects", false, func(w *world) {
+			_ = say(w, transitions.Input{Event: transitions.Disconnect})
+		})
+	}
+	add("asks for a login", true, func(w *world) {
+		if w.state(states.Credential) == states.Unloaded {
+			_ = say(w, transitions.Input{Event: transitions.CredentialDemanded})
+		}
+		flow := w.id("flow")
+		if say(w, transitions.Input{Event: transitions.LoginRequested, Flow: flow}) == nil {
+			if open := w.machine.Data.FlowID; w.state(states.Credential) == states.AwaitingBrowser {
+				w.openTab(open) // its page is shown again
+			}
+		}
+	})
+	if x.options.explores(logOut) {
+		add("logs out", false, func(w *world) { _ = say(w, transitions.Input{Event: transitions.LogoutRequested}) })
+	}
+	if w.state(states.Credential).LoginOpen() {
+		add("gives the login up", false, func(w *world) {
+			_ = say(w, transitions.Input{Event: transitions.LoginEnd(w.machine.Data, transitions.LoginCancelled), Flow: w.machine.Data.FlowID})
+		})
+	}
+	return all
+}
+
+func which(open bool) string {
+	if open {
+		return "the open login"
+	}
+	return "a login that the process does not know of"
+}
+
+func (w *world) closeTab(flow string) {
+	kept := w.tabs[:0]
+	for _, tab := range w.tabs {
+		if tab != flow {
+			kept = append(kept, tab)
+		}
+	}
+	w.tabs = kept
+}
+
+// processActions are the ends of the process, its start, and the clock.
+func (x *explorer) processActions(w *world) []action {
+	all := []action{
+		{label: "time passes", good: true, do: func(w *world) {
+			w.clock++
+			w.begins = recent(w.begins, w.clock)
+		}},
+	}
+	if x.options.explores(kill) {
+		all = append(all, action{label: "the process is killed and starts", do: x.start})
+	}
+	closed := w.state(states.Connection) == states.Closed && w.state(states.Credential) == states.Closed
+	switch {
+	case closed:
+		all = append(all, action{label: "the process has ended and starts", good: true, do: x.start})
+	case !w.stopping() && x.options.explores(end):
+		all = append(all, action{label: "the process is told to end", do: func(w *world) {
+			_ = x.fire(w, transitions.Input{Event: transitions.ConnectionShutdown, Actor: fsm.Process})
+		}})
+	}
+	return all
+}
+
+// recent keeps the ticks of the last hour.
+func recent(ticks []int, now int) []int {
+	var kept []int
+	for _, at := range ticks {
+		if now-at < 2 {
+			kept = append(kept, at)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,145 @@
+package verify
+
+import (
+	"context"
+	"hash/maphash"
+	"maps"
+	"runtime"
+	"sync"
+	"time"
+
+	"mcpproxy/transitions"
+)
+
+// Explore searches the built-in graph. It ends with ctx, with the first
+// counterexample, or when everything within the bounds was seen.
+func Explore(ctx context.Context, o Options) (Report, error) {
+	return explore(ctx, transitions.Definition(), o, nil)
+}
+
+// explore searches a graph. The events of forgetEpoch are taken however old they are.
+func explore(ctx context.Context, graph *transitions.Graph, o Options, forgetEpoch map[transitions.Event]bool) (Report, error) {
+	if o.Mode == "" {
+		o.Mode = Interactive
+	}
+	s := &search{
+		keys: map[key]int32{}, seeds: seeds{maphash.MakeSeed(), maphash.MakeSeed()},
+		report: Report{Mode: o.Mode, Covered: map[string]bool{}}, options: o,
+	}
+	for range runtime.GOMAXPROCS(0) {
+		s.explorers = append(s.explorers, newExplorer(graph, o, forgetEpoch))
+	}
+	return s.run(ctx)
+}
+
+// search is one breadth-first search: every world is met first on a shortest way.
+type search struct {
+	options   Options
+	explorers []*explorer
+	seeds     seeds
+	keys      map[key]int32
+	nodes     []node
+	// frontier are the worlds that were not expanded yet, from the node of this number on.
+	frontier []*world
+	expanded int
+	report   Report
+}
+
+// node is one world of the search and how it was first reached.
+type node struct {
+	parent int32
+	// action is its place among the parent's.
+	action int16
+	// goal: a call is served. needs: the way there must not need a person.
+	goal, needs bool
+	// next are the worlds that good actions lead to.
+	next []edge
+}
+
+type edge struct {
+	to     int32
+	person bool
+}
+
+// batch is how many worlds are expanded between two looks at the context.
+const batch = 4096
+
+func (s *search) run(ctx context.Context) (Report, error) {
+	began := time.Now()
+	first := &world{}
+	s.explorers[0].start(first)
+	s.visit(&successor{world: first, key: first.key(s.seeds)}, -1)
+	var err error
+	for s.report.Counterexample == nil && len(s.frontier) > 0 {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+			break
+		}
+		if s.options.Worlds > 0 && len(s.nodes) > s.options.Worlds {
+			break
+		}
+		s.expand(s.frontier[:min(batch, len(s.frontier))])
+	}
+	s.report.Complete = len(s.frontier) == 0
+	if s.report.Complete && s.report.Counterexample == nil {
+		s.checkWays()
+	}
+	for _, x := range s.explorers {
+		s.report.Fired += x.fired
+		s.report.Refused += x.refused
+		maps.Copy(s.report.Covered, x.covered)
+	}
+	s.report.Worlds, s.report.Seconds = len(s.nodes), time.Since(began).Seconds()
+	return s.report, err
+}
+
+// expand takes every action in some worlds, on all processors, and notes what they
+// lead to in the order of the worlds and actions.
+func (s *search) expand(worlds []*world) {
+	successors := make([][]successor, len(worlds))
+	var all sync.WaitGroup
+	for n, x := range s.explorers {
+		all.Go(func() {
+			for i := n; i < len(worlds); i += len(s.explorers) {
+				successors[i] = x.expand(worlds[i], s.seeds)
+			}
+		})
+	}
+	all.Wait()
+	first := s.expanded
+	s.expanded += len(worlds)
+	clear(worlds) // their keys are enough from here on
+	s.frontier = s.frontier[len(worlds):]
+	for i := range successors {
+		at := int32(first + i)
+		for j := range successors[i] {
+			next := &successors[i][j]
+			to := s.visit(next, at)
+			if s.report.Counterexample != nil {
+				return
+			}
+			if next.good && to != at {
+				s.nodes[at].next = append(s.nodes[at].next, edge{to, next.person})
+			}
+		}
+	}
+}
+
+// visit returns the number of a world, and notes it when it is new.
+func (s *search) visit(next *successor, parent int32) int32 {
+	if parent >= 0 {
+		s.report.Steps++
+	}
+	at, known := s.keys[next.key]
+	if !known || next.violation != nil {
+		at = int32(len(s.nodes))
+		s.nodes = append(s.nodes, node{parent: parent, action: next.action, goal: next.world.serves(), needs: next.world.holdsWorkingCredential()})
+		s.keys[next.key] = at
+		s.frontier = append(s.frontier, next.world)
+	}
+	if next.violation != nil {
+		s.report.Counterexample = next.violation
+		next.violation.Trace = s.trace(at)
+	}
+	return at
+}

@@ -1,0 +1,194 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+)
+
+// Invariant is one promise that is checked.
+type Invariant struct {
+	Name string
+	Doc  string
+}
+
+// Invariants returns all that are checked, in a fixed order.
+func Invariants() []Invariant {
+	return []Invariant{
+		{refusedChangesNothing, "an event that is refused leaves the machine exactly as it was"},
+		{staleChangesNothing, "the outcome of a job or timer whose state was left is refused, whatever it says"},
+		{oneFlow, "there is at most one open authorization flow: the machine's, and the store knows no other while nothing runs"},
+		{noReuse, "no refresh token is sent twice while a success is possible: a second time only where the first answer was lost for good, a third time never"},
+		{storedBeforeUsed, "no token is used before it is on disk"},
+		{logoutIsFinal, "after a confirmed logout there is no token and no login until a person asks for one, over restarts too"},
+		{personOpens, "the machine begins a login, which opens a browser, by itself only where the configuration allows it, and in an hour no more often than its budget, counted from the start of the process"},
+		{noNeedlessLogin, "no login is demanded of a person while a refresh token that works lies in the store"},
+		{callsMove, "a call that waits waits for something that is going to happen by itself"},
+		{wayToConnected, "from every situation there is a way to Connected when everybody behaves"},
+		{wayWithoutPerson, "while the store holds a token or refresh token that works, and nobody disconnected, logged out or was asked to log in, the way to Connected needs no person"},
+	}
+}
+
+const (
+	refusedChangesNothing = "refused changes nothing"
+	staleChangesNothing   = "stale changes nothing"
+	oneFlow               = "one flow"
+	noReuse               = "no reuse"
+	storedBeforeUsed      = "stored before used"
+	logoutIsFinal         = "logout is final"
+	personOpens           = "bounded openings"
+	noNeedlessLogin       = "no needless login"
+	callsMove             = "calls move"
+	wayToConnected        = "a way to Connected"
+	wayWithoutPerson      = "a way without a person"
+)
+
+// violated notes the first violation of the step that is being made.
+func (x *explorer) violated(invariant, format string, args ...any) {
+	if x.violation == nil {
+		x.violation = &Counterexample{Invariant: invariant, Why: fmt.Sprintf(format, args...)}
+	}
+}
+
+// checkStep judges one event.
+func (x *explorer) checkStep(w *world, before *transitions.Snapshot, in transitions.Input, steps *transitions.Steps) {
+	if steps.Err != nil {
+		x.refused++
+		if w.machine != before || len(steps.Moves) > 0 {
+			x.violated(refusedChangesNothing, "%s was refused and the machine changed", in.Event)
+		}
+	}
+	if stale := in.Epoch != 0 && before.Region(x.home[in.Event]).Epoch != in.Epoch; stale && !errors.Is(steps.Err, fsm.ErrStale) {
+		x.violated(staleChangesNothing, "%s came late and was %s", in.Event, steps.Outcome.Disposition)
+	}
+	for i := range steps.Moves {
+		x.checkMove(w, &steps.Moves[i])
+	}
+	token, old := w.machine.Data.Token, before.Data.Token
+	if token != nil && token != old && (old == nil || token.Access != old.Access) {
+		// One that was replaced on disk since it was read was there too.
+		if newer := w.disk.generation > token.Generation; !newer && (w.disk.token == nil || w.disk.token.Access != token.Access) {
+			x.violated(storedBeforeUsed, "the token of generation %d came into use by %s and is not on disk", token.Generation, in.Event)
+		}
+	}
+}
+
+func (x *explorer) checkMove(w *world, move *transitions.Move) {
+	switch {
+	case move.Region != states.Credential || move.Disposition != fsm.Moved:
+	case move.Input.Event == transitions.LogoutDone:
+		w.loggedOut = true
+	case move.Input.Event == transitions.LoginRequested:
+		w.loggedOut = false
+	case move.To == states.LoginRequired && asksForNothing[move.After.Data.Reason]:
+		// What a write that hung for longer than its state put there is met at the next login.
+		known := x.options.Jobs == 0 || w.disk.generation == move.After.Data.Generation
+		if t := w.disk.token; known && t.HasRefresh() && w.grant(t.Refresh).status == valid && w.disk.intent == nil {
+			x.violated(noNeedlessLogin, "%s demands a login (%s) while the store holds a refresh token that works", move.Input.Event, move.After.Data.Reason)
+		}
+	}
+}
+
+// asksForNothing are the reasons that say that there is nothing to go on with.
+var asksForNothing = map[states.Reason]bool{states.NeverLoggedIn: true, states.TokenExpired: true, states.RefreshRejected: true, states.RotationLost: true}
+
+// checkReuse judges the sending of a refresh token.
+func (x *explorer) checkReuse(w *world, sender *job) {
+	for i := range w.jobs {
+		if other := &w.jobs[i]; other != sender && other.name == transitions.JobRefresh && other.step == saving && other.began.Token.Refresh == sender.began.Token.Refresh {
+			x.violated(noReuse, "a refresh token is sent while the answer to it is being written")
+		}
+	}
+	g := w.grant(sender.began.Token.Refresh)
+	if g.status == consumed {
+		if sender.began.Uncertain == nil {
+			x.violated(noReuse, "a refresh token is sent although its answer arrived, or without knowing that it was sent before")
+		}
+		if g.sent++; g.sent > 1 {
+			x.violated(noReuse, "a refresh token is sent for the third time")
+		}
+	}
+}
+
+// checkBegin judges a login that the machine begins by itself.
+func (x *explorer) checkBegin(w *world) {
+	switch n := len(w.begins); {
+	case !w.machine.Data.Settings.AutomaticLogin:
+		x.violated(personOpens, "the machine began a login, and the configuration does not allow it")
+	case w.loggedOut:
+		x.violated(logoutIsFinal, "the machine began a login after a person had logged out")
+	case n > w.machine.Data.Settings.BrowserBudget:
+		x.violated(personOpens, "the machine began %d logins in an hour", n)
+	}
+}
+
+// checkWorld judges a situation.
+func (x *explorer) checkWorld(w *world) {
+	credential := w.state(states.Credential)
+	if w.loggedOut {
+		switch {
+		case w.machine.Data.Token != nil || w.disk.token != nil:
+			x.violated(logoutIsFinal, "there is a token after a confirmed logout")
+		case credential.LoginOpen():
+			x.violated(logoutIsFinal, "a login is open after a confirmed logout")
+		}
+	}
+	if flow := w.disk.flow; flow != nil && w.now().Before(flow.Deadline) && len(w.jobs) == 0 && w.loaded && credential != states.Closed && !w.machine.Data.HasFlow(flow.ID) {
+		x.violated(oneFlow, "the store keeps the flow of a login that is over")
+	}
+	logins := 0
+	for i := range w.jobs {
+		if j := &w.jobs[i]; w.live(j) && j.region == states.Credential && credential.LoginOpen() {
+			logins++
+		}
+	}
+	if logins > 1 {
+		x.violated(oneFlow, "%d jobs of a login run", logins)
+	}
+	if !w.active() && transitions.OutlookOf(w.machine, w.now()) == transitions.OnItsWay {
+		x.violated(callsMove, "a call waits in %s/%s, where nothing happens by itself", w.state(states.Connection), credential)
+	}
+}
+
+// checkRefused judges what a call is left with after a 401 to the current token.
+func (x *explorer) checkRefused(w *world, generation uint64) {
+	if w.state(states.Credential) == states.Fresh && generationOf(w.machine.Data.Token) == generation {
+		x.violated(callsMove, "a call was refused its token and waits for another, and the token stays in use")
+	}
+}
+
+// active reports whether anything runs that will move the machine, or a person is
+// being waited for within a deadline.
+func (w *world) active() bool {
+	for _, r := range w.machine.Regions {
+		if r.Job != "" || len(r.Timers) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsWorkingCredential is the condition of [wayWithoutPerson].
+func (w *world) holdsWorkingCredential() bool {
+	t := w.disk.token
+	if t == nil || w.disk.logout || w.disk.intent != nil || w.disk.flow != nil || w.machine.Data.FlowID != "" || len(w.machine.Postponed()) > 0 {
+		return false
+	}
+	switch w.state(states.Connection) {
+	case states.Disconnected, states.Failed, states.Closed:
+		return false
+	}
+	switch w.state(states.Credential) {
+	case states.Failed, states.LoginRequired, states.LoggingOut, states.LoggedOut:
+		return false
+	}
+	for i := range w.jobs {
+		if w.jobs[i].region == states.Credential && w.jobs[i].name != transitions.JobLoad {
+			return false
+		}
+	}
+	return t.HasRefresh() && w.grant(t.Refresh).status == valid && len(w.machine.Data.RefusedAt) == 0 && w.machine.Data.Refused != t.Generation
+}

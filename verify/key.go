@@ -1,0 +1,260 @@
+package verify
+
+import (
+	"hash/maphash"
+	"slices"
+	"time"
+
+	"mcpproxy/credential"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+)
+
+// key is a world without what makes no difference to anything that can happen:
+// names are counted in the order in which they are met, generations are ranked,
+// times are ages, epochs are current or over.
+func (w *world) key(seeds seeds) key {
+	k := &keyer{world: w, out: make([]byte, 0, 256)}
+	k.rank()
+	k.machine()
+	k.disk()
+	k.rest()
+	return key{maphash.Bytes(seeds[0], k.out), maphash.Bytes(seeds[1], k.out)}
+}
+
+// key is a hash of 128 bits: that two of ten million worlds share one by chance is
+// less likely than 1 in 10^24.
+type key [2]uint64
+
+type seeds [2]maphash.Seed
+
+type keyer struct {
+	world   *world
+	names   []string
+	numbers []int
+	ranks   []uint64
+	out     []byte
+}
+
+func (k *keyer) put(bytes ...byte) { k.out = append(k.out, bytes...) }
+
+func (k *keyer) flag(set bool) {
+	if set {
+		k.put(1)
+		return
+	}
+	k.put(0)
+}
+
+func (k *keyer) text(s string) {
+	k.put(byte(len(s)))
+	k.out = append(k.out, s...)
+}
+
+// name writes the number of a name; 0 is none.
+func (k *keyer) name(s string) {
+	if s == "" {
+		k.put(0)
+		return
+	}
+	n := slices.Index(k.names, s)
+	if n < 0 {
+		n = len(k.names)
+		k.names = append(k.names, s)
+	}
+	k.put(byte(n + 1))
+}
+
+// number writes the number of a number, as name does.
+func (k *keyer) number(s int) {
+	n := slices.Index(k.numbers, s)
+	if n < 0 {
+		n = len(k.numbers)
+		k.numbers = append(k.numbers, s)
+	}
+	k.put(byte(n + 1))
+}
+
+// rank collects every generation that is anywhere, in order.
+func (k *keyer) rank() {
+	w := k.world
+	d := &w.machine.Data
+	all := []uint64{0, d.Generation, generationOf(d.Token), w.disk.generation, generationOf(w.disk.token)}
+	for _, intent := range []*credential.Intent{d.Uncertain, w.disk.intent} {
+		if intent != nil {
+			all = append(all, intent.Generation)
+		}
+	}
+	for i := range w.jobs {
+		j := &w.jobs[i]
+		if obtains[j.name] {
+			all = append(all, j.began.Generation)
+		}
+		if j.name == transitions.JobRefresh {
+			all = append(all, generationOf(j.began.Token))
+		}
+		all = append(all, generationOf(j.carry.Token), generationOf(j.result.Payload.Token), j.result.Payload.Generation)
+	}
+	slices.Sort(all)
+	k.ranks = slices.Compact(all)
+}
+
+func (k *keyer) generation(g uint64) {
+	rank, _ := slices.BinarySearch(k.ranks, g)
+	k.put(byte(rank))
+}
+
+func (k *keyer) token(t *credential.Token) {
+	if t == nil {
+		k.put(0xff)
+		return
+	}
+	id := t.Refresh.Reveal()
+	k.generation(t.Generation)
+	k.name(t.Access.Reveal())
+	k.name(id)
+	k.flag(t.UsableAt(k.world.now()))
+	k.flag(k.world.machine.Data.Settings.AutomaticLogin && len(t.RequestedScopes) > 0)
+	if id != "" {
+		g := k.world.grant(t.Refresh)
+		k.put(byte(g.status), byte(g.sent))
+		k.number(-1 - g.family)
+	}
+}
+
+func (k *keyer) intent(i *credential.Intent) {
+	if i == nil {
+		k.put(0)
+		return
+	}
+	k.name(i.ID)
+	k.generation(i.Generation)
+}
+
+func (k *keyer) flow(f *credential.Flow) {
+	if f == nil {
+		k.put(0)
+		return
+	}
+	k.name(f.ID)
+	k.flag(k.world.now().Before(f.Deadline))
+	k.flag(len(f.Scopes) > 0 && k.world.machine.Data.Settings.AutomaticLogin)
+}
+
+// age writes a time as ticks ago, 3 for long ago and never.
+func (k *keyer) age(at time.Time) {
+	if at.IsZero() {
+		k.put(3)
+		return
+	}
+	k.put(byte(min(3, k.world.now().Sub(at)/tick)))
+}
+
+func (k *keyer) data(d *states.Data) {
+	now := k.world.now()
+	k.token(d.Token)
+	k.generation(d.Generation)
+	// Of an older token nothing is asked any more: generations only grow.
+	current := generationOf(d.Token)
+	k.flag(d.Issued == current && d.Accepted != current) // all that Accepted is asked for
+	k.flag(d.Refused == current)
+	minuteAgo := 0
+	for _, at := range d.RefusedAt {
+		if at.After(now.Add(-d.Settings.ForcedWindow)) {
+			minuteAgo++
+		}
+	}
+	k.put(byte(min(minuteAgo, d.Settings.ForcedRefreshes)), 0)
+	if renews[k.world.state(states.Credential)] || d.Settings.Unattended {
+		k.put(byte(min(d.RefreshAttempts, d.Settings.RefreshAttempts))) // counted anew when a renewal begins
+	}
+	k.intent(d.Uncertain)
+	k.name(d.FlowID)
+	k.flow(d.Flow)
+	proposals := d.RecentProposals(now)
+	k.flag(len(proposals) < d.Settings.BrowserBudget && now.Sub(d.ProposedAt) < d.Settings.BrowserInterval)
+	for _, at := range proposals {
+		k.age(at)
+	}
+	k.put(0xfe)
+	// Only an automatic login, and the outlook while a token is in use, depend on it.
+	k.flag(len(d.Scopes) > 0 && (d.Settings.AutomaticLogin || k.world.state(states.Credential) == states.Fresh))
+	k.flag(d.Settings.Unattended && d.Reason == states.TokenRejected)
+}
+
+func (k *keyer) machine() {
+	m := k.world.machine
+	for _, r := range m.Regions {
+		k.text(string(r.State))
+	}
+	if k.world.state(states.Credential) != states.Closed {
+		k.data(&m.Data) // of a closed one nothing is asked any more
+	}
+	for _, event := range m.Postponed() {
+		k.text(string(event))
+	}
+	k.put(0xfe)
+}
+
+func (k *keyer) disk() {
+	d := &k.world.disk
+	k.token(d.token)
+	k.generation(d.generation)
+	k.intent(d.intent)
+	k.flow(d.flow)
+	k.flag(d.logout)
+}
+
+func (k *keyer) rest() {
+	w := k.world
+	for i := range w.jobs {
+		k.job(&w.jobs[i])
+	}
+	k.put(0xfd)
+	for _, flow := range w.tabs {
+		k.name(flow)
+	}
+	k.put(0xfc)
+	for _, at := range w.begins {
+		k.put(byte(w.clock - at))
+	}
+	k.put(0xfb)
+	k.flag(w.loggedOut)
+	k.flag(w.loaded && w.disk.flow != nil)
+}
+
+// renews are the states between the beginning of a renewal and its end.
+var renews = map[states.State]bool{states.Refreshing: true, states.RefreshBackoff: true, states.RefreshPaused: true, states.LoadingToken: true}
+
+// obtains are the jobs of a login, or of a grant that needs no person.
+var obtains = map[string]bool{transitions.JobDiscover: true, transitions.JobRegister: true, transitions.JobAwaitBrowser: true,
+	transitions.JobAwaitDevice: true, transitions.JobExchange: true, transitions.JobRequestToken: true}
+
+func (k *keyer) job(j *job) {
+	k.text(j.name)
+	k.text(string(j.step))
+	k.flag(k.world.live(j))
+	if obtains[j.name] {
+		k.name(j.began.FlowID)
+		k.generation(j.began.Generation)
+		k.flag(len(j.began.Scopes) > 0 && j.began.Settings.AutomaticLogin)
+	}
+	k.token(j.carry.Token)
+	k.intent(j.carry.Intent)
+	k.flow(j.carry.Flow)
+	k.text(j.carry.Opened)
+	if j.name == transitions.JobRefresh {
+		k.token(j.began.Token)
+		k.intent(j.began.Uncertain)
+		k.put(byte(j.began.RefreshAttempts))
+	}
+	if j.step == showing {
+		k.text(string(j.cause.Event))
+	}
+	k.text(string(j.result.Event))
+	k.token(j.result.Payload.Token)
+	k.generation(j.result.Payload.Generation)
+	k.name(j.result.Flow)
+	k.intent(j.result.Payload.Intent)
+	k.flow(j.result.Payload.Flow)
+}

@@ -1,0 +1,90 @@
+package verify
+
+import "slices"
+
+// Mode is the configuration that is explored.
+type Mode string
+
+// The modes.
+const (
+	// Interactive: only a person begins a login (the default configuration).
+	Interactive Mode = "interactive"
+	// Automatic: the machine may open a browser by itself.
+	Automatic Mode = "automatic"
+	// StepUp is Automatic where the resource server asks for more scopes (403).
+	StepUp Mode = "step-up"
+	// Device: the login is a code that is entered on another device.
+	Device Mode = "device"
+	// Unattended: tokens come from a grant that needs no person.
+	Unattended Mode = "unattended"
+)
+
+// Modes returns all modes.
+func Modes() []Mode { return []Mode{Interactive, Automatic, StepUp, Device, Unattended} }
+
+// disturbance is something that happens to the machine which not every mode explores.
+type disturbance byte
+
+const (
+	kill disturbance = iota
+	end
+	disconnect
+	logOut
+	forbid
+)
+
+// leftOut are the disturbances that the two largest modes leave to the others: their
+// product would be explored for hours.
+var leftOut = map[Mode][]disturbance{
+	Automatic: {forbid},
+	StepUp:    {kill, end, disconnect, logOut},
+}
+
+func (o Options) explores(d disturbance) bool {
+	return o.Thorough || !slices.Contains(leftOut[o.Mode], d)
+}
+
+// Options bound a search. The zero value explores [Interactive].
+type Options struct {
+	Mode Mode
+	// Jobs bounds how many refreshes whose state is over may still be running, which
+	// happens where the disk hangs for longer than the state's deadline.
+	Jobs int
+	// Thorough explores every disturbance in every mode, which takes hours and much memory.
+	Thorough bool
+	// Worlds bounds the search; 0 means none. A search that meets it is incomplete
+	// and says so.
+	Worlds int
+}
+
+// Report is what a search found.
+type Report struct {
+	Mode Mode `json:"mode"`
+	// Worlds and Steps are the distinct situations and the ways between them.
+	Worlds int `json:"worlds"`
+	Steps  int `json:"steps"`
+	// Fired counts the events that the machine was given, Refused those that it refused.
+	Fired   int `json:"fired"`
+	Refused int `json:"refused"`
+	// Complete says that every situation within the bounds was explored.
+	Complete bool    `json:"complete"`
+	Seconds  float64 `json:"seconds"`
+	// Covered are the declared transitions that were taken, as "State Event".
+	Covered map[string]bool `json:"-"`
+	// Counterexample is nil where every invariant holds.
+	Counterexample *Counterexample `json:"counterexample,omitempty"`
+}
+
+// Counterexample is a shortest way to break an invariant.
+type Counterexample struct {
+	Invariant string `json:"invariant"`
+	Why       string `json:"why"`
+	Trace     []Step `json:"trace"`
+}
+
+// Step is one action of a trace and where it led.
+type Step struct {
+	Action     string `json:"action"`
+	Connection string `json:"connection"`
+	Credential string `json:"credential"`
+}

@@ -1,0 +1,153 @@
+package verify
+
+import (
+	"mcpproxy/credential"
+	"mcpproxy/transitions"
+)
+
+// refresh is one attempt with the refresh token: the intent is noted, the token is
+// sent, and what came of it is written before it is said.
+func (x *explorer) refresh(w *world, j *job, add adder) {
+	switch j.step {
+	case noting:
+		if w.refreshes() > 1 {
+			return // the job is declared Single: it begins when the one before has ended
+		}
+		add("notes its intent", true, x.noteIntent)
+		add("cannot note its intent", false, func(_ *world, j *job) { j.ends(transitions.Input{Event: transitions.TokenUnsaved}) })
+	case asking:
+		x.sendRefresh(w, j, add)
+	case ending:
+		add("settles its intent", true, func(w *world, j *job) {
+			if w.disk.intent != nil && w.disk.intent.ID == j.carry.Intent.ID {
+				w.disk.intent = nil
+			}
+			if j.step = reporting; j.result.Event == "" {
+				w.sweep(j) // nothing was sent, and nobody listens
+			}
+		})
+		add("cannot settle its intent", false, func(_ *world, j *job) { j.ends(transitions.Input{Event: transitions.TokenUnsaved}) })
+	case dropping:
+		add("erases the refresh token", true, x.dropRefresh)
+		add("cannot erase the refresh token", false, func(_ *world, j *job) { j.ends(transitions.Input{Event: transitions.TokenUnsaved}) })
+	case saving:
+		x.save(transitions.Refreshed, add)
+	}
+}
+
+// refreshes counts the refresh jobs, late ones included.
+func (w *world) refreshes() int {
+	n := 0
+	for i := range w.jobs {
+		if w.jobs[i].name == transitions.JobRefresh {
+			n++
+		}
+	}
+	return n
+}
+
+// noteIntent is the store's compare-and-swap of an intent.
+func (x *explorer) noteIntent(w *world, j *job) {
+	intent := &credential.Intent{Generation: j.began.Token.Generation}
+	if j.began.Uncertain != nil {
+		intent.ID = j.began.Uncertain.ID
+	} else {
+		intent.ID = w.id("intent")
+	}
+	j.carry.Intent = intent
+	switch noted := w.disk.intent; {
+	case w.disk.generation != intent.Generation:
+		j.ends(transitions.Input{Event: transitions.TokenSuperseded})
+	case noted != nil && noted.ID != intent.ID:
+		x.noAnswer(w, j, noted)
+	default:
+		w.disk.intent, j.step = intent, asking
+	}
+}
+
+// noAnswer is a refresh that may have used the refresh token.
+func (x *explorer) noAnswer(w *world, j *job, intent *credential.Intent) {
+	if j.began.Uncertain != nil {
+		x.giveUp(j, transitions.NoAnswer)
+		return
+	}
+	event := transitions.RefreshEnd(transitions.NoAnswer, j.began, w.machine.Data.TokenUsable(w.now()))
+	j.ends(transitions.Input{Event: event, Payload: transitions.Payload{Intent: intent}})
+}
+
+func (x *explorer) giveUp(j *job, failure transitions.RefreshFailure) {
+	j.step, j.carry.Opened = dropping, string(failure)
+}
+
+func (x *explorer) dropRefresh(w *world, j *job) {
+	if w.disk.generation != j.began.Token.Generation {
+		j.ends(transitions.Input{Event: transitions.TokenSuperseded})
+		return
+	}
+	if w.disk.token != nil {
+		token := *w.disk.token
+		token.Refresh = credential.Secret{}
+		w.disk.token = &token
+	}
+	w.disk.intent = nil
+	j.ends(transitions.Input{Event: transitions.RefreshEnd(transitions.RefreshFailure(j.carry.Opened), j.began, w.machine.Data.TokenUsable(w.now()))})
+}
+
+// sendRefresh is the request: what the authorization server makes of it, and what
+// of that arrives.
+func (x *explorer) sendRefresh(w *world, j *job, add adder) {
+	if !w.live(j) {
+		// The state was left while the intent was being written: it is taken back.
+		add("sends nothing any more", true, func(w *world, j *job) {
+			if j.step = ending; j.began.Uncertain != nil {
+				w.sweep(j) // that an earlier one was sent stays noted
+			}
+		})
+		return
+	}
+	token := j.began.Token.Refresh
+	known := w.grant(token)
+	switch known.status {
+	case valid:
+		add("is given a new token", true, func(w *world, j *job) {
+			x.rotate(w, j)
+			j.step = saving
+		})
+		add("is given a new token that does not arrive", false, func(w *world, j *job) {
+			x.rotate(w, j)
+			j.carry.Token = nil
+			x.noAnswer(w, j, j.carry.Intent)
+		})
+	case consumed:
+		add("is refused for a refresh token that was used", true, func(w *world, j *job) {
+			x.checkReuse(w, j)
+			w.revokeFamily(j.began.Token)
+			x.giveUp(j, transitions.GrantRefused)
+		})
+	}
+	add("is refused (invalid_grant)", known.status == revoked, func(w *world, j *job) {
+		x.checkReuse(w, j)
+		w.revokeFamily(j.began.Token)
+		x.giveUp(j, transitions.GrantRefused)
+	})
+	add("has no answer, and was not seen", false, func(w *world, j *job) { x.noAnswer(w, j, j.carry.Intent) })
+	add("is not answered now", false, func(w *world, j *job) {
+		event := transitions.RefreshEnd(transitions.NotUsed, j.began, false)
+		j.result = transitions.Input{Event: event}
+		if j.step = ending; j.began.Uncertain != nil {
+			j.step = reporting
+		}
+	})
+	add("the client is forgotten", false, func(_ *world, j *job) { j.ends(transitions.Input{Event: transitions.ClientForgotten}) })
+}
+
+// rotate consumes a refresh token and issues the next one of its family.
+func (x *explorer) rotate(w *world, j *job) {
+	x.checkReuse(w, j)
+	old := w.grant(j.began.Token.Refresh)
+	old.status = consumed
+	next := w.newToken(j.began.Generation+1, true)
+	next.RequestedScopes = j.began.Token.RequestedScopes
+	w.server.grants = append(w.server.grants, refreshToken{id: next.Refresh.Reveal(), family: old.family})
+	j.carry.Token = next
+}

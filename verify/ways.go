@@ -1,0 +1,78 @@
+package verify
+
+import (
+	"slices"
+
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+)
+
+// checkWays looks for worlds from which there is no way to Connected.
+func (s *search) checkWays() {
+	s.checkWay(wayToConnected, true, func(*node) bool { return true })
+	if s.report.Counterexample == nil {
+		s.checkWay(wayWithoutPerson, false, func(n *node) bool { return n.needs })
+	}
+}
+
+func (s *search) checkWay(invariant string, withPerson bool, needed func(*node) bool) {
+	back := make([][]int32, len(s.nodes))
+	for from := range s.nodes {
+		for _, e := range s.nodes[from].next {
+			if withPerson || !e.person {
+				back[e.to] = append(back[e.to], int32(from))
+			}
+		}
+	}
+	reached := make([]bool, len(s.nodes))
+	var queue []int32
+	for i := range s.nodes {
+		if s.nodes[i].goal {
+			reached[i] = true
+			queue = append(queue, int32(i))
+		}
+	}
+	for len(queue) > 0 {
+		at := queue[0]
+		queue = queue[1:]
+		for _, from := range back[at] {
+			if !reached[from] {
+				reached[from] = true
+				queue = append(queue, from)
+			}
+		}
+	}
+	for i := range s.nodes {
+		if !reached[i] && needed(&s.nodes[i]) {
+			s.report.Counterexample = &Counterexample{Invariant: invariant, Why: "nothing that behaves leads on from here", Trace: s.trace(int32(i))}
+			return
+		}
+	}
+}
+
+// trace takes the way to a world once more, so as to say what the machine did.
+func (s *search) trace(at int32) []Step {
+	var way []int16
+	for i := at; i > 0; i = s.nodes[i].parent {
+		way = append(way, s.nodes[i].action)
+	}
+	slices.Reverse(way)
+	x := s.explorers[0]
+	w := &world{}
+	x.start(w)
+	all := []Step{w.after("the process starts")}
+	for _, n := range way {
+		a := x.actions(w)[n]
+		w = x.take(w, a)
+		all = append(all, w.after(a.label))
+	}
+	return all
+}
+
+func (w *world) after(action string) Step {
+	return Step{Action: action, Connection: string(w.state(states.Connection)), Credential: string(w.state(states.Credential))}
+}
+
+func (w *world) serves() bool {
+	return w.state(states.Connection) == states.Connected && transitions.OutlookOf(w.machine, w.now()) == transitions.Serves
+}
