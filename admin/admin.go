@@ -148,7 +148,8 @@ func refuse(w http.ResponseWriter, err error) {
 	_ = json.NewEncoder(w).Encode(Problem{Error: err.Error(), Kind: kind}) // the client went away
 }
 
-// login streams the progress of a login, one JSON line each, to its outcome.
+// login streams the progress of a login, one JSON line each, to its outcome. With
+// browser=none no browser is opened here.
 func login(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	lines := json.NewEncoder(w)
@@ -157,7 +158,11 @@ func login(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
 		_ = lines.Encode(report) // the client went away; the login stays open
 		_ = control.Flush()
 	}
-	err := u.Login(r.Context(), func(p upstream.Progress) {
+	begin := u.Login
+	if r.PostFormValue("browser") == "none" {
+		begin = u.LoginElsewhere
+	}
+	err := begin(r.Context(), func(p upstream.Progress) {
 		say(Report{Flow: p.Flow, URL: p.URL, Opened: p.Opened, Deadline: p.Deadline})
 	})
 	last := Report{Done: true}

@@ -86,9 +86,14 @@ func (c *Client) do(ctx context.Context, method, path string, form url.Values, i
 	return json.NewDecoder(response.Body).Decode(into)
 }
 
-// Login begins or joins a login and follows it to its outcome.
-func (c *Client) Login(ctx context.Context, name string, progress func(Report)) error {
-	response, err := c.send(ctx, http.MethodPost, "/v1/upstreams/"+url.PathEscape(name)+"/login", nil)
+// Login begins or joins a login and follows it to its outcome. With elsewhere the
+// proxy opens no browser.
+func (c *Client) Login(ctx context.Context, name string, elsewhere bool, progress func(Report)) error {
+	form := url.Values{}
+	if elsewhere {
+		form.Set("browser", "none")
+	}
+	response, err := c.send(ctx, http.MethodPost, "/v1/upstreams/"+url.PathEscape(name)+"/login", form)
 	if err != nil {
 		return err
 	}

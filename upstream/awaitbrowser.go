@@ -33,11 +33,14 @@ func (u *Upstream) awaitBrowser(ctx context.Context, order transitions.Order) tr
 		func(_ context.Context, query map[string][]string) callback.Page { return u.late(flow, query) })
 
 	shows := order.Snapshot.Data.Shows
-	if order.Cause.Event == transitions.FlowOpen {
+	switch opened := order.Snapshot.Data.Opened; {
+	case order.Cause.Event == transitions.FlowOpen:
 		u.reportShown(order, flow, "offered again after a restart; ask for the login to open it")
-	} else if order.Snapshot.Data.Opened == toBeVisited {
+	case opened == toBeVisited:
 		u.reportShown(order, flow, visited)
-	} else {
+	case opened != "":
+		u.reportShown(order, flow, opened)
+	default:
 		u.show(ctx, order, flow)
 	}
 	for {

@@ -57,6 +57,17 @@ func (e *LoginError) Error() string {
 // first the login stays open. It returns a [*LoginError] when the login ended
 // without a token, and an error that wraps [ErrNoLogin] where there is none.
 func (u *Upstream) Login(ctx context.Context, progress func(Progress)) error {
+	return u.login(ctx, "", progress)
+}
+
+// LoginElsewhere is Login for a person whose browser is on another machine: none is
+// opened here.
+func (u *Upstream) LoginElsewhere(ctx context.Context, progress func(Progress)) error {
+	return u.login(ctx, notAskedFor, progress)
+}
+
+// login begins or joins a login. opened, if not empty, says why no browser is opened.
+func (u *Upstream) login(ctx context.Context, opened string, progress func(Progress)) error {
 	if !u.config.usesOAuth() {
 		return fmt.Errorf("%s: %w: the configuration gives the credential, or the transport needs none", u.config.Name, ErrNoLogin)
 	}
@@ -64,7 +75,7 @@ func (u *Upstream) Login(ctx context.Context, progress func(Progress)) error {
 		return err
 	}
 	generation := u.Snapshot().Data.Generation
-	out, err := u.fire(transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: uuid.NewString()})
+	out, err := u.fire(transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: uuid.NewString(), Payload: transitions.Payload{Opened: opened}})
 	if err != nil {
 		return err
 	}

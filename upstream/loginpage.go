@@ -15,6 +15,7 @@ import (
 const (
 	toBeVisited = "to be opened by the browser that asked for it"
 	visited     = "opened by the browser that asked for it"
+	notAskedFor = "no browser was asked for"
 )
 
 // LoginPage begins a login for a person who is at a browser already, or joins the

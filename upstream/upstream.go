@@ -160,13 +160,26 @@ func (u *Upstream) observe(entry fsm.Entry) {
 	case entry.Disposition == fsm.Moved:
 		level = slog.LevelInfo
 	}
-	u.logger.LogAttrs(context.Background(), level, "transition",
-		slog.String("region", entry.Region), slog.String("event", entry.Event), slog.String("from", entry.From), slog.String("to", entry.To),
-		slog.String("disposition", string(entry.Disposition)), slog.Uint64("epoch", entry.Epoch), slog.String("actor", string(entry.Actor)),
-		slog.String("flow", entry.Flow), slog.String("guard", entry.Guard), slog.String("reason", entry.Reason), slog.String("note", entry.Note))
+	if u.logger.Enabled(context.Background(), level) {
+		u.logger.LogAttrs(context.Background(), level, "transition", attributes(&entry)...)
+	}
 	if u.environment.Observe != nil {
 		u.environment.Observe(entry)
 	}
+}
+
+// attributes are those of an entry that say something.
+func attributes(entry *fsm.Entry) []slog.Attr {
+	all := []slog.Attr{
+		slog.String("region", entry.Region), slog.String("event", entry.Event), slog.String("from", entry.From), slog.String("to", entry.To),
+		slog.String("disposition", string(entry.Disposition)), slog.Uint64("epoch", entry.Epoch), slog.String("actor", string(entry.Actor)),
+	}
+	for _, optional := range []slog.Attr{slog.String("flow", entry.Flow), slog.String("guard", entry.Guard), slog.String("reason", entry.Reason), slog.String("note", entry.Note)} {
+		if optional.Value.String() != "" {
+			all = append(all, optional)
+		}
+	}
+	return all
 }
 
 // refusals keeps the last refused events for people who look.
@@ -189,5 +202,5 @@ func (r *refusals) add(entry fsm.Entry) {
 func (r *refusals) all() []fsm.Entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]fsm.Entry(nil), r.last...)
+	return append([]fsm.Entry{}, r.last...)
 }

@@ -14,6 +14,7 @@ import (
 
 	"mcpproxy/admin"
 	"mcpproxy/instance"
+	"mcpproxy/states"
 	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
@@ -47,12 +48,12 @@ and without a running proxy.`,
 }
 
 func (s *serveOptions) login(ctx context.Context, name string, out io.Writer, in io.Reader) error {
-	client := s.client()
+	client, show := s.client(), guide(out)
 	if client.Running(ctx) {
 		go pasted(ctx, in, out, func(address string) error {
 			return client.Post(ctx, "/v1/paste", url.Values{"address": {address}}, nil)
 		})
-		err := client.Login(ctx, name, func(r admin.Report) { show(out, r.URL, r.Opened, r.Deadline) })
+		err := client.Login(ctx, name, s.noBrowser, func(r admin.Report) { show(r.URL, r.Opened, r.Deadline) })
 		var refused *admin.RefusedError
 		if err == nil || errors.As(err, &refused) {
 			return err
@@ -77,7 +78,7 @@ func (s *serveOptions) login(ctx context.Context, name string, out io.Writer, in
 			_, err = i.Callback.Pasted(ctx, parsed.Query())
 			return err
 		})
-		err = u.Login(ctx, func(p upstream.Progress) { show(out, p.URL, p.Opened, p.Deadline) })
+		err = u.Login(ctx, func(p upstream.Progress) { show(p.URL, p.Opened, p.Deadline) })
 	}
 	return errors.Join(err, i.Close())
 }
@@ -97,16 +98,42 @@ func (s *serveOptions) find(name string) (upstream.Config, error) {
 	return upstream.Config{}, usageError{fmt.Errorf("%q: %w; configured in %s are: %q", name, upstream.ErrUnknown, s.config, names)}
 }
 
-// show tells the person what to do in the browser.
-func show(out io.Writer, address, opened string, deadline time.Time) {
-	switch opened {
-	case "":
-		fmt.Fprintf(out, "Log in at:\n\n  %s\n\nWaiting until %s. If the browser is on another machine, paste the address that it ends on here.\n", address, deadline.Local().Format(time.TimeOnly))
-	case "opened":
-		fmt.Fprintln(out, "The page was opened in the browser.")
-	default:
-		fmt.Fprintf(out, "The browser was not opened: %s.\n", opened)
+// guide tells the person what to do in the browser: the address first, and then
+// what became of opening it.
+func guide(out io.Writer) func(address, opened string, deadline time.Time) {
+	var last string
+	return func(address, opened string, deadline time.Time) {
+		if address != last {
+			last = address
+			fmt.Fprintf(out, "Log in at:\n\n  %s\n\nWaiting until %s. If the browser is on another machine, paste the address that it ends on here.\n", address, deadline.Local().Format(time.TimeOnly))
+			if hint := forwarding(os.Getenv("SSH_CONNECTION"), address); hint != "" {
+				fmt.Fprintln(out, hint)
+			}
+		}
+		switch opened {
+		case "":
+		case "opened":
+			fmt.Fprintln(out, "The page was opened in the browser.")
+		default:
+			fmt.Fprintf(out, "The browser was not opened: %s.\n", opened)
+		}
 	}
+}
+
+// forwarding is how the browser's return reaches this machine over SSH without
+// pasting. connection is what the SSH server says of the connection: the client's
+// address and port, and this machine's.
+func forwarding(connection, address string) string {
+	ends := strings.Fields(connection)
+	page, err := url.Parse(address)
+	if len(ends) != 4 || err != nil {
+		return ""
+	}
+	back, err := url.Parse(page.Query().Get("redirect_uri"))
+	if err != nil || back.Port() == "" {
+		return ""
+	}
+	return fmt.Sprintf("Or forward the port of the browser's return first: ssh -L %[1]s:127.0.0.1:%[1]s %[2]s", back.Port(), ends[2])
 }
 
 // pasted takes addresses that a person pastes while the login is open.
@@ -140,7 +167,7 @@ func statusCommand(o *options) *cobra.Command {
 				}
 				found = true
 				shown = append(shown, status)
-				needed = needed || status.Reason != "" && status.Token == nil
+				needed = needed || status.Token == nil && (status.Reason != "" || status.Phase == states.Phase(states.LoggedOut))
 			}
 			if !found {
 				return usageError{fmt.Errorf("%q: %w", args[0], upstream.ErrUnknown)}

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"mcpproxy/admin"
@@ -91,7 +92,7 @@ func (s *serveOptions) run(ctx context.Context) error {
 	}
 	listener, err := proxy.Listen(s.listen, token)
 	if err != nil {
-		return err
+		return s.cannotListen(ctx, err)
 	}
 	defer listener.Close()
 	logger := s.logger()
@@ -128,6 +129,21 @@ func (s *serveOptions) run(ctx context.Context) error {
 		return errors.Join(clients.Close(), people.Close())
 	})
 	return group.Wait()
+}
+
+// cannotListen says who has the address: another proxy with this store, or
+// somebody else.
+func (s *serveOptions) cannotListen(ctx context.Context, err error) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return err
+	}
+	var running struct {
+		PID int `json:"pid"`
+	}
+	if s.client().Get(ctx, "/v1/version", &running) == nil {
+		return fmt.Errorf("another proxy is running already (process %d, socket %s), and has the store %s: %w", running.PID, s.socketPath(), s.store, err)
+	}
+	return fmt.Errorf("another program listens on %s; choose another address with --listen: %w", s.listen, err)
 }
 
 // loginURL is where people begin logins at this proxy; nil where clients need a

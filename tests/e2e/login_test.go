@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -134,6 +135,29 @@ func TestPastedAddressCompletesTheLogin(t *testing.T) {
 			m.wantCounts(want{Authorize: 1, Code: 1, Register: 1})
 		})
 	}
+}
+
+// Asked for a second time with the login open, the command shows the same page. The
+// proxy opens no browser for a person who asked for none.
+func TestOpenLoginIsShownAgainWithoutABrowser(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{AutoApprove: true})
+	m.start("--browser", m.browser())
+	first, page, _, _ := m.openLogin("--no-browser")
+	second, again, typed, output := m.openLogin("--no-browser")
+	if page != again {
+		t.Errorf("first %s, then %s", page, again)
+	}
+	elsewhere := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := elsewhere.Get(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	fmt.Fprintln(typed, response.Header.Get("Location"))
+	if err := errors.Join(first.Wait(), second.Wait()); err != nil {
+		t.Errorf("%v: %s", err, output.String())
+	}
+	m.wantCounts(want{Authorize: 1, Code: 1, Register: 1}) // the one request is this test's
 }
 
 func TestLoginWithoutAProxyAndStdioBridge(t *testing.T) {

@@ -3,6 +3,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +22,31 @@ func TestSecondServeNamesTheFirst(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, errs)
 	}
 	m.awaitPhase("LoginRequired") // the first one goes on
+}
+
+// The same with the first one's address, which is met before its store is; an
+// address that another program has is said too.
+func TestSecondServeAtTheSameAddress(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{AutoApprove: true})
+	m.start()
+	at, err := url.Parse(m.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, _, errs := m.run("mcpproxy", "serve", "--listen", at.Host)
+	if code != 1 || !strings.Contains(errs, fmt.Sprintf("process %d", m.serve.Process.Pid)) {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+	m.kill()
+	taken, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	code, _, errs = m.run("mcpproxy", "serve", "--listen", taken.Addr().String())
+	if code != 1 || !strings.Contains(errs, "another program listens on "+taken.Addr().String()) || !strings.Contains(errs, "--listen") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
 }
 
 // Tokens that live 8 s under steady calls: none fails, each is renewed once and
