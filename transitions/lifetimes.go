@@ -1,6 +1,7 @@
 package transitions
 
 import (
+	"strings"
 	"time"
 
 	"mcpproxy/fsm"
@@ -67,12 +68,21 @@ func credentialStates() []state {
 }
 
 func within(event Event, limit time.Duration) timer {
-	return timer{Event: event, Doc: limit.String(), At: func(_ states.Data, entered time.Time) time.Time { return entered.Add(limit) }}
+	return timer{Event: event, Doc: spoken(limit), At: func(_ states.Data, entered time.Time) time.Time { return entered.Add(limit) }}
+}
+
+// spoken is a whole number of seconds without its zero parts.
+func spoken(limit time.Duration) string {
+	text := limit.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	return text
 }
 
 // loginWithin is the deadline of a login's step, with the two ends a login has.
 func loginWithin(limit time.Duration) []timer {
-	return loginTimers(limit.String(), func(_ states.Data, entered time.Time) time.Time { return entered.Add(limit) })
+	return loginTimers(spoken(limit), func(_ states.Data, entered time.Time) time.Time { return entered.Add(limit) })
 }
 
 // flowDeadline is the deadline that the flow was given when it began, kept over a restart.

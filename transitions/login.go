@@ -7,11 +7,12 @@ import "mcpproxy/states"
 // Fresh (LoginAbandoned, LoginLapsed) where the login was for more scopes or
 // another account and the earlier token still works.
 func loginTransitions() []transition {
-	begin := from{states.Anonymous, states.Fresh, states.RefreshBackoff, states.RefreshPaused, states.LoginRequired, states.LoggedOut, states.Failed}
+	elsewhere := from{states.Anonymous, states.Fresh, states.RefreshBackoff, states.RefreshPaused, states.LoggedOut, states.Failed}
 	discovering, registering := from{states.Discovering}, from{states.Registering}
 	browser, exchanging := from{states.AwaitingBrowser}, from{states.ExchangingCode}
 	return []transition{
-		{From: begin, Event: LoginRequested, To: states.Discovering, Guards: guards{byPerson}, Update: beginFlow, Main: true, Doc: "no limit for people"},
+		{From: from{states.LoginRequired}, Event: LoginRequested, To: states.Discovering, Guards: guards{byPerson}, Update: beginFlow, Main: true, Doc: "no limit for people"},
+		{From: elsewhere, Event: LoginRequested, To: states.Discovering, Guards: guards{byPerson}, Update: beginFlow, Doc: "no limit for people"},
 		{From: from{states.LoginRequired}, Event: LoginProposed, To: states.Discovering, Guards: guards{automaticLogin, browserLimit}, Update: beginOwnFlow},
 		{From: from{states.Fresh}, Event: LoginProposed, To: states.Discovering, Guards: guards{automaticLogin, scopesMissing, browserLimit}, Update: beginOwnFlow, Doc: "step-up; the token stays in use meanwhile"},
 

@@ -4,11 +4,23 @@ package layout
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/goccy/go-graphviz"
 )
+
+// theme has the colours of the pictures in the dark, and what a page that shows a
+// picture lights up.
+//
+//go:embed theme.css
+var theme []byte
+
+// opening is Graphviz's prologue with the root element: it names a DTD that nobody
+// needs, and sizes in points.
+var opening = regexp.MustCompile(`(?s)^.*?<svg width="(\d+)pt" height="(\d+)pt"`)
 
 // SVG lays a graph out. The same DOT gives the same bytes.
 func SVG(ctx context.Context, dot string) (svg []byte, err error) {
@@ -26,5 +38,12 @@ func SVG(ctx context.Context, dot string) (svg []byte, err error) {
 	if err := g.Render(ctx, graph, graphviz.SVG, &out); err != nil {
 		return nil, fmt.Errorf("laying the graph out: %w", err)
 	}
-	return out.Bytes(), nil
+	return themed(out.Bytes()), nil
+}
+
+// themed puts the theme into the picture, where it also serves as an image.
+func themed(svg []byte) []byte {
+	svg = opening.ReplaceAll(svg, []byte(`<svg width="$1" height="$2"`))
+	end := bytes.IndexByte(svg, '>') + 1
+	return bytes.Join([][]byte{svg[:end], []byte("\n<style>\n"), theme, []byte("</style>"), svg[end:]}, nil)
 }

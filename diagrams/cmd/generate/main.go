@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"mcpproxy/diagrams"
 	"mcpproxy/diagrams/layout"
@@ -42,20 +43,102 @@ func run(ctx context.Context, directory string, check bool) error {
 			problems = append(problems, fmt.Errorf("%s is not what the graph says; run: make diagrams", path))
 		}
 	}
+	return errors.Join(append(problems, strays(files, directory))...)
+}
+
+// strays names files that the graph does not give (any more).
+func strays(files map[string][]byte, directory string) error {
+	there, err := os.ReadDir(directory)
+	if err != nil {
+		return err
+	}
+	var problems []error
+	for _, entry := range there {
+		if files[entry.Name()] == nil {
+			problems = append(problems, fmt.Errorf("%s is not made from the graph; delete it", filepath.Join(directory, entry.Name())))
+		}
+	}
 	return errors.Join(problems...)
 }
 
 // Files are the diagrams, by name.
 func Files(ctx context.Context) (map[string][]byte, error) {
 	graph := transitions.Definition().Graph()
-	files := map[string][]byte{"transitions.md": []byte(diagrams.Markdown(graph))}
-	for _, r := range graph.Regions {
-		dot := diagrams.DOT(r)
-		svg, err := layout.SVG(ctx, dot)
-		if err != nil {
-			return nil, err
-		}
-		files[r.Name+".dot"], files[r.Name+".mmd"], files[r.Name+".svg"] = []byte(dot), []byte(diagrams.Mermaid(r)), svg
+	files := map[string][]byte{
+		"transitions.md": []byte(diagrams.Markdown(graph)),
+		"events.md":      []byte(diagrams.EventTable(graph)),
 	}
-	return files, nil
+	draw := func(name, dot string) error {
+		svg, err := layout.SVG(ctx, dot)
+		files[name+".dot"], files[name+".svg"] = []byte(dot), svg
+		return err
+	}
+	errs := []error{draw("overview", diagrams.DOTOverview(graph))}
+	for _, r := range graph.Regions {
+		files[r.Name+".mmd"] = []byte(diagrams.Mermaid(r))
+		errs = append(errs, draw(r.Name, diagrams.DOT(r)))
+	}
+	var concerns []diagrams.Concern
+	for _, c := range transitions.Concerns() {
+		concern := diagrams.Concern{Name: c.Name, Title: c.Title, Doc: c.Doc, Way: rows(c.Way), Otherwise: rows(c.Otherwise)}
+		concerns = append(concerns, concern)
+		dot, err := diagrams.DOTConcern(graph, concern)
+		if err == nil {
+			err = draw(c.Name, dot)
+		}
+		errs = append(errs, err)
+	}
+	files["README.md"] = []byte(readme(concerns))
+	return files, errors.Join(errs...)
+}
+
+func rows(all []transitions.Row) []diagrams.Row {
+	var rows []diagrams.Row
+	for _, row := range all {
+		for _, event := range row.Events {
+			rows = append(rows, diagrams.Row{Region: row.Region, State: string(row.State), Event: string(event)})
+		}
+	}
+	return rows
+}
+
+// readme shows the pictures.
+func readme(concerns []diagrams.Concern) string {
+	var b strings.Builder
+	b.WriteString(`# The graph in pictures
+
+Generated from the declaration in package ` + "`transitions`" + `; ` + "`make diagrams`" + ` writes it anew and a test compares. The tables:
+[states and transitions](transitions.md), [events](events.md).
+
+## How to read them
+
+| | |
+|---|---|
+| grey, *parked* | nothing runs and nothing is sent; a person or a demand moves it on |
+| yellow, *waiting* | a timer runs |
+| blue, *working* | a job runs, whose name stands there, and always a deadline |
+| green, *serving* | requests flow |
+| thick green line | the way that is hoped for |
+| dashed line | taken by a timer alone |
+| violet event | the other region says it; *says* in a state tells which |
+| ` + "`[guard]`" + ` | may refuse |
+
+Ways that lead from many states, or to a state that many lead to, are written into the states. Shutdowns are in the tables.
+
+## The whole
+
+![All states and ways of both regions](overview.svg)
+
+### The credential
+
+![The credential region, with its events](credential.svg)
+
+### The connection
+
+![The connection region, with its events](connection.svg)
+`)
+	for _, c := range concerns {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n![%s](%s.svg)\n", c.Title, c.Doc, c.Title, c.Name)
+	}
+	return b.String()
 }
