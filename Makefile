@@ -1,17 +1,19 @@
 .PHONY: build test lint e2e conformance diagrams bench fuzz demo
 
 FUZZTIME ?= 10s
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 build:
 	go build -o bin/ ./cmd/mcpproxy ./cmd/statectl
 
-# What continuous integration runs: vet, formatting, every test with the race detector.
+# What continuous integration runs: lint, every test with the race detector.
 test: lint
 	go test -race -count=1 -timeout 20m ./...
 
 lint:
 	go vet ./...
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi
+	go run $(STATICCHECK) ./...
 
 # Real processes, sockets and kill -9.
 e2e:

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Options of a store. All are optional.
@@ -125,7 +126,7 @@ func (s *Store) open(ctx context.Context) error {
 func (s *Store) openFile() (err error) {
 	defer damaged(s.path, &err)()
 	s.db, err = bbolt.Open(s.path, 0o600, &bbolt.Options{Timeout: s.options.LockTimeout, ReadOnly: s.options.ReadOnly, FreelistType: bbolt.FreelistMapType})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, bbolterrors.ErrTimeout) {
 		return lockedBy(s.path)
 	}
 	if err != nil {

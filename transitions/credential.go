@@ -33,11 +33,8 @@ func CredentialRegion() region {
 	}
 }
 
-// Sets of states that rows share.
-var (
-	loginStates  = from{states.Discovering, states.Registering, states.AwaitingBrowser, states.ExchangingCode, states.AwaitingDevice, states.RequestingToken}
-	parkedStates = from{states.LoginRequired, states.LoggedOut, states.Failed}
-)
+// loginStates are those of an authorization flow, which rows share.
+var loginStates = from{states.Discovering, states.Registering, states.AwaitingBrowser, states.ExchangingCode, states.AwaitingDevice, states.RequestingToken}
 
 func credentialTransitions() []transition {
 	var all []transition
