@@ -99,8 +99,8 @@ func generation(b *bbolt.Bucket) uint64 {
 }
 
 // update changes one upstream's bucket in one durable transaction.
-func (s *Store) update(upstream string, change func(*bbolt.Bucket) error) error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
+func (s *Store) update(write, upstream string, change func(*bbolt.Bucket) error) error {
+	return s.commit(write, upstream, s.db.Update, func(tx *bbolt.Tx) error {
 		b, err := tx.Bucket(bucketUpstreams).CreateBucketIfNotExists([]byte(upstream))
 		if err != nil {
 			return fmt.Errorf("the upstream name %q: %w", upstream, err)
@@ -129,7 +129,7 @@ func expect(b *bbolt.Bucket, upstream string, want uint64) error {
 // as SaveToken does. It fails with [ErrUnwanted] where the token was erased
 // meanwhile: a logout is final.
 func (s *Store) RenewToken(upstream string, t credential.Token, after uint64) error {
-	return s.saveToken(upstream, t, after, func(b *bbolt.Bucket) bool { return b.Get([]byte(recordToken)) != nil })
+	return s.saveToken("RenewToken", upstream, t, after, func(b *bbolt.Bucket) bool { return b.Get([]byte(recordToken)) != nil })
 }
 
 // SaveToken replaces the token of generation after (0 for none) by t, whose
@@ -137,14 +137,14 @@ func (s *Store) RenewToken(upstream string, t credential.Token, after uint64) er
 // logout mark in the same transaction. wanted is asked within it; where it says no,
 // nothing is written and the error is [ErrUnwanted]. It must be quick.
 func (s *Store) SaveToken(upstream string, t credential.Token, after uint64, wanted func() bool) error {
-	return s.saveToken(upstream, t, after, func(*bbolt.Bucket) bool { return wanted() })
+	return s.saveToken("SaveToken", upstream, t, after, func(*bbolt.Bucket) bool { return wanted() })
 }
 
-func (s *Store) saveToken(upstream string, t credential.Token, after uint64, wanted func(*bbolt.Bucket) bool) error {
+func (s *Store) saveToken(write, upstream string, t credential.Token, after uint64, wanted func(*bbolt.Bucket) bool) error {
 	if t.Generation != after+1 {
 		return &GenerationError{Upstream: upstream, Have: t.Generation, Want: after + 1}
 	}
-	return s.update(upstream, func(b *bbolt.Bucket) error {
+	return s.update(write, upstream, func(b *bbolt.Bucket) error {
 		if err := expect(b, upstream, after); err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ func (s *Store) saveToken(upstream string, t credential.Token, after uint64, wan
 // BeginRefresh notes that the refresh token of the intent's generation is about
 // to be sent. Another intent that is noted is a [*IntentExistsError].
 func (s *Store) BeginRefresh(upstream string, i credential.Intent) error {
-	return s.update(upstream, func(b *bbolt.Bucket) error {
+	return s.update("BeginRefresh", upstream, func(b *bbolt.Bucket) error {
 		if err := expect(b, upstream, i.Generation); err != nil {
 			return err
 		}
@@ -179,7 +179,7 @@ func (s *Store) BeginRefresh(upstream string, i credential.Intent) error {
 
 // EndRefresh settles an intent whose refresh token is known not to be consumed.
 func (s *Store) EndRefresh(upstream, intentID string) error {
-	return s.update(upstream, func(b *bbolt.Bucket) error {
+	return s.update("EndRefresh", upstream, func(b *bbolt.Bucket) error {
 		var noted credential.Intent
 		found, err := s.read(b, upstream, recordIntent, &noted)
 		if err != nil || !found || noted.ID != intentID {
@@ -191,7 +191,7 @@ func (s *Store) EndRefresh(upstream, intentID string) error {
 
 // DropRefresh erases the refresh token and the intent, and keeps the access token.
 func (s *Store) DropRefresh(upstream string, generation uint64) error {
-	return s.update(upstream, func(b *bbolt.Bucket) error {
+	return s.update("DropRefresh", upstream, func(b *bbolt.Bucket) error {
 		if err := expect(b, upstream, generation); err != nil {
 			return err
 		}
@@ -211,7 +211,7 @@ func (s *Store) DropRefresh(upstream string, generation uint64) error {
 // SaveFlow keeps the open authorization flow. wanted is asked within the
 // transaction, as for SaveToken.
 func (s *Store) SaveFlow(upstream string, f credential.Flow, wanted func() bool) error {
-	return s.update(upstream, func(b *bbolt.Bucket) error {
+	return s.update("SaveFlow", upstream, func(b *bbolt.Bucket) error {
 		if !wanted() {
 			return ErrUnwanted
 		}
@@ -221,7 +221,7 @@ func (s *Store) SaveFlow(upstream string, f credential.Flow, wanted func() bool)
 
 // DeleteFlow erases the flow if it is the one with the id.
 func (s *Store) DeleteFlow(upstream, id string) error {
-	return s.update(upstream, func(b *bbolt.Bucket) error {
+	return s.update("DeleteFlow", upstream, func(b *bbolt.Bucket) error {
 		var flow flowRecord
 		found, err := s.read(b, upstream, recordFlow, &flow)
 		if err != nil || !found || flow.ID != id {
@@ -234,7 +234,7 @@ func (s *Store) DeleteFlow(upstream, id string) error {
 // Logout erases token, flow and intent, damaged ones too, and sets the mark. wanted
 // is asked within the transaction, as for SaveToken.
 func (s *Store) Logout(upstream string, m credential.LogoutMark, wanted func() bool) error {
-	return s.update(upstream, func(b *bbolt.Bucket) error {
+	return s.update("Logout", upstream, func(b *bbolt.Bucket) error {
 		if !wanted() {
 			return ErrUnwanted
 		}
@@ -244,7 +244,7 @@ func (s *Store) Logout(upstream string, m credential.LogoutMark, wanted func() b
 
 // Forget erases everything about an upstream, its journal too.
 func (s *Store) Forget(upstream string) error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	return s.commit("Forget", upstream, s.db.Update, func(tx *bbolt.Tx) error {
 		all := tx.Bucket(bucketUpstreams)
 		if all.Bucket([]byte(upstream)) == nil {
 			return nil
@@ -286,14 +286,14 @@ func (s *Store) registration(tx *bbolt.Tx, issuer string) (*credential.Registrat
 
 // SaveRegistration keeps the client identity at its issuer.
 func (s *Store) SaveRegistration(r credential.Registration) error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	return s.commit("SaveRegistration", r.Issuer, s.db.Update, func(tx *bbolt.Tx) error {
 		return s.write(tx.Bucket(bucketRegistrations), "", r.Issuer, recordOfRegistration(r))
 	})
 }
 
 // DeleteRegistration erases the identity at an issuer if it has the client id.
 func (s *Store) DeleteRegistration(issuer, clientID string) error {
-	return s.db.Update(func(tx *bbolt.Tx) error {
+	return s.commit("DeleteRegistration", issuer, s.db.Update, func(tx *bbolt.Tx) error {
 		found, err := s.registration(tx, issuer)
 		if err != nil || found == nil || found.ClientID != clientID {
 			return err

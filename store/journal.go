@@ -12,7 +12,7 @@ var bucketJournal = []byte("journal")
 // Append adds entries to the upstream's journal and drops the oldest beyond the
 // limit. Calls that come at the same time share one fsync.
 func (s *Store) Append(upstream string, entries ...[]byte) error {
-	return s.db.Batch(func(tx *bbolt.Tx) error {
+	return s.commit("Append", upstream, s.db.Batch, func(tx *bbolt.Tx) error {
 		b, err := tx.Bucket(bucketUpstreams).CreateBucketIfNotExists([]byte(upstream))
 		if err != nil {
 			return err

@@ -138,14 +138,22 @@ func (f fileKeys) Find(context.Context) ([]byte, string, error) {
 }
 
 func (f fileKeys) Make(context.Context) ([]byte, string, error) {
-	key := newKey()
-	file, err := os.OpenFile(string(f), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if _, err := os.Lstat(string(f)); err == nil {
+		return nil, "", fmt.Errorf("the key file could not be made: %s: %w", string(f), fs.ErrExist)
+	}
+	// Made beside and named when it is whole: half a key locks its store for good.
+	file, err := os.CreateTemp(filepath.Dir(string(f)), filepath.Base(string(f))+".new-")
 	if err != nil {
 		return nil, "", fmt.Errorf("the key file could not be made: %w", err)
 	}
+	defer func() { _ = os.Remove(file.Name()) }()
+	key := newKey()
 	_, err = file.WriteString(hex.EncodeToString(key) + "\n")
 	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return nil, "", fmt.Errorf("the key file could not be written: %w", err)
+	}
+	if err := appear(file.Name(), string(f)); err != nil {
+		return nil, "", err
 	}
 	return key, f.origin(), nil
 }

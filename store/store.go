@@ -30,6 +30,8 @@ type Options struct {
 	JournalLimit int
 	// Socket is where this process can be spoken to; a second process is told.
 	Socket string
+	// Staged is told of each stage of each write, for tests that break the disk.
+	Staged Staged
 }
 
 // Store is an open store. All methods are safe for concurrent use.
@@ -56,6 +58,9 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	if o.Keys == nil {
 		o.Keys = DefaultKeys(path)
+	}
+	if o.Staged == nil {
+		o.Staged = failpoint()
 	}
 	s := &Store{path: path, options: o}
 	if err := s.prepare(); err != nil {
@@ -102,6 +107,11 @@ func (s *Store) narrow(path string, mode fs.FileMode) error {
 }
 
 func (s *Store) open(ctx context.Context) error {
+	if !s.options.ReadOnly {
+		if err := create(s.path); err != nil {
+			return err
+		}
+	}
 	if err := inspect(s.path); err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request, f *Fault) {
 
 func (s *Server) approve(w http.ResponseWriter, r *http.Request, req *request, f *Fault) {
 	code := "code-" + rand.Text()
-	req.expires = time.Now().Add(time.Minute)
+	req.expires = s.options.Clock().Add(time.Minute)
 	s.mu.Lock()
 	s.counters.Approved++
 	s.grants.codes[code] = req

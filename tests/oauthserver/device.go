@@ -26,7 +26,7 @@ func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request, _ *
 	code, user := "dc-"+rand.Text(), rand.Text()[:8]
 	s.mu.Lock()
 	s.grants.devices[code] = &device{approved: s.options.AutoApprove,
-		request: &request{client: c.id, resource: r.PostFormValue("resource"), scope: r.PostFormValue("scope"), expires: time.Now().Add(time.Minute)}}
+		request: &request{client: c.id, resource: r.PostFormValue("resource"), scope: r.PostFormValue("scope"), expires: s.options.Clock().Add(time.Minute)}}
 	s.grants.userCodes[user] = code
 	s.mu.Unlock()
 	writeJSON(w, http.StatusOK, map[string]any{"device_code": code, "user_code": user, "verification_uri": s.url + "/device",
@@ -55,7 +55,7 @@ func (s *Server) redeemDevice(c *client, r *http.Request, ttl time.Duration) (an
 	switch {
 	case d == nil || d.request.client != c.id:
 		return answer{}, "invalid_grant"
-	case time.Now().After(d.request.expires):
+	case s.options.Clock().After(d.request.expires):
 		return answer{}, "expired_token"
 	case d.denied:
 		return answer{}, "access_denied"

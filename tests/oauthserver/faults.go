@@ -244,3 +244,20 @@ func (s *Server) ForgetSessions() {
 		s.sessions[id] = false
 	}
 }
+
+// RefreshWorks reports whether the refresh token would be exchanged for another now.
+func (s *Server) RefreshWorks(token string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.grants.refresh[token]
+	return g != nil && !g.revoked && g.refresh == token && s.grants.clients[g.client] != nil
+}
+
+// RevokeGrants ends every grant that there is, as a person does at the server.
+func (s *Server) RevokeGrants() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, g := range s.grants.refresh {
+		g.revoked = true
+	}
+}

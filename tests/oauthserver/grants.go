@@ -88,7 +88,7 @@ type answer struct {
 // and does not tell it.
 func (s *Server) issue(g *grant, ttl time.Duration, keep bool) answer {
 	token := "at-" + rand.Text()
-	s.grants.access[token] = &access{grant: g, expires: time.Now().Add(ttl), scope: g.scope}
+	s.grants.access[token] = &access{grant: g, expires: s.options.Clock().Add(ttl), scope: g.scope}
 	seconds := int(ttl / time.Second)
 	a := answer{AccessToken: token, TokenType: "Bearer", ExpiresIn: &seconds, Scope: g.scope}
 	switch {

@@ -100,7 +100,7 @@ func (s *Server) authorized(w http.ResponseWriter, r *http.Request, tool string,
 	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	s.mu.Lock()
 	a := s.grants.access[token]
-	valid := a != nil && !a.grant.revoked && time.Now().Before(a.expires) && !f.is("unauthorized")
+	valid := a != nil && !a.grant.revoked && s.options.Clock().Before(a.expires) && !f.is("unauthorized")
 	s.mu.Unlock()
 	switch {
 	case !bearer:

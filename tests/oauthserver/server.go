@@ -16,7 +16,11 @@ import (
 // a page and lets access tokens live an hour.
 type Options struct {
 	// Port to listen on; 0 takes a free one.
-	Port           int
+	Port int
+	// Listener to serve on instead of a port.
+	Listener net.Listener
+	// Clock is the server's; nil is everybody's.
+	Clock          func() time.Time
 	AccessTokenTTL time.Duration
 	// KeepRefreshTokens switches rotation off.
 	KeepRefreshTokens bool
@@ -79,10 +83,16 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "tcp4", fmt.Sprintf("127.0.0.1:%d", o.Port))
-	if err != nil {
-		return nil, err
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	listener := o.Listener
+	if listener == nil {
+		var config net.ListenConfig
+		var err error
+		if listener, err = config.Listen(ctx, "tcp4", fmt.Sprintf("127.0.0.1:%d", o.Port)); err != nil {
+			return nil, err
+		}
 	}
 	s := &Server{options: o, url: "http://" + listener.Addr().String(), sessions: map[string]bool{}}
 	s.grants = newGrants(o.Clients)

@@ -83,7 +83,7 @@ func (s *Server) redeemCode(c *client, r *http.Request, ttl time.Duration) (answ
 			g.revoked = true // a code that comes twice was stolen (RFC 6749 section 4.1.2)
 		}
 		return answer{}, "the code is unknown or was used already"
-	case time.Now().After(req.expires):
+	case s.options.Clock().After(req.expires):
 		return answer{}, "the code has expired"
 	case req.client != c.id || req.redirect != r.PostFormValue("redirect_uri"):
 		return answer{}, "the code was issued to another client or redirect address"

@@ -35,6 +35,10 @@ type Handler func(ctx context.Context, query map[string][]string) Page
 
 // Server owns the listeners of all open flows of one process.
 type Server struct {
+	// Listen binds an address of this machine: the network's, unless it is set before
+	// the first flow.
+	Listen func(ctx context.Context, address string) (net.Listener, error)
+
 	logger *slog.Logger
 
 	mu        sync.Mutex
@@ -75,7 +79,12 @@ func (e *BusyError) Unwrap() error { return e.Err }
 
 // NewServer returns a server without listeners.
 func NewServer(logger *slog.Logger) *Server {
-	return &Server{logger: logger, listeners: map[int]*listener{}}
+	return &Server{logger: logger, listeners: map[int]*listener{}, Listen: listenOnNetwork}
+}
+
+func listenOnNetwork(ctx context.Context, address string) (net.Listener, error) {
+	var config net.ListenConfig
+	return config.Listen(ctx, "tcp4", address)
 }
 
 // Reservation keeps a listener open. Release it when the flow is over.
@@ -102,8 +111,7 @@ func (s *Server) Reserve(ctx context.Context, port int) (*Reservation, error) {
 	}
 	if l == nil {
 		// Binding a loopback port does not wait for anybody.
-		var config net.ListenConfig
-		bound, err := config.Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		bound, err := s.Listen(ctx, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
 			return nil, &BusyError{Port: port, Err: err}
 		}
