@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"time"
 
 	"mcpproxy/jsonrpc"
@@ -150,10 +151,25 @@ func (u *Upstream) again(s *transitions.Snapshot, call relay.Call, err error) (a
 	case errors.As(err, &network) && network.Op == "dial":
 		u.connectionEvent(transitions.TransportFailed, epoch, err)
 		return true, nil
-	case errors.Is(err, wire.ErrLost):
+	case lost(err):
 		return call.Safe, nil
 	}
 	return false, nil
+}
+
+// lost reports whether the connection broke, so that nobody knows whether the
+// request was carried out.
+func lost(err error) bool {
+	var (
+		status      *wire.StatusError
+		unavailable *UnavailableError
+		redirect    *RedirectError
+		broken      *url.Error
+	)
+	if errors.As(err, &status) || errors.As(err, &unavailable) || errors.As(err, &redirect) {
+		return false
+	}
+	return errors.Is(err, wire.ErrLost) || errors.As(err, &broken)
 }
 
 func (u *Upstream) connectionEvent(name transitions.Event, epoch uint64, err error) {
@@ -173,6 +189,8 @@ func (u *Upstream) failed(err error) error {
 		return u.needsPerson(u.Snapshot())
 	case errors.As(err, &scope):
 		return jsonrpc.Errorf(jsonrpc.CodeLoginNeeded, "%v", scope)
+	case lost(err):
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the connection broke before the answer came (%v). Whether the server carried the call out is not known; send it again if that does no harm", u.config.Name, err)
 	}
 	return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the call failed: %v", u.config.Name, err)
 }
@@ -185,8 +203,8 @@ func (u *Upstream) slow(err error) error {
 	if last := s.Data.ConnectionError.Text; last != "" {
 		text += "; the last attempt: " + last
 	}
-	if !s.Data.RetryAt.IsZero() {
-		text += "; the next one is at " + s.Data.RetryAt.Local().Format(time.TimeOnly)
+	if connection.State == states.BackingOff && len(connection.Timers) > 0 {
+		text += "; the next one is at " + connection.Timers[0].At.Local().Format(time.TimeOnly)
 	}
 	return fmt.Errorf("%w: %w", jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s", text), err)
 }
