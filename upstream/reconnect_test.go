@@ -77,7 +77,7 @@ func TestBrokenCallIsSentAgainOnlyIfThatIsSafe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, oauthserver.Options{NoAuth: true}, nil)
 			r.mustCall()
-			r.setFaults(oauthserver.Fault{Endpoint: "mcp", Kind: "cut-before", Count: 1})
+			r.setFaults(oauthserver.Fault{Endpoint: "mcp", Kind: "cut-before", Method: "tools/call", Count: 1})
 			call := echo
 			call.Safe = safe
 			_, err := r.up.Call(r.context(), call)

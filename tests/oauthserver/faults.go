@@ -17,8 +17,9 @@ type Fault struct {
 	Endpoint string `json:"endpoint"`
 	// Kind is one of Kinds.
 	Kind string `json:"kind"`
-	// Grant narrows a token fault to a grant_type.
-	Grant string `json:"grant,omitempty"`
+	// Grant narrows a token fault to a grant_type, Method an mcp fault to a method.
+	Grant  string `json:"grant,omitempty"`
+	Method string `json:"method,omitempty"`
 	// Count is how many requests meet it; 0 means all until it is cleared.
 	Count int `json:"count,omitempty"`
 	// Delay in milliseconds, for the kind delay; Status for the kind status;
@@ -52,14 +53,14 @@ func ParseFault(text string) (Fault, error) {
 	f := Fault{Endpoint: endpoint, Kind: kind}
 	for _, part := range strings.FieldsFunc(rest, func(r rune) bool { return r == ',' }) {
 		key, value, _ := strings.Cut(part, "=")
-		if key == "grant" {
-			f.Grant = value
+		if text := map[string]*string{"grant": &f.Grant, "method": &f.Method}[key]; text != nil {
+			*text = value
 			continue
 		}
 		n, err := strconv.Atoi(value)
 		field := map[string]*int{"count": &f.Count, "delay": &f.Delay, "status": &f.Status, "retry_after": &f.RetryAfter, "ttl": &f.TTL}[key]
 		if err != nil || field == nil {
-			return f, fmt.Errorf("fault %q: %q is not one of grant=, count=, delay=, status=, retry_after=, ttl= with a number", text, part)
+			return f, fmt.Errorf("fault %q: %q is not one of grant=, method=, count=, delay=, status=, retry_after=, ttl= with a number", text, part)
 		}
 		*field = n
 	}
@@ -98,12 +99,13 @@ func (s *Server) SetFaults(faults ...Fault) error {
 	return nil
 }
 
-// fault takes the next fault that is ordered for a request.
-func (s *Server) fault(endpoint, grant string) *Fault {
+// fault takes the next fault that is ordered for a request. what is the grant_type
+// or the method that it asks for.
+func (s *Server) fault(endpoint, what string) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, f := range s.faults {
-		if f.Endpoint != endpoint || f.Grant != "" && f.Grant != grant {
+		if f.Endpoint != endpoint || f.Grant+f.Method != "" && f.Grant+f.Method != what {
 			continue
 		}
 		copied := *f

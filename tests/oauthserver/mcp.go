@@ -79,7 +79,7 @@ func (s *Server) protect(next http.Handler) http.Handler {
 			method = message.Method
 		}
 		s.count(func(c *Counters) { c.MCP[method]++ })
-		f := s.fault("mcp", "")
+		f := s.fault("mcp", method)
 		if f != nil && s.misbehave(w, r, f) {
 			return
 		}
