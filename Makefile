@@ -1,4 +1,4 @@
-.PHONY: build test lint e2e conformance diagrams bench fuzz demo
+.PHONY: build test lint e2e conformance diagrams bench bench-compare fuzz demo
 
 FUZZTIME ?= 10s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -12,6 +12,7 @@ test: lint
 
 lint:
 	go vet ./...
+	cd tests/bench && go vet ./...
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi
 	go run $(STATICCHECK) ./...
 
@@ -27,7 +28,13 @@ diagrams:
 	go run ./diagrams/cmd/generate -o docs/diagrams
 
 bench:
-	go test -run '^$$' -bench . -benchmem ./fsm ./tests/bench
+	go test -run '^$$' -bench . -benchmem ./fsm
+	cd tests/bench && go test -run '^$$' -bench . -benchmem ./...
+
+# This project beside others that do the same, in one run of about ten minutes;
+# needs Linux, and npm for the proxies that come from there. COMPARE takes flags.
+bench-compare:
+	cd tests/bench && go run ./cmd/compare $(COMPARE)
 
 fuzz:
 	go test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./jsonrpc
