@@ -13,8 +13,10 @@ import (
 
 	"mcpproxy/credential"
 	"mcpproxy/fsm"
+	"mcpproxy/metrics"
 	"mcpproxy/proxy"
 	"mcpproxy/store"
+	"mcpproxy/telemetry"
 	"mcpproxy/upstream"
 	"mcpproxy/upstream/browser"
 	"mcpproxy/upstream/callback"
@@ -38,6 +40,10 @@ type Options struct {
 	// LoginURL is where a person can begin the login of an upstream.
 	LoginURL func(name string) string
 	Observe  func(fsm.Entry)
+	// Metrics, if set, counts what the upstreams do, and is served at /metrics.
+	Metrics *metrics.Metrics
+	// Telemetry, if set, sends spans of calls and jobs.
+	Telemetry *telemetry.Telemetry
 	// AllowPrivate lets authorization servers have private addresses.
 	AllowPrivate bool
 }
@@ -58,8 +64,10 @@ func Start(ctx context.Context, o Options) (*Instance, error) {
 	}
 	o.Logger.Info("the store is open", "path", kept.Path(), "key", kept.KeyOrigin())
 	listener := callback.NewServer(o.Logger)
-	manager := upstream.NewManager(context.WithoutCancel(ctx), &upstream.Environment{Store: kept, Callback: listener, Open: o.Open,
-		Authorization: oauth.NewHTTPClient(oauth.HTTPOptions{AllowPrivate: o.AllowPrivate}), Logger: o.Logger, Version: o.Version, LoginURL: o.LoginURL, Observe: o.Observe})
+	environment := &upstream.Environment{Store: kept, Callback: listener, Open: o.Open,
+		Authorization: oauth.NewHTTPClient(oauth.HTTPOptions{AllowPrivate: o.AllowPrivate}), Logger: o.Logger, Version: o.Version, LoginURL: o.LoginURL, Observe: o.Observe}
+	o.observe(environment)
+	manager := upstream.NewManager(context.WithoutCancel(ctx), environment)
 	login := func(ctx context.Context, name string) (string, error) {
 		u, err := manager.Get(name)
 		if err != nil {
@@ -67,8 +75,12 @@ func Start(ctx context.Context, o Options) (*Instance, error) {
 		}
 		return u.LoginPage(ctx)
 	}
-	i := &Instance{Store: kept, Manager: manager, Callback: listener,
-		Proxy: proxy.New(proxy.Options{Upstreams: manager, Logger: o.Logger, Version: o.Version, Token: o.Token, Login: login})}
+	face := proxy.Options{Upstreams: manager, Logger: o.Logger, Version: o.Version, Token: o.Token, Login: login}
+	if o.Metrics != nil {
+		o.Metrics.Watch(func() []metrics.Now { return now(manager) })
+		face.Metrics = o.Metrics.Handler()
+	}
+	i := &Instance{Store: kept, Manager: manager, Callback: listener, Proxy: proxy.New(face)}
 	if err := manager.Apply(ctx, o.Configs, o.Connect); err != nil {
 		return nil, errors.Join(err, i.Close())
 	}

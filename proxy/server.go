@@ -35,6 +35,8 @@ type Options struct {
 	// Login, if set, begins a login for a person at a browser and returns the page to
 	// send the browser to. /login/<upstream> offers it.
 	Login func(ctx context.Context, upstream string) (page string, err error)
+	// Metrics, if set, is served at /metrics.
+	Metrics http.Handler
 	// AllowedHosts are accepted in the Host header beside the loopback names.
 	AllowedHosts []string
 }
@@ -73,7 +75,7 @@ func Listen(address string, token credential.Secret) (net.Listener, error) {
 }
 
 // Handler serves /mcp for all upstreams and /mcp/<upstream> for one, and
-// /login/<upstream> for people.
+// /login/<upstream> for people; /metrics where there are any.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", s.guard(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, view{}) }))
@@ -89,6 +91,9 @@ func (s *Server) Handler() http.Handler {
 		offer := s.guard(s.loginPage)
 		mux.Handle("GET /login/{upstream}", offer)
 		mux.Handle("POST /login/{upstream}", offer)
+	}
+	if s.options.Metrics != nil {
+		mux.Handle("GET /metrics", s.guard(s.options.Metrics.ServeHTTP))
 	}
 	return mux
 }

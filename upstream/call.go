@@ -20,8 +20,8 @@ import (
 // after a new session.
 const tries = 4
 
-// Call implements [relay.Upstream].
-func (u *Upstream) Call(ctx context.Context, call relay.Call) (json.RawMessage, error) {
+// call sends a call when the upstream is ready, and again where that is safe.
+func (u *Upstream) call(ctx context.Context, call relay.Call) (json.RawMessage, error) {
 	if call.AwaitLogin {
 		if err := u.awaitOffered(ctx); err != nil {
 			return nil, err
@@ -46,7 +46,10 @@ func (u *Upstream) Call(ctx context.Context, call relay.Call) (json.RawMessage, 
 		if again, wait := u.again(s, call, err); !again || try == tries {
 			return nil, u.failed(err)
 		} else if wait != nil {
-			if _, err := u.Machine().Wait(ctx, wait); err != nil {
+			goesOn := u.waits(ctx)
+			_, err := u.Machine().Wait(ctx, wait)
+			goesOn()
+			if err != nil {
 				return nil, u.slow(err)
 			}
 		}
@@ -55,6 +58,7 @@ func (u *Upstream) Call(ctx context.Context, call relay.Call) (json.RawMessage, 
 
 // ready waits until the upstream is connected, unless that needs a person.
 func (u *Upstream) ready(ctx context.Context) (*transitions.Snapshot, wire.Conn, error) {
+	waiting := false
 	for {
 		s := u.Snapshot()
 		outlook := transitions.OutlookOf(s, time.Now())
@@ -65,6 +69,10 @@ func (u *Upstream) ready(ctx context.Context) (*transitions.Snapshot, wire.Conn,
 		}
 		if err := u.hopeless(s, outlook); err != nil {
 			return nil, nil, err
+		}
+		if !waiting {
+			waiting = true
+			defer u.waits(ctx)()
 		}
 		_, err := u.Machine().Wait(ctx, func(next *transitions.Snapshot) bool { return next != s })
 		if err != nil {

@@ -37,6 +37,13 @@ type Environment struct {
 	LoginURL func(name string) string
 	// Observe is told of each journal entry, in order for each upstream.
 	Observe func(fsm.Entry)
+	// ObserveCall is told of each call before it is made, and may give it another
+	// context and other parameters; the function that it returns is told its end.
+	// ObserveWait is told how long a call waited for the upstream, ObserveJob of each
+	// job that has an outcome. Nil ones are not called; all must be quick.
+	ObserveCall func(ctx context.Context, upstream string, call *relay.Call) (context.Context, func(error))
+	ObserveWait func(ctx context.Context, upstream string, waited time.Duration)
+	ObserveJob  func(ctx context.Context, upstream string, order transitions.Order) (context.Context, func(transitions.Input))
 
 	registering singleflight.Group
 }
@@ -71,7 +78,7 @@ func newUpstream(ctx context.Context, graph *transitions.Graph, config Config, e
 		settings = states.DefaultSettings()
 	}
 	settings.Unattended = config.OAuth.Grant.Unattended()
-	runner, err := fsm.NewRunner(ctx, graph, config.Name, states.Data{Settings: settings}, u.effects(),
+	runner, err := fsm.NewRunner(ctx, graph, config.Name, states.Data{Settings: settings}, u.observedEffects(),
 		func(err error) transitions.Payload { return transitions.Payload{Err: err} },
 		fsm.Options[states.State, transitions.Event, states.Data, transitions.Payload]{Journal: u.observe, Perform: u.moved})
 	if err != nil {

@@ -17,7 +17,9 @@ import (
 	"mcpproxy/admin"
 	"mcpproxy/credential"
 	"mcpproxy/instance"
+	"mcpproxy/metrics"
 	"mcpproxy/proxy"
+	"mcpproxy/telemetry"
 	"mcpproxy/upstream/browser"
 
 	"github.com/fsnotify/fsnotify"
@@ -32,6 +34,7 @@ type serveOptions struct {
 	*options
 	listen, tokenFile, browser string
 	noBrowser, allowPrivate    bool
+	metrics                    bool
 }
 
 func serveCommand(o *options) *cobra.Command {
@@ -45,6 +48,7 @@ configuration file is taken up at once.`,
 		Args:    exactly(), RunE: func(c *cobra.Command, _ []string) error { return s.run(c.Context()) }}
 	c.Flags().StringVar(&s.listen, "listen", defaultAddress, "address for clients")
 	c.Flags().StringVar(&s.tokenFile, "token-file", "", "file with the bearer token that clients must send")
+	c.Flags().BoolVar(&s.metrics, "metrics", false, "serve metrics for Prometheus at /metrics (docs/metrics.md)")
 	s.browserFlags(c)
 	return c
 }
@@ -95,8 +99,17 @@ func (s *serveOptions) run(ctx context.Context) error {
 		return s.cannotListen(ctx, err)
 	}
 	defer listener.Close()
-	logger := s.logger()
-	i, err := instance.Start(ctx, instance.Options{StorePath: s.store, Keys: s.keys(), Socket: s.socketPath(), Configs: configs, Connect: true, Open: s.opener(),
+	observer, err := telemetry.Start(ctx, os.LookupEnv, version, s.logger())
+	if err != nil {
+		return err
+	}
+	logger := observer.Logger(s.logger())
+	defer stopTelemetry(ctx, observer, logger)
+	var counts *metrics.Metrics
+	if s.metrics {
+		counts = metrics.New(version)
+	}
+	i, err := instance.Start(ctx, instance.Options{Metrics: counts, Telemetry: observer, StorePath: s.store, Keys: s.keys(), Socket: s.socketPath(), Configs: configs, Connect: true, Open: s.opener(),
 		Logger: logger, Version: version, Token: token, AllowPrivate: s.allowPrivate, LoginURL: loginURL(listener, token)})
 	if err != nil {
 		return err
@@ -117,7 +130,7 @@ func (s *serveOptions) run(ctx context.Context) error {
 		}
 		return i.Manager.Apply(ctx, configs, true)
 	}
-	clients := &http.Server{Handler: i.Proxy.Handler(), ReadHeaderTimeout: 10 * time.Second}
+	clients := &http.Server{Handler: observer.Accept(i.Proxy.Handler()), ReadHeaderTimeout: 10 * time.Second}
 	people := &http.Server{Handler: admin.Handler(i, version, reload), ReadHeaderTimeout: 10 * time.Second}
 	logger.Info("serving", "clients", "http://"+listener.Addr().String()+"/mcp", "socket", s.socketPath(), "upstreams", len(configs), "key", i.Store.KeyOrigin())
 	group, ctx := errgroup.WithContext(ctx)
@@ -144,6 +157,17 @@ func (s *serveOptions) cannotListen(ctx context.Context, err error) error {
 		return fmt.Errorf("another proxy is running already (process %d, socket %s), and has the store %s: %w", running.PID, s.socketPath(), s.store, err)
 	}
 	return fmt.Errorf("another program listens on %s; choose another address with --listen: %w", s.listen, err)
+}
+
+// stopLimit bounds how long the last traces and logs may take to be delivered.
+const stopLimit = 3 * time.Second
+
+func stopTelemetry(ctx context.Context, t *telemetry.Telemetry, logger *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
+	defer cancel()
+	if err := t.Stop(ctx); err != nil {
+		logger.Warn("the last traces and logs were not delivered", "error", err)
+	}
 }
 
 // loginURL is where people begin logins at this proxy; nil where clients need a

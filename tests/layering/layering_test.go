@@ -15,7 +15,7 @@ import (
 var floors = [][]string{
 	{"credential", "jsonrpc", "fsm", "diagrams/layout", "upstream/browser"},
 	{"relay", "states", "store", "diagrams", "upstream/callback", "upstream/oauth"},
-	{"transitions", "upstream/wire", "proxy"},
+	{"transitions", "upstream/wire", "proxy", "metrics", "telemetry"},
 	{"verify", "upstream"},
 	{"explain", "config", "instance"},
 	{"admin"},
