@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 
 	"mcpproxy/config"
 	"mcpproxy/upstream"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func write(t testing.TB, text string) string {
@@ -112,6 +115,67 @@ func TestAddAndRemoveKeepTheOthers(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file's mode is %v, %v", info.Mode(), err)
 	}
+}
+
+func TestImport(t *testing.T) {
+	from := write(t, `{"mcpServers": {
+		"github": {"command": "npx", "args": ["-y", "mcp-remote@latest", "https://mcp.example.com/mcp", "--header", "Authorization: Bearer ${KEY}", "--debug"], "env": {"KEY": "k"}},
+		"old":    {"command": "npx", "args": ["mcp-remote", "https://old.example.com/sse", "--transport", "sse-only"]},
+		"files":  {"command": "mcp-files", "args": ["."], "alwaysAllow": ["read"]},
+		"proxy":  {"command": "/usr/bin/mcpproxy", "args": ["stdio"]}}}`)
+	into := write(t, `{"mcpServers": {"other": {"url": "https://other"}}}`)
+	all, err := config.Import(into, from, nil, false)
+	want := []config.Imported{
+		{Name: "files", Notes: []string{"alwaysAllow means nothing here"}},
+		{Name: "github", Notes: []string{"--debug of mcp-remote means nothing here", "the server behind mcp-remote; the proxy logs in to it by itself"}},
+		{Name: "old", Notes: []string{"the server behind mcp-remote; the proxy logs in to it by itself"}},
+	}
+	if diff := cmp.Diff(want, all); err != nil || diff != "" {
+		t.Fatalf("Import: %v\n%s", err, diff)
+	}
+	loaded, err := config.Load(into, environment)
+	if err != nil || len(loaded) != 4 {
+		t.Fatalf("Load = %+v, %v", loaded, err)
+	}
+	if g := loaded[1]; g.URL != "https://mcp.example.com/mcp" || g.Transport != upstream.HTTP || g.Headers["Authorization"].Reveal() != "Bearer k" || g.Command != "" {
+		t.Errorf("github is %+v", g)
+	}
+	if o := loaded[2]; o.URL != "https://old.example.com/sse" || o.Transport != upstream.SSE {
+		t.Errorf("old is %+v", o)
+	}
+
+	before, _ := os.ReadFile(into)
+	for name, names := range map[string][]string{"is there already": {"files"}, "is not there": {"nobody"}} {
+		if _, err := config.Import(into, from, names, false); !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	bad := write(t, `{"servers": {"good": {"url": "https://good"}, "bad": {"url": "no"}}}`)
+	if _, err := config.Import(into, bad, nil, false); !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), bad+": mcpServers.bad.url") {
+		t.Errorf("a bad entry: %v", err)
+	}
+	if after, _ := os.ReadFile(into); !bytes.Equal(before, after) {
+		t.Errorf("a refused import has changed the file: %s", after)
+	}
+	if _, err := config.Import(into, bad, []string{"good"}, false); err != nil {
+		t.Errorf("the good one alone: %v", err)
+	}
+}
+
+func FuzzImport(f *testing.F) {
+	f.Add(`{"mcpServers": {"a": {"command": "npx", "args": ["mcp-remote", "https://a", "--header"]}}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		into := filepath.Join(t.TempDir(), "config.json")
+		if _, err := config.Import(into, write(t, text), nil, false); err != nil {
+			if _, err := os.Stat(into); err == nil {
+				t.Error("a refused import has made the file")
+			}
+			return
+		}
+		if _, err := config.Load(into, func(string) (string, bool) { return "", true }); err != nil {
+			t.Errorf("%q is imported and cannot be loaded: %v", text, err)
+		}
+	})
 }
 
 func FuzzLoad(f *testing.F) {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -22,8 +23,8 @@ import (
 )
 
 func upstreamCommand(o *options) *cobra.Command {
-	c := group("upstream", "List, add and remove upstreams; connect and disconnect them")
-	c.AddCommand(listCommand(o), addCommand(o), removeCommand(o),
+	c := group("upstream", "List, add, import and remove upstreams; connect and disconnect them")
+	c.AddCommand(listCommand(o), addCommand(o), importCommand(o), removeCommand(o),
 		wish(o, "upstream", "connect", "Connect an upstream now, whatever it waits for", "connecting %s\n"),
 		wish(o, "upstream", "disconnect", "Close an upstream's connection and keep its token", "disconnected %s\n"))
 	return c
@@ -111,6 +112,28 @@ func addCommand(o *options) *cobra.Command {
 	c.Flags().BoolVar(&automatic, "automatic-login", false, "let the proxy open a browser by itself")
 	c.Flags().StringVar(&kind, "type", "", "http (default for a URL) or sse")
 	c.Flags().StringVar(&clientID, "client-id", "", "the client id that was registered beforehand")
+	return c
+}
+
+func importCommand(o *options) *cobra.Command {
+	var replace bool
+	c := &cobra.Command{Use: "import FILE [NAME...]", Short: "Take upstreams over from another MCP client's configuration",
+		Long: `Takes the entries of another MCP client's configuration over, all or those that
+are named. An entry that runs mcp-remote becomes the remote server behind it. The
+other client's file is not changed; put this proxy into it in their place:
+
+  {"mcpServers": {"proxy": {"command": "mcpproxy", "args": ["stdio"]}}}`,
+		Example: "  mcpproxy upstream import ~/.cursor/mcp.json\n  mcpproxy upstream import claude_desktop_config.json github", Args: atLeast("FILE"),
+		RunE: func(c *cobra.Command, args []string) error {
+			all, err := config.Import(o.config, args[0], args[1:], replace)
+			for _, imported := range all {
+				if err == nil {
+					fmt.Fprintln(c.OutOrStdout(), strings.Join(append([]string{"added " + imported.Name}, imported.Notes...), "; "))
+				}
+			}
+			return err
+		}}
+	c.Flags().BoolVar(&replace, "replace", false, "replace entries of the same names")
 	return c
 }
 
