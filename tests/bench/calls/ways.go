@@ -14,7 +14,7 @@ import (
 
 // way is one hop between caller and server, running.
 type way struct {
-	name string
+	name    string
 	caller  caller
 	process *process // nil for none
 	// peer is somebody else's proxy.
