@@ -28,6 +28,8 @@ type Discovery struct {
 	ProofRequired            bool `json:"dpop_bound_access_tokens_required,omitempty"`
 	ClientIDMetadataDocument bool `json:"client_id_metadata_document_supported,omitempty"`
 	// IssuerInResponse: the server puts iss into its authorization responses (RFC 9207).
-	IssuerInResponse bool      `json:"authorization_response_iss_parameter_supported,omitempty"`
-	FetchedAt        time.Time `json:"fetched_at"`
+	IssuerInResponse bool `json:"authorization_response_iss_parameter_supported,omitempty"`
+	// OpenID: the server speaks OpenID Connect.
+	OpenID    bool      `json:"openid,omitempty"`
+	FetchedAt time.Time `json:"fetched_at"`
 }

@@ -19,8 +19,13 @@ func (u *Upstream) discover(ctx context.Context, order transitions.Order) transi
 		Challenge:        oauth.Challenge{Scheme: challenge.Scheme, ResourceMetadata: challenge.ResourceMetadata, Scopes: challenge.Scopes},
 		ConfiguredIssuer: u.config.OAuth.Issuer,
 		LegacyFallback:   u.config.OAuth.LegacyFallback,
+		Known:            func(issuer string) bool { return u.knows(issuer, order.Snapshot.Data.Token) },
+		GrantType:        u.config.OAuth.Grant.grantType(),
 		Unattended:       u.config.OAuth.Grant.Unattended() || u.config.OAuth.Grant == DeviceCode,
 	})
+	if u.config.OAuth.OmitResource {
+		found.Resource = ""
+	}
 	switch {
 	case err == nil:
 		return transitions.Input{Event: transitions.Discovered, Flow: order.Snapshot.Data.FlowID, Payload: transitions.Payload{Discovery: &found}}
@@ -31,6 +36,15 @@ func (u *Upstream) discover(ctx context.Context, order transitions.Order) transi
 		return u.loginEnd(order, transitions.NotOAuth, states.NotOAuth, err)
 	}
 	return u.loginEnd(order, transitions.DiscoveryFailed, states.DiscoveryFailed, err)
+}
+
+// knows reports whether there is a token or a registration of an issuer.
+func (u *Upstream) knows(issuer string, token *credential.Token) bool {
+	if token != nil && token.Issuer == issuer {
+		return true
+	}
+	registration, err := u.environment.Store.Registration(issuer)
+	return err == nil && registration != nil
 }
 
 // preregistered is the client identity that the configuration gives, or nil.

@@ -35,6 +35,19 @@ func (g Grant) Unattended() bool {
 	return g == ClientCredentials || g == WorkloadIdentity || g == EnterpriseManaged
 }
 
+// grantType is what the token endpoint is asked for.
+func (g Grant) grantType() string {
+	switch g {
+	case DeviceCode:
+		return "urn:ietf:params:oauth:grant-type:device_code"
+	case ClientCredentials:
+		return "client_credentials"
+	case WorkloadIdentity, EnterpriseManaged:
+		return "urn:ietf:params:oauth:grant-type:jwt-bearer"
+	}
+	return "authorization_code"
+}
+
 // IdentityProvider is where an enterprise's ID token is exchanged.
 type IdentityProvider struct {
 	TokenEndpoint string
@@ -61,6 +74,9 @@ func (u *Upstream) grantFailed(order transitions.Order, err error) transitions.I
 // identify says who this client is to the authorization server and what the
 // request will be for; nothing is sent to a person.
 func (u *Upstream) identify(order transitions.Order, d *credential.Discovery) transitions.Input {
+	if err := u.clientFits(d.Issuer, order.Snapshot.Data.Token); err != nil {
+		return event(transitions.GrantRejected, err)
+	}
 	registration := u.preregistered(d.Issuer)
 	if registration == nil {
 		// A workload shows who it is by its assertion.

@@ -52,8 +52,13 @@ func (u *Upstream) refresh(ctx context.Context, order transitions.Order) transit
 	}
 	// A request that was sent is never given up: not for a deadline that strikes
 	// now, not for a shutdown. The client's own timeout bounds it.
-	renewed, err := oauth.Refresh(context.WithoutCancel(ctx), u.environment.Authorization, *token, registration,
-		oauth.RefreshOptions{SendScope: u.config.OAuth.SendScopeOnRefresh, OmitResource: u.config.OAuth.OmitResource})
+	options := oauth.RefreshOptions{SendScope: u.config.OAuth.SendScopeOnRefresh, OmitResource: u.config.OAuth.OmitResource}
+	renewed, err := oauth.Refresh(context.WithoutCancel(ctx), u.environment.Authorization, *token, registration, options)
+	if options.SendScope && codeOf(err) == "invalid_scope" {
+		// It was an answer, so that the refresh token was not used.
+		options.SendScope = false
+		renewed, err = oauth.Refresh(context.WithoutCancel(ctx), u.environment.Authorization, *token, registration, options)
+	}
 	if err != nil {
 		return u.refreshFailed(order, intent, registration, err)
 	}
@@ -106,6 +111,10 @@ func (u *Upstream) refreshFailed(order transitions.Order, intent credential.Inte
 	switch class {
 	case oauth.Ambiguous:
 		return u.lost(order, &intent, err)
+	case oauth.Rejected:
+		if codeOf(err) == "unsupported_grant_type" {
+			return u.givenUp(order, transitions.GrantRefused, err) // no refresh token will ever do
+		}
 	case oauth.InvalidGrant:
 		return u.givenUp(order, transitions.GrantRefused, err)
 	case oauth.InvalidClient:
@@ -198,6 +207,15 @@ func classOf(err error) (oauth.Class, time.Duration) {
 		return classified.Class, classified.RetryAfter
 	}
 	return oauth.Ambiguous, 0
+}
+
+// codeOf is the OAuth error code of a failure, or "".
+func codeOf(err error) string {
+	var classified *oauth.Error
+	if errors.As(err, &classified) {
+		return classified.Code
+	}
+	return ""
 }
 
 // retriable reports whether writing again may work.

@@ -25,6 +25,9 @@ func (u *Upstream) register(ctx context.Context, order transitions.Order) transi
 	if u.config.OAuth.Grant.Unattended() {
 		return u.identify(order, discovery)
 	}
+	if err := u.clientFits(discovery.Issuer, order.Snapshot.Data.Token); err != nil {
+		return u.registrationFailed(order, err)
+	}
 	known, err := u.environment.Store.Registration(discovery.Issuer)
 	if err != nil {
 		return u.loginEnd(order, transitions.RegistrationFailed, states.StoreFailed, err)
@@ -47,6 +50,18 @@ func (u *Upstream) register(ctx context.Context, order transitions.Order) transi
 		return u.registrationFailed(order, err)
 	}
 	return u.beginFlow(ctx, order, discovery, registration, reservation)
+}
+
+// clientFits refuses to show a configured client to another authorization server
+// than the one that it got a token from (MCP 2026-07-28 authorization, client
+// credentials are bound to their issuer).
+func (u *Upstream) clientFits(issuer string, token *credential.Token) error {
+	configured := &u.config.OAuth
+	if configured.ClientID == "" || configured.Issuer != "" || token == nil || token.ClientID != configured.ClientID || token.Issuer == issuer {
+		return nil
+	}
+	return &oauth.Error{Operation: "the choice of a client", Class: oauth.Misconfigured, URL: issuer,
+		Err: fmt.Errorf("the server names this authorization server now, and the configured client %q is that of %s; if both are right, put oauth.issuer into the configuration", configured.ClientID, token.Issuer)}
 }
 
 func (u *Upstream) registrationFailed(order transitions.Order, err error) transitions.Input {

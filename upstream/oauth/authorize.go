@@ -46,7 +46,14 @@ func NewFlow(d credential.Discovery, registration credential.Registration, r Flo
 	if d.Resource != "" {
 		options = append(options, oauth2.SetAuthURLParam("resource", d.Resource))
 	}
+	if _, given := r.Parameters["prompt"]; d.OpenID && !given && slices.Contains(flow.Scopes, "offline_access") {
+		// Without it the scope is ignored (OpenID Connect Core section 11).
+		options = append(options, oauth2.SetAuthURLParam("prompt", "consent"))
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.Parameters)) {
+		if r.Parameters[name] == "" {
+			continue // keeps a parameter from being sent
+		}
 		if slices.Contains([]string{"state", "client_id", "redirect_uri", "code_challenge", "code_challenge_method", "response_type", "resource", "scope"}, name) {
 			return credential.Flow{}, &Error{Operation: "the authorization request", Class: Misconfigured, Err: fmt.Errorf("the parameter %q may not be configured", name)}
 		}

@@ -93,6 +93,8 @@ func classOfCode(code string) Class {
 // classOfStatus is for answers without an OAuth error code.
 func classOfStatus(status int) Class {
 	switch {
+	case status == http.StatusNotImplemented:
+		return Rejected
 	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == http.StatusTooEarly:
 		return Transient
 	case status == http.StatusUnauthorized:

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,6 +18,9 @@ const (
 	grantClientCredentials = "client_credentials"
 	grantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 	grantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange"
+
+	// assertionGrant is the type of what an identity provider issues for it.
+	assertionGrant = "urn:ietf:params:oauth:token-type:id-jag"
 )
 
 // GrantRequest asks for a token without a person.
@@ -69,7 +73,7 @@ type IdentityProvider struct {
 // identity provider (RFC 8693; MCP extension enterprise-managed authorization).
 // The answer is a grant for the authorization server and never sent to a server.
 func ExchangeIdentity(ctx context.Context, hc *http.Client, p IdentityProvider, d credential.Discovery) (credential.Secret, error) {
-	parameters := url.Values{"grant_type": {grantTokenExchange}, "requested_token_type": {"urn:ietf:params:oauth:token-type:id-jag"},
+	parameters := url.Values{"grant_type": {grantTokenExchange}, "requested_token_type": {assertionGrant},
 		"subject_token": {p.IDToken.Reveal()}, "subject_token_type": {"urn:ietf:params:oauth:token-type:id_token"}, "audience": {d.Issuer}}
 	if d.Resource != "" {
 		parameters.Set("resource", d.Resource)
@@ -82,6 +86,10 @@ func ExchangeIdentity(ctx context.Context, hc *http.Client, p IdentityProvider, 
 	answer, err := requestToken(ctx, hc, "the identity's exchange", p.TokenEndpoint, []credential.Secret{p.IDToken, p.Registration.Secret}, config.Token)
 	if err != nil {
 		return credential.Secret{}, err
+	}
+	if issued, _ := answer.Extra("issued_token_type").(string); issued != assertionGrant {
+		return credential.Secret{}, &Error{Operation: "the identity's exchange", Class: Unsupported, URL: where(p.TokenEndpoint),
+			Err: errors.New("the identity provider issued a token of the type " + clean(issued) + " and not an identity assertion")}
 	}
 	return credential.NewSecret(answer.AccessToken), nil
 }

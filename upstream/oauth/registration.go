@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -41,11 +43,15 @@ func Register(ctx context.Context, hc *http.Client, d credential.Discovery, r Re
 		Err: errors.New("the authorization server takes no dynamic registration; register a client there and put its id into the configuration (oauth.clientId)")}
 }
 
+// softwareID names this program to authorization servers, in every version (RFC
+// 7591 section 2).
+const softwareID = "mcpproxy"
+
 func registerDynamically(ctx context.Context, hc *http.Client, d credential.Discovery, r RegistrationRequest) (credential.Registration, error) {
 	grants := []string{"authorization_code", "refresh_token"}
 	metadata := map[string]any{
 		"client_name": r.ClientName, "redirect_uris": r.RedirectURIs, "grant_types": grants, "response_types": []string{"code"},
-		"token_endpoint_auth_method": authMethod(d.AuthMethods), "application_type": "native",
+		"token_endpoint_auth_method": authMethod(d.AuthMethods), "application_type": "native", "software_id": softwareID,
 	}
 	if len(r.Scopes) > 0 {
 		metadata["scope"] = strings.Join(r.Scopes, " ")
@@ -65,6 +71,13 @@ func registerDynamically(ctx context.Context, hc *http.Client, d credential.Disc
 	}
 	registration := credential.Registration{Issuer: d.Issuer, Source: credential.SourceDynamic, ClientID: answer.ClientID, Secret: credential.NewSecret(answer.ClientSecret),
 		AuthMethod: answer.AuthMethod, RedirectURIs: r.RedirectURIs, ObtainedAt: time.Now().UTC()}
+	if len(answer.RedirectURIs) > 0 {
+		registration.RedirectURIs = answer.RedirectURIs // what counts is what was registered
+	}
+	if !registered(registration.RedirectURIs, r.RedirectURIs) {
+		return credential.Registration{}, &Error{Operation: "registration", Class: Rejected, URL: where(d.RegistrationEndpoint),
+			Err: fmt.Errorf("the authorization server has registered the redirect addresses %q in place of %q", answer.RedirectURIs, r.RedirectURIs)}
+	}
 	if registration.AuthMethod == "" {
 		registration.AuthMethod = "none"
 		if answer.ClientSecret != "" {
@@ -75,6 +88,26 @@ func registerDynamically(ctx context.Context, hc *http.Client, d credential.Disc
 		registration.SecretExpiresAt = time.Unix(answer.SecretExpiresAt, 0).UTC()
 	}
 	return registration, nil
+}
+
+// registered reports whether every wanted address may be used; any port of a
+// loopback address may (RFC 8252 section 7.3).
+func registered(have, wanted []string) bool {
+	for _, address := range wanted {
+		if !slices.ContainsFunc(have, func(other string) bool { return withoutPort(other) == withoutPort(address) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func withoutPort(address string) string {
+	u, err := url.Parse(address)
+	if err != nil || !loopback(u.Hostname()) {
+		return address
+	}
+	u.Host = u.Hostname()
+	return u.String()
 }
 
 // authMethod prefers a public client where the server takes one; without

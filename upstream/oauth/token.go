@@ -79,8 +79,8 @@ func Refresh(ctx context.Context, hc *http.Client, t credential.Token, registrat
 // to be bound to a key and is not is refused (RFC 9449 section 5).
 func take(t credential.Token, answer *oauth2.Token, sentAt time.Time) (credential.Token, error) {
 	t.Access, t.Type, t.ObtainedAt, t.ExpiresAt = credential.NewSecret(answer.AccessToken), "Bearer", sentAt, time.Time{}
-	bound := strings.EqualFold(answer.TokenType, "dpop")
-	if bound == t.Key.IsZero() {
+	bound := !t.Key.IsZero()
+	if wanted := map[bool]string{false: "bearer", true: "dpop"}[bound]; !strings.EqualFold(answer.TokenType, wanted) {
 		return credential.Token{}, &Error{Operation: "the token request", Class: Unsupported, URL: where(t.TokenEndpoint),
 			Err: errors.New("the token is of the type " + clean(answer.TokenType) + ", which is not the one that was asked for")}
 	}
