@@ -93,8 +93,9 @@ func take(t credential.Token, answer *oauth2.Token, sentAt time.Time) (credentia
 	if !answer.Expiry.IsZero() {
 		// x/oauth2 counts from when the answer was read. Counted from when the request
 		// was sent, it is never too late.
-		lifetime := time.Until(answer.Expiry).Round(time.Second)
-		t.ExpiresAt = sentAt.Add(min(lifetime, 10*365*24*time.Hour))
+		if lifetime := time.Until(answer.Expiry).Round(time.Second); lifetime > 0 {
+			t.ExpiresAt = sentAt.Add(min(lifetime, 10*365*24*time.Hour))
+		}
 	}
 	if scope, ok := answer.Extra("scope").(string); ok && scope != "" {
 		t.Scopes = strings.Fields(scope)
