@@ -1,5 +1,6 @@
 // Package interop holds the proxy against programs that nobody here wrote: a
-// server from npm behind it, and the TypeScript SDK's client in front of it.
+// server from npm behind it, the TypeScript SDK's client in front of it, and an
+// authorization server from npm for its logins.
 package interop
 
 import (
@@ -31,8 +32,8 @@ import (
 // packages are pinned, so that a test fails for what changed here.
 var packages = []string{"@modelcontextprotocol/server-everything@2026.8.31", "@modelcontextprotocol/sdk@1.32.2"}
 
-// install puts the packages into a directory, or skips by name.
-func install(t *testing.T) string {
+// installed puts packages and a script of this directory into a new one, or skips by name.
+func installed(t *testing.T, packages []string, name string) string {
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("skipped: interoperation with programs from npm needs %s", program)
@@ -43,11 +44,11 @@ func install(t *testing.T) string {
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Skipf("skipped: npm cannot install %v: %v\n%s", packages, err, out)
 	}
-	script, err := os.ReadFile("client.mjs")
+	script, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "client.mjs"), script, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name), script, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -112,7 +113,7 @@ func compare(t *testing.T, direct, proxied map[string]any) {
 }
 
 func TestServerEverything(t *testing.T) {
-	dir := install(t)
+	dir := installed(t, packages, "client.mjs")
 	server := filepath.Join(dir, "node_modules", "@modelcontextprotocol", "server-everything", "dist", "index.js")
 	t.Run("stdio", func(t *testing.T) {
 		address := serveUpstream(t, upstream.Config{Transport: upstream.Stdio, Command: "node", Args: []string{server, "stdio"}})
