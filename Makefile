@@ -1,4 +1,4 @@
-.PHONY: build test lint e2e conformance diagrams bench bench-compare fuzz demo
+.PHONY: build test lint soak crash e2e conformance diagrams bench bench-compare fuzz demo
 
 FUZZTIME ?= 10s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -15,6 +15,14 @@ lint:
 	cd tests/bench && go vet ./...
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi
 	go run $(STATICCHECK) ./...
+
+# The whole proxy in simulated time under faults from seeds; FIRST is the first seed,
+# HOURS are simulated for each. The short run is part of test.
+SEEDS ?= 3000
+FIRST ?= 1
+HOURS ?= 6
+soak:
+	go test -C tests/simulation -run TestSeeds -timeout 0 -args -seeds=$(SEEDS) -first=$(FIRST) -hours=$(HOURS)
 
 # Real processes, sockets and kill -9.
 e2e:

@@ -66,6 +66,10 @@ func (u *Upstream) beginDevice(ctx context.Context, order transitions.Order, d *
 		if ctx.Err() != nil {
 			return nothing
 		}
+		if class, _ := classOf(err); class == oauth.InvalidClient && u.clientRefused(registration, err).Event == transitions.ClientForgotten {
+			// The next login registers anew.
+			return u.loginEnd(order, transitions.RegistrationFailed, states.ClientForgotten, err)
+		}
 		return u.registrationFailed(order, err)
 	}
 	return u.keepFlow(order, flow, transitions.DeviceCodeIssued)

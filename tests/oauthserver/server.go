@@ -20,7 +20,10 @@ type Options struct {
 	// Listener to serve on instead of a port.
 	Listener net.Listener
 	// Clock is the server's; nil is everybody's.
-	Clock          func() time.Time
+	Clock func() time.Time
+	// Front, if set, stands before every handler; ConnContext is net/http's.
+	Front          func(http.Handler) http.Handler
+	ConnContext    func(context.Context, net.Conn) context.Context
 	AccessTokenTTL time.Duration
 	// KeepRefreshTokens switches rotation off.
 	KeepRefreshTokens bool
@@ -97,7 +100,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	s := &Server{options: o, url: "http://" + listener.Addr().String(), sessions: map[string]bool{}}
 	s.grants = newGrants(o.Clients)
 	s.counters.MCP = map[string]int{}
-	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug)}
+	s.http = &http.Server{Handler: s.routes(), ConnContext: o.ConnContext, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug)}
 	s.work.Go(func() {
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			o.Logger.Error("the server ended", "error", err)
@@ -156,12 +159,16 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /revoke", s.faulty("revoke", s.revoke))
 	mux.Handle("/mcp", s.protect(s.mcpServer()))
 	s.control(mux)
+	var handler http.Handler = mux
+	if s.options.Front != nil {
+		handler = s.options.Front(mux)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.begin() {
 			return
 		}
 		defer s.handlers.Done()
-		mux.ServeHTTP(w, r)
+		handler.ServeHTTP(w, r)
 	})
 }
 
