@@ -28,7 +28,12 @@ func Hop(ctx context.Context, kind, address, target string) error {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.MaxIdleConns, transport.MaxIdleConnsPerHost = 512, 256
 		proxy.Transport = transport
-		handler = proxy
+		// Without it, an answer that comes before the transport has seen the end of
+		// the request's body closes that body under it, and the call fails.
+		handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/1 always can
+			proxy.ServeHTTP(w, r)
+		})
 	case "typed":
 		relay, err := typedRelay(ctx, target)
 		if err != nil {
