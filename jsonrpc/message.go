@@ -46,6 +46,8 @@ type Message struct {
 	Params json.RawMessage
 	Result json.RawMessage
 	Error  *Error
+
+	params Object
 }
 
 // Error is the error object of a response. It is also a Go error, so that a
@@ -99,46 +101,82 @@ type envelope struct {
 }
 
 // readEnvelope takes the names exactly as they are written, and each once: what
-// one reader takes for a method and another does not could get past either.
-func readEnvelope(text []byte) (envelope, error) {
-	var e envelope
-	for name, value := range Members(text) {
-		var into *json.RawMessage
-		switch name {
-		case "jsonrpc":
-			into = &e.version
-		case "id":
-			into = &e.id
-		case "method":
-			into = &e.method
-		case "params":
-			into = &e.params
-		case "result":
-			into = &e.result
-		case "error":
-			into = &e.err
-		default:
-			continue
-		}
-		if *into != nil {
-			return e, fmt.Errorf("%w: the member %s is there twice", ErrInvalid, name)
-		}
-		*into = value
+// one reader takes for a method and another does not could get past either. The
+// members of params are noted on the way. ok is false where text is no JSON object.
+func readEnvelope(text []byte, params *Object) (e envelope, ok bool, err error) {
+	at := space(text, 0)
+	if at >= len(text) || text[at] != '{' {
+		return e, false, nil
 	}
-	return e, nil
+	if at = space(text, at+1); at < len(text) && text[at] == '}' {
+		return e, space(text, at+1) == len(text), nil
+	}
+	for at < len(text) && text[at] == '"' {
+		key := at
+		nameEnd := stringEnd(text, at)
+		if nameEnd < 0 {
+			return e, false, err
+		}
+		if at = space(text, nameEnd); at >= len(text) || text[at] != ':' {
+			return e, false, err
+		}
+		value := space(text, at+1)
+		into := e.member(text[key:nameEnd])
+		if into == &e.params && value < len(text) && text[value] == '{' {
+			*params = Object{known: true}
+			at = checkObject(text, value, 2, params)
+		} else {
+			at = check(text, value, 2)
+		}
+		if at < 0 {
+			return e, false, err
+		}
+		if into != nil {
+			if *into != nil && err == nil {
+				err = fmt.Errorf("%w: the member %s is there twice", ErrInvalid, text[key+1:nameEnd-1])
+			}
+			*into = text[value:at:at]
+		}
+		if at = space(text, at); at < len(text) && text[at] == '}' {
+			return e, space(text, at+1) == len(text), err
+		}
+		if at >= len(text) || text[at] != ',' {
+			break
+		}
+		at = space(text, at+1)
+	}
+	return e, false, err
 }
 
-// Decode reads one message. Its raw parts alias text. Errors match [ErrInvalid],
-// and [ErrParse] too where text is no JSON.
+// member is where the value of a member belongs; nil for one that has no meaning.
+func (e *envelope) member(quoted []byte) *json.RawMessage {
+	name, _ := unquote(quoted)
+	switch name {
+	case "jsonrpc":
+		return &e.version
+	case "id":
+		return &e.id
+	case "method":
+		return &e.method
+	case "params":
+		return &e.params
+	case "result":
+		return &e.result
+	case "error":
+		return &e.err
+	}
+	return nil
+}
+
+// Decode reads one message, looking once through the text. Its raw parts alias
+// text, and the inside of the strings in them has not been looked at. Errors match
+// [ErrInvalid], and [ErrParse] too where text is no JSON.
 func Decode(text []byte) (*Message, error) {
-	if !json.Valid(text) {
-		var anything any
-		return nil, fmt.Errorf("%w: %w", ErrParse, json.Unmarshal(text, &anything))
+	m := &Message{}
+	e, ok, err := readEnvelope(text, &m.params)
+	if !ok {
+		return nil, notAnObject(text)
 	}
-	if begin := space(text, 0); text[begin] == '[' {
-		return nil, fmt.Errorf("%w: a batch, and one message was expected", ErrInvalid)
-	}
-	e, err := readEnvelope(text)
 	if err != nil {
 		return nil, err
 	}
@@ -148,9 +186,9 @@ func Decode(text []byte) (*Message, error) {
 	if e.method == nil {
 		return decodeResponse(&e)
 	}
-	m := &Message{ID: e.id, Params: e.params}
+	m.ID, m.Params = e.id, e.params
 	switch {
-	case e.method[0] != '"' || json.Unmarshal(e.method, &m.Method) != nil:
+	case !m.setMethod(e.method):
 		return nil, fmt.Errorf("%w: the method must be a string", ErrInvalid)
 	case m.Method == "":
 		return nil, fmt.Errorf("%w: the method is empty", ErrInvalid)
@@ -162,6 +200,32 @@ func Decode(text []byte) (*Message, error) {
 		return nil, fmt.Errorf("%w: params must be an object or an array", ErrInvalid)
 	}
 	return m, nil
+}
+
+// notAnObject says what a text is that is no object.
+func notAnObject(text []byte) error {
+	if at := space(text, 0); check(text, at, 1) > 0 && text[at] == '[' {
+		return fmt.Errorf("%w: a batch, and one message was expected", ErrInvalid)
+	}
+	var anything json.RawMessage
+	if err := json.Unmarshal(text, &anything); err != nil {
+		return fmt.Errorf("%w: %w", ErrParse, err)
+	}
+	return fmt.Errorf("%w: the message must be an object", ErrInvalid)
+}
+
+func (m *Message) setMethod(raw json.RawMessage) (ok bool) {
+	m.Method, ok = unquote(raw)
+	return ok
+}
+
+// Members returns where the members of Params stand. It is made by [Decode] and
+// follows what [Object.CutPrefix] does to it, which Params does not.
+func (m *Message) Members() *Object {
+	if m.params.Raw == nil {
+		m.params.Raw = m.Params
+	}
+	return &m.params
 }
 
 func decodeResponse(e *envelope) (*Message, error) {

@@ -2,6 +2,7 @@ package jsonrpc_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -101,10 +102,18 @@ func ExampleSplit() {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"jsonrpc":"2.0","id":1,"method":"a","params":{}}`))
 	f.Add([]byte(`{"jsonrpc":"2.0","id":"x","error":{"code":1,"message":"m"}}`))
+	f.Add([]byte(`{"jsonrpc":"2.0","method":"a","params":[-0.5e+7,true,false,null,{"\\\u0022":[]},"\\\\"]} `))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		m, err := jsonrpc.Decode(text)
+		if errors.Is(err, jsonrpc.ErrParse) && json.Valid(text) {
+			t.Fatalf("%q is JSON, and Decode says: %v", text, err)
+		}
 		if err != nil {
 			return
+		}
+		var whole map[string]json.RawMessage
+		if json.Unmarshal(text, &whole) == nil && string(whole["params"]) != string(m.Params) {
+			t.Fatalf("%q has the parameters %s", text, m.Params)
 		}
 		again, err := jsonrpc.Decode(m.Encode())
 		if err != nil {

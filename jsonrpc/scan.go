@@ -32,11 +32,7 @@ func Member(object json.RawMessage, path ...string) json.RawMessage {
 // String returns the string at a path of object members; ok is false where there
 // is none.
 func String(object json.RawMessage, path ...string) (text string, ok bool) {
-	raw := Member(object, path...)
-	if len(raw) == 0 || raw[0] != '"' {
-		return "", false
-	}
-	return text, json.Unmarshal(raw, &text) == nil
+	return unquote(Member(object, path...))
 }
 
 // span is one member: where its name, its value and its end are.
