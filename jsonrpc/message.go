@@ -219,8 +219,8 @@ func (m *Message) setMethod(raw json.RawMessage) (ok bool) {
 	return ok
 }
 
-// Members returns where the members of Params stand. It is made by [Decode] and
-// follows what [Object.CutPrefix] does to it, which Params does not.
+// Members returns where the members of Params stand, as [Decode] found them. Who
+// changes the object sets Params to its Raw.
 func (m *Message) Members() *Object {
 	if m.params.Raw == nil {
 		m.params.Raw = m.Params

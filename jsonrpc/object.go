@@ -22,6 +22,16 @@ type Object struct {
 // place is where one member stands.
 type place struct{ key, nameEnd, value, end int32 }
 
+// Look looks through a raw value once, so that its members are found. What is no
+// object has none.
+func Look(raw json.RawMessage) Object {
+	o := Object{Raw: raw, known: true}
+	if at := space(raw, 0); at > 0 || len(raw) == 0 || raw[0] != '{' || checkObject(raw, 0, 1, &o) < 0 {
+		return Object{Raw: raw}
+	}
+	return o
+}
+
 // Get returns the raw value of a member, or nil. Of members of the same name it is
 // the last, as most decoders have it.
 func (o *Object) Get(name string) json.RawMessage {

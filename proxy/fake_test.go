@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -34,7 +35,9 @@ func (f *fake) Name() string { return f.name }
 
 func (f *fake) Call(ctx context.Context, c relay.Call) (json.RawMessage, error) {
 	f.mu.Lock()
-	f.calls = append(f.calls, c)
+	kept := c
+	kept.Params = bytes.Clone(c.Params)
+	f.calls = append(f.calls, kept)
 	f.mu.Unlock()
 	if f.answer == nil {
 		return json.RawMessage(`{"from":"` + f.name + `"}`), nil

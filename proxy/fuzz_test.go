@@ -1,11 +1,11 @@
 package proxy_test
 
 import (
-	"encoding/json"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"mcpproxy/jsonrpc"
 	"mcpproxy/proxy"
 )
 
@@ -26,7 +26,7 @@ func FuzzDownstream(f *testing.F) {
 		if recorder.Code >= 500 {
 			t.Errorf("%q is answered with %d", body, recorder.Code)
 		}
-		if len(a.said()) > 0 && !json.Valid([]byte(body)) {
+		if _, err := jsonrpc.Decode([]byte(body)); err != nil && len(a.said()) > 0 {
 			t.Errorf("%q reached an upstream", body)
 		}
 	})

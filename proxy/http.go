@@ -1,22 +1,18 @@
 package proxy
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"mcpproxy/jsonrpc"
 
 	"github.com/mark3labs/mcp-go/mcp"
 )
-
-// maxBody bounds one message of a client, in bytes.
-const maxBody = 64 << 20
 
 // keepAlive is how often an idle stream says that it is alive.
 const keepAlive = 25 * time.Second
@@ -64,7 +60,7 @@ func noSession(w http.ResponseWriter, id string) {
 }
 
 func (s *Server) post(w http.ResponseWriter, r *http.Request, v view, id string) {
-	body, err := readBody(w, r)
+	body, err := s.buffers.read(w, r)
 	if err != nil {
 		var tooLong *http.MaxBytesError
 		if errors.As(err, &tooLong) {
@@ -72,13 +68,15 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, v view, id string)
 		}
 		return
 	}
-	m, err := jsonrpc.Decode(body)
+	m, err := jsonrpc.Decode(*body)
 	if err != nil {
-		writeMessage(w, http.StatusBadRequest, refusal(err))
+		s.writeMessage(w, http.StatusBadRequest, refusal(err))
 		return
 	}
 	if isStateless(r, m) {
-		s.serveStateless(w, r, v, m)
+		if s.serveStateless(w, r, v, m) {
+			s.buffers.give(body)
+		}
 		return
 	}
 	if m.Method == "initialize" && m.IsRequest() {
@@ -95,22 +93,23 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, v view, id string)
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	on := &answerStream{w: w, control: http.NewResponseController(w)}
+	on := &answerStream{server: s, w: w}
 	on.finish(c.handle(r.Context(), m, on))
+	s.buffers.give(body) // the call is over; other messages may be kept
 }
 
 // initialize begins a session, unless the client's initialize will not do.
 func (s *Server) initialize(w http.ResponseWriter, r *http.Request, v view, id string, m *jsonrpc.Message) {
 	if id != "" {
-		writeMessage(w, http.StatusBadRequest, &jsonrpc.Message{ID: m.ID, Error: jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "this session is initialized; begin another one without the header Mcp-Session-Id")})
+		s.writeMessage(w, http.StatusBadRequest, &jsonrpc.Message{ID: m.ID, Error: jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "this session is initialized; begin another one without the header Mcp-Session-Id")})
 		return
 	}
-	id, c, err := s.open(v)
+	id, c, err := s.beginSession(v)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	on := &answerStream{w: w, control: http.NewResponseController(w)}
+	on := &answerStream{server: s, w: w}
 	answer := c.handle(r.Context(), m, on)
 	if answer == nil || answer.Error != nil {
 		s.end(id)
@@ -118,16 +117,6 @@ func (s *Server) initialize(w http.ResponseWriter, r *http.Request, v view, id s
 		w.Header().Set("Mcp-Session-Id", id)
 	}
 	on.finish(answer)
-}
-
-// readBody reads one message of a client, of a bounded length.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	var body bytes.Buffer
-	if r.ContentLength > 0 && r.ContentLength <= maxBody {
-		body.Grow(int(r.ContentLength) + bytes.MinRead)
-	}
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
-	return body.Bytes(), err
 }
 
 // refusal answers what is no message (JSON-RPC 2.0 section 5.1).
@@ -139,78 +128,15 @@ func refusal(err error) *jsonrpc.Message {
 	return &jsonrpc.Message{Error: jsonrpc.Errorf(code, "%v", err)}
 }
 
-func writeMessage(w http.ResponseWriter, status int, m *jsonrpc.Message) {
-	w.Header().Set("Content-Type", "application/json")
+func (s *Server) writeMessage(w http.ResponseWriter, status int, m *jsonrpc.Message) {
+	buffer := s.buffers.take(len(m.Result) + 512)
+	*buffer = m.Append(*buffer)
+	header := w.Header()
+	header["Content-Type"] = jsonType
+	header["Content-Length"] = []string{strconv.Itoa(len(*buffer))}
 	w.WriteHeader(status)
-	_, _ = w.Write(m.Encode()) // the client went away
-}
-
-// answerStream answers one POST: with one JSON document, or as a stream of
-// events from the first message that comes before the result.
-type answerStream struct {
-	mu      sync.Mutex
-	w       http.ResponseWriter
-	control *http.ResponseController
-	// status is the HTTP status of an answer that is one document; nil for 200.
-	status    func(*jsonrpc.Message) int
-	streaming bool
-	over      bool
-	buffer    []byte
-}
-
-// send implements stream. A client that reads slowly slows its own call down.
-func (a *answerStream) send(m *jsonrpc.Message) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.over {
-		return false
-	}
-	if !a.streaming {
-		a.streaming = true
-		streamHeader(a.w)
-	}
-	a.buffer = appendEvent(a.buffer[:0], m)
-	_, err := a.w.Write(a.buffer)
-	return err == nil && a.control.Flush() == nil
-}
-
-// finish sends the answer; nil means that there is none.
-func (a *answerStream) finish(m *jsonrpc.Message) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.over = true
-	switch {
-	case m == nil && !a.streaming:
-		a.w.WriteHeader(http.StatusAccepted)
-	case m == nil:
-	case a.streaming:
-		_, _ = a.w.Write(appendEvent(a.buffer[:0], m)) // the client went away
-	case a.status != nil:
-		writeMessage(a.w, a.status(m), m)
-	default:
-		writeMessage(a.w, http.StatusOK, m)
-	}
-}
-
-func streamHeader(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Accel-Buffering", "no")
-	w.WriteHeader(http.StatusOK)
-}
-
-// appendEvent writes a message as one server-sent event; a newline between the
-// tokens of a raw part becomes a space, which means the same in JSON.
-func appendEvent(buffer []byte, m *jsonrpc.Message) []byte {
-	buffer = append(buffer, "event: message\ndata: "...)
-	begin := len(buffer)
-	buffer = m.Append(buffer)
-	for i := begin; i < len(buffer); i++ {
-		if buffer[i] == '\n' || buffer[i] == '\r' {
-			buffer[i] = ' '
-		}
-	}
-	return append(buffer, "\n\n"...)
+	_, _ = w.Write(*buffer) // the client went away
+	s.buffers.give(buffer)
 }
 
 // queue is a session's own stream; what does not fit is dropped.

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -19,12 +20,12 @@ type requestMeta struct {
 }
 
 // readMeta reads what is there; what cannot be read is missing.
-func readMeta(params json.RawMessage) requestMeta {
+func readMeta(m *jsonrpc.Message) requestMeta {
 	var meta requestMeta
-	given := jsonrpc.Member(params, "_meta")
-	meta.version, _ = jsonrpc.String(given, mcp.MetaKeyProtocolVersion)
-	meta.capabilities = jsonrpc.Member(given, mcp.MetaKeyClientCapabilities)
-	meta.logLevel, _ = jsonrpc.String(given, mcp.MetaKeyLogLevel)
+	given := jsonrpc.Look(m.Members().Get("_meta"))
+	meta.version, _ = given.String(mcp.MetaKeyProtocolVersion)
+	meta.capabilities = bytes.Clone(given.Get(mcp.MetaKeyClientCapabilities)) // the name before it may be cut
+	meta.logLevel, _ = given.String(mcp.MetaKeyLogLevel)
 	return meta
 }
 
@@ -37,7 +38,7 @@ func allRevisions() []string { return slices.Concat(statelessRevisions(), revisi
 // isStateless reports whether a request belongs to the stateless protocol: its
 // header or its _meta names a revision of it.
 func isStateless(r *http.Request, m *jsonrpc.Message) bool {
-	return mcp.IsModernProtocol(r.Header.Get(mcp.HeaderProtocolVersion)) || mcp.IsModernProtocol(readMeta(m.Params).version)
+	return mcp.IsModernProtocol(r.Header.Get(mcp.HeaderProtocolVersion)) || mcp.IsModernProtocol(readMeta(m).version)
 }
 
 // check refuses a request whose headers and _meta do not agree with each other,
@@ -75,7 +76,7 @@ func checkRouting(header http.Header, m *jsonrpc.Message) *jsonrpc.Error {
 	default:
 		return nil
 	}
-	name, ok := jsonrpc.String(m.Params, named)
+	name, ok := m.Members().String(named)
 	if !ok {
 		return nil // said where the request is carried out
 	}

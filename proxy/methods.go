@@ -53,9 +53,7 @@ func (c *session) dispatch(ctx context.Context, m *jsonrpc.Message, on stream) (
 		if err != nil {
 			return nil, err
 		}
-		c.mu.Lock()
-		c.logLevel = level
-		c.mu.Unlock()
+		c.say(func(d *declared) { d.logLevel = level })
 		return json.RawMessage("{}"), c.setLevel(ctx, m, on)
 	}
 	if upstreams := c.view.upstreams(all); c.view.only != "" && len(upstreams) == 1 {
@@ -79,6 +77,18 @@ func (c *session) setLevel(ctx context.Context, m *jsonrpc.Message, on stream) e
 	return failure
 }
 
+// say changes what the client has said of itself.
+func (c *session) say(change func(*declared)) {
+	for {
+		before := c.said.Load()
+		after := *before
+		change(&after)
+		if c.said.CompareAndSwap(before, &after) {
+			return
+		}
+	}
+}
+
 // initialize agrees on a revision and says what all upstreams together can do.
 func (c *session) initialize(params json.RawMessage) (json.RawMessage, error) {
 	var p struct {
@@ -92,9 +102,7 @@ func (c *session) initialize(params json.RawMessage) (json.RawMessage, error) {
 	if slices.Contains(revisions(), p.ProtocolVersion) {
 		revision = p.ProtocolVersion
 	}
-	c.mu.Lock()
-	c.capabilities, c.revision = p.Capabilities, revision
-	c.mu.Unlock()
+	c.say(func(d *declared) { d.capabilities, d.revision = p.Capabilities, revision })
 	capabilities, info, instructions := c.offers()
 	result := map[string]any{"protocolVersion": revision, "capabilities": capabilities, "serverInfo": info}
 	if instructions != "" {
@@ -144,7 +152,7 @@ func (c *session) list(memberName, renamed string, items func(*relay.Catalog) []
 
 // byName relays a call whose upstream is told by the name in its parameters.
 func (c *session) byName(ctx context.Context, m *jsonrpc.Message, on stream) (json.RawMessage, error) {
-	name, err := member(m.Params, "name")
+	name, err := memberOf(m, "name")
 	if err != nil {
 		return nil, err
 	}
@@ -153,26 +161,22 @@ func (c *session) byName(ctx context.Context, m *jsonrpc.Message, on stream) (js
 		return nil, err
 	}
 	params := m.Params
-	if inner != name {
-		params = rename(params, "name", inner)
+	if prefix := name[:len(name)-len(inner)]; prefix != "" {
+		if members := m.Members(); members.CutPrefix("name", prefix) {
+			m.Params, params = members.Raw, members.Raw
+		} else {
+			params = rename(params, "name", inner)
+		}
 	}
 	return c.relay(ctx, u, c.call(m, params, on, m.Method == "prompts/get" || repeatable(u.Catalog(), inner)))
 }
 
-// repeatable reports whether the tool says that calling it twice does no harm
-// (tool annotations, MCP 2025-11-25).
+// repeatable reports whether the tool says that calling it twice does no harm.
 func repeatable(catalog *relay.Catalog, tool string) bool {
-	for _, item := range catalog.Tools {
-		if item.Name != tool {
-			continue
+	for i := range catalog.Tools {
+		if item := &catalog.Tools[i]; item.Name == tool {
+			return item.Repeatable
 		}
-		var t struct {
-			Annotations struct {
-				ReadOnly   bool `json:"readOnlyHint"`
-				Idempotent bool `json:"idempotentHint"`
-			} `json:"annotations"`
-		}
-		return json.Unmarshal(item.Raw, &t) == nil && (t.Annotations.ReadOnly || t.Annotations.Idempotent)
 	}
 	return false
 }
@@ -216,6 +220,15 @@ func has(capabilities json.RawMessage, name string) bool {
 // member reads one string member of an object.
 func member(object json.RawMessage, name string) (string, error) {
 	value, ok := jsonrpc.String(object, name)
+	if !ok {
+		return "", jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the parameter %s is missing or no string", name)
+	}
+	return value, nil
+}
+
+// memberOf reads one string of a request's parameters.
+func memberOf(m *jsonrpc.Message, name string) (string, error) {
+	value, ok := m.Members().String(name)
 	if !ok {
 		return "", jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the parameter %s is missing or no string", name)
 	}

@@ -16,7 +16,7 @@ import (
 func (c *session) relay(ctx context.Context, u relay.Upstream, call relay.Call) (json.RawMessage, error) {
 	result, err := u.Call(ctx, call)
 	page := loginPageOf(err)
-	if page == "" || jsonrpc.Member(call.ClientCapabilities, "elicitation", "url") == nil {
+	if page == "" || call.Ask == nil || !c.opensPages() {
 		return result, err
 	}
 	offer, _ := json.Marshal(map[string]string{"mode": "url", "url": page, "elicitationId": rand.Text(),
@@ -27,6 +27,11 @@ func (c *session) relay(ctx context.Context, u relay.Upstream, call relay.Call) 
 	}
 	call.AwaitLogin = true
 	return u.Call(ctx, call)
+}
+
+// opensPages reports whether the client takes addresses to open.
+func (c *session) opensPages() bool {
+	return jsonrpc.Member(c.said.Load().capabilities, "elicitation", "url") != nil
 }
 
 // loginPageOf is the page that an error says a login can be begun at, or "".

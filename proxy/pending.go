@@ -88,7 +88,7 @@ func (s *Server) begin(ctx context.Context, c *session, m *jsonrpc.Message) *pen
 
 // ask hands a question of the server to the client.
 func (p *pending) ask(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
-	if !has(p.session.capabilities, capabilityFor(method)) {
+	if !has(p.session.said.Load().capabilities, capabilityFor(method)) {
 		return nil, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the client behind this call does not say that it can answer %s", method)
 	}
 	q := &question{method: method, params: params, answer: make(chan json.RawMessage, 1)}

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mcpproxy/credential"
@@ -45,9 +46,12 @@ type Options struct {
 type Server struct {
 	options Options
 
-	mu       sync.Mutex
-	sessions map[string]*session
-	parked   map[string]parkedCall // by request state
+	sessions sync.Map // *session by id
+	open     atomic.Int64
+	buffers  buffers
+
+	mu     sync.Mutex
+	parked map[string]parkedCall // by request state
 
 	calls         sync.WaitGroup // of the stateless protocol
 	subscriptions subscribers
@@ -58,7 +62,7 @@ func New(o Options) *Server {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Server{options: o, sessions: map[string]*session{}, parked: map[string]parkedCall{}}
+	return &Server{options: o, parked: map[string]parkedCall{}}
 }
 
 // Listen listens on address. Elsewhere than on the loopback address it demands
@@ -151,62 +155,63 @@ func (s *Server) tokenFits(header string) bool {
 
 var errTooManySessions = errors.New("too many sessions are open")
 
-// open begins a session and gives it an id that nobody can guess.
-func (s *Server) open(v view) (string, *session, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.sessions) >= maxSessions {
-		for id, c := range s.sessions {
-			if c.idle() {
-				delete(s.sessions, id)
-				c.close()
-			}
-		}
+// beginSession begins a session and gives it an id that nobody can guess.
+func (s *Server) beginSession(v view) (string, *session, error) {
+	if s.open.Add(1) > maxSessions {
+		s.dropIdle()
 	}
-	if len(s.sessions) >= maxSessions {
+	if s.open.Load() > maxSessions {
+		s.open.Add(-1)
 		return "", nil, errTooManySessions
 	}
 	id, c := rand.Text(), s.newSession(v)
-	s.sessions[id] = c
+	s.sessions.Store(id, c)
 	return id, c, nil
+}
+
+// dropIdle ends the sessions that nobody has used for long.
+func (s *Server) dropIdle() {
+	for id, c := range s.sessions.Range {
+		if c.(*session).idle() {
+			s.end(id.(string))
+		}
+	}
 }
 
 func (c *session) idle() bool {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.own) == 0 && len(c.running) == 0 && time.Since(c.lastUsed) > idleLimit
+	listening := len(c.own) > 0
+	c.mu.Unlock()
+	for range c.running.Range {
+		return false
+	}
+	return !listening && time.Since(time.Unix(0, c.lastUsed.Load())) > idleLimit
 }
 
+// find takes no lock: it is on the way of every call.
 func (s *Server) find(id string, v view) *session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c := s.sessions[id]; c != nil && c.view == v {
-		return c
+	if c, ok := s.sessions.Load(id); ok && c.(*session).view == v {
+		return c.(*session)
 	}
 	return nil
 }
 
 func (s *Server) end(id string) {
-	s.mu.Lock()
-	c := s.sessions[id]
-	delete(s.sessions, id)
-	s.mu.Unlock()
-	if c != nil {
-		c.close()
+	if c, ok := s.sessions.LoadAndDelete(id); ok {
+		s.open.Add(-1)
+		c.(*session).close()
 	}
 }
 
 // Close ends all sessions and calls, and waits for the calls.
 func (s *Server) Close() {
+	for id := range s.sessions.Range {
+		s.end(id.(string))
+	}
 	s.mu.Lock()
-	all := s.sessions
-	s.sessions = map[string]*session{}
 	parked := s.parked
 	s.parked = map[string]parkedCall{}
 	s.mu.Unlock()
-	for _, c := range all {
-		c.close()
-	}
 	for _, waiting := range parked {
 		waiting.limit.Stop()
 		waiting.call.cancel(errSessionEnded)

@@ -36,28 +36,41 @@ type session struct {
 	// asker answers what servers ask during calls; nil for [session.ask].
 	asker func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error)
 
-	mu           sync.Mutex
-	capabilities json.RawMessage
-	revision     string
-	logLevel     string
-	running      map[string]context.CancelCauseFunc // requests of the client, by raw id
-	asked        map[string]chan *jsonrpc.Message   // requests to the client, by raw id
-	own          []stream                           // for messages that belong to no call; the newest is used
-	subscribed   map[string]bool                    // resources that the client listens to, by URI
-	stops        []func()
-	lastUsed     time.Time
+	// What every call reads or notes is free of locks.
+	said     atomic.Pointer[declared]
+	running  sync.Map     // context.CancelCauseFunc of the client's requests, by raw id
+	lastUsed atomic.Int64 // Unix time in nanoseconds
+
+	mu         sync.Mutex
+	asked      map[string]chan *jsonrpc.Message // requests to the client, by raw id
+	own        []stream                         // for messages that belong to no call; the newest is used
+	subscribed map[string]bool                  // resources that the client listens to, by URI
+	stops      []func()
 
 	// over is closed when the session ends.
 	over chan struct{}
 }
 
+// declared is what a client has said of itself. It is immutable.
+type declared struct {
+	capabilities json.RawMessage
+	revision     string
+	logLevel     string
+	// stateless says that it speaks MCP 2026-07-28 or later.
+	stateless bool
+}
+
 // newRequester is a client of the stateless protocol, for one request.
-func (s *Server) newRequester(v view) *session {
-	return &session{server: s, view: v, logger: s.options.Logger}
+func (s *Server) newRequester(v view, said *declared) *session {
+	c := &session{server: s, view: v, logger: s.options.Logger}
+	c.said.Store(said)
+	return c
 }
 
 func (s *Server) newSession(v view) *session {
-	c := &session{server: s, view: v, logger: s.options.Logger, running: map[string]context.CancelCauseFunc{}, asked: map[string]chan *jsonrpc.Message{}, subscribed: map[string]bool{}, lastUsed: time.Now(), over: make(chan struct{})}
+	c := &session{server: s, view: v, logger: s.options.Logger, asked: map[string]chan *jsonrpc.Message{}, subscribed: map[string]bool{}, over: make(chan struct{})}
+	c.said.Store(&declared{})
+	c.lastUsed.Store(time.Now().UnixNano())
 	c.stops = v.watch(s.options.Upstreams, c.announce)
 	return c
 }
@@ -67,8 +80,6 @@ func (c *session) close() {
 	c.mu.Lock()
 	stops := c.stops
 	c.stops = nil
-	running := c.running
-	c.running = map[string]context.CancelCauseFunc{}
 	subscribed := slices.Sorted(maps.Keys(c.subscribed))
 	c.subscribed = map[string]bool{}
 	c.mu.Unlock()
@@ -80,8 +91,8 @@ func (c *session) close() {
 	for _, stop := range stops {
 		stop()
 	}
-	for _, cancel := range running {
-		cancel(errSessionEnded)
+	for _, cancel := range c.running.Range {
+		cancel.(context.CancelCauseFunc)(errSessionEnded)
 	}
 }
 
@@ -123,11 +134,8 @@ func (c *session) receive(ctx context.Context, m *jsonrpc.Message) {
 		}
 	case m.Method == "notifications/cancelled":
 		id := jsonrpc.Member(m.Params, "requestId")
-		c.mu.Lock()
-		cancel := c.running[string(id)]
-		c.mu.Unlock()
-		if cancel != nil {
-			cancel(errCancelled)
+		if cancel, ok := c.running.Load(string(id)); ok {
+			cancel.(context.CancelCauseFunc)(errCancelled)
 		}
 	case m.Method == "notifications/roots/list_changed":
 		for _, u := range c.view.upstreams(c.server.options.Upstreams) {
@@ -141,21 +149,17 @@ func (c *session) receive(ctx context.Context, m *jsonrpc.Message) {
 func (c *session) handle(ctx context.Context, m *jsonrpc.Message, on stream) *jsonrpc.Message {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	c.mu.Lock()
-	_, twice := c.running[string(m.ID)]
-	if !twice {
-		c.running[string(m.ID)] = cancel
-	}
-	c.lastUsed = time.Now()
-	c.mu.Unlock()
-	if twice {
+	id := string(m.ID)
+	c.lastUsed.Store(time.Now().UnixNano())
+	if _, twice := c.running.LoadOrStore(id, cancel); twice {
 		return &jsonrpc.Message{ID: m.ID, Error: jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "a request with the id %s is being carried out already", m.ID)}
 	}
-	defer func() {
-		c.mu.Lock()
-		delete(c.running, string(m.ID))
-		c.mu.Unlock()
-	}()
+	defer c.running.Delete(id)
+	select {
+	case <-c.over: // it ended before it knew of this request
+		return &jsonrpc.Message{ID: m.ID, Error: errorObject(errSessionEnded)}
+	default:
+	}
 	result, err := c.dispatch(ctx, m, on)
 	if context.Cause(ctx) == errCancelled {
 		return nil
@@ -168,21 +172,25 @@ func (c *session) handle(ctx context.Context, m *jsonrpc.Message, on stream) *js
 
 // call builds the relayed call of a client's request.
 func (c *session) call(m *jsonrpc.Message, params json.RawMessage, on stream, safe bool) relay.Call {
-	c.mu.Lock()
-	capabilities, level := c.capabilities, c.logLevel
-	c.mu.Unlock()
-	ask := c.asker
-	if ask == nil {
-		ask = func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
-			return c.ask(ctx, on, method, params)
-		}
-	}
-	return relay.Call{Method: m.Method, Params: params, Safe: safe, ClientCapabilities: capabilities, LogLevel: level, Stateless: c.asker != nil, Ask: ask,
+	said := c.said.Load()
+	call := relay.Call{Method: m.Method, Params: params, Safe: safe, ClientCapabilities: said.capabilities, LogLevel: said.logLevel, Stateless: said.stateless, Ask: c.asker,
 		Notify: func(method string, params json.RawMessage) {
 			if !on.send(&jsonrpc.Message{Method: method, Params: params}) {
 				c.logger.Warn("a notification of a call was dropped, as the client does not read", "method", method)
 			}
 		}}
+	if !said.stateless {
+		call.Ask = func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+			return c.ask(ctx, on, method, params)
+		}
+	}
+	if answer, ok := on.(*answerStream); ok {
+		call.Stream = func(result relay.Stream) error { return answer.pass(m.ID, result) }
+	}
+	if members := m.Members(); len(params) > 0 && len(members.Raw) == len(params) && &members.Raw[0] == &params[0] {
+		call.Members = members
+	}
+	return call
 }
 
 // ask sends a request to the client and waits for its answer.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
@@ -16,39 +17,75 @@ import (
 
 // serveStateless answers one request of the stateless protocol (MCP 2026-07-28):
 // nothing of it is remembered, but for a call that waits for its client's input.
-func (s *Server) serveStateless(w http.ResponseWriter, r *http.Request, v view, m *jsonrpc.Message) {
+// over says that nobody needs the message any more.
+func (s *Server) serveStateless(w http.ResponseWriter, r *http.Request, v view, m *jsonrpc.Message) (over bool) {
 	if !m.IsRequest() {
 		// Clients of this protocol answer in the request that they send again, and
 		// cancel by closing the stream.
 		w.WriteHeader(http.StatusAccepted)
-		return
+		return true
 	}
-	meta := readMeta(m.Params)
+	meta := readMeta(m)
 	refused := meta.check(r.Header, m)
 	if refused == nil && m.Method == "tools/call" {
 		refused = s.checkParameterHeaders(r.Header, v, m)
 	}
 	if refused != nil {
 		answer := &jsonrpc.Message{ID: m.ID, Error: refused}
-		writeMessage(w, statusOf(answer), answer)
-		return
+		s.writeMessage(w, statusOf(answer), answer)
+		return true
 	}
-	c := s.newRequester(v)
-	c.capabilities, c.revision, c.logLevel = meta.capabilities, meta.version, meta.logLevel
-	on := &answerStream{w: w, control: http.NewResponseController(w), status: statusOf}
+	c := s.newRequester(v, &declared{capabilities: meta.capabilities, revision: meta.version, logLevel: meta.logLevel, stateless: true})
+	on := &answerStream{server: s, w: w, status: statusOf}
 	if m.Method == string(mcp.MethodSubscriptionsListen) {
 		on.finish(c.serveSubscription(r.Context(), m, on))
-		return
+		return true
 	}
-	on.finish(s.handleStateless(r.Context(), c, m, on))
+	answer, over := s.handleStateless(r.Context(), c, m, on)
+	on.finish(answer)
+	return over
 }
 
 // handleStateless carries a request out, or takes one up that waited for input.
-func (s *Server) handleStateless(ctx context.Context, c *session, m *jsonrpc.Message, on stream) *jsonrpc.Message {
-	result, err := s.resumeOrBegin(ctx, c, m, on)
-	if err == nil {
-		return &jsonrpc.Message{ID: m.ID, Result: s.completed(m.Method, result)}
+// Behind a server that speaks the stateless protocol too nothing can be asked on
+// the way, and its results have what that protocol wants in them.
+func (s *Server) handleStateless(ctx context.Context, c *session, m *jsonrpc.Message, on stream) (answer *jsonrpc.Message, over bool) {
+	if name, alike := c.alike(m); alike {
+		result, err := c.dispatchStateless(ctx, m, on)
+		if err == nil {
+			return &jsonrpc.Message{ID: m.ID, Result: result}, true
+		}
+		if loginPageOf(err) == "" || !c.opensPages() {
+			return refusedStateless(m, err), true
+		}
+		// Nothing was sent. The login is offered as a result that asks for input.
+		m = &jsonrpc.Message{ID: m.ID, Method: m.Method, Params: rename(m.Params, "name", name)}
 	}
+	result, err := s.resumeOrBegin(ctx, c, m, on)
+	if err != nil {
+		return refusedStateless(m, err), false
+	}
+	return &jsonrpc.Message{ID: m.ID, Result: s.completed(m.Method, result)}, false
+}
+
+// alike reports whether a request goes, by the name in it, to a server of the
+// stateless protocol.
+func (c *session) alike(m *jsonrpc.Message) (name string, alike bool) {
+	if m.Method != "tools/call" && m.Method != "prompts/get" {
+		return "", false
+	}
+	name, err := memberOf(m, "name")
+	if err != nil {
+		return "", false
+	}
+	if state, _ := m.Members().String("requestState"); strings.HasPrefix(state, statePrefix) {
+		return "", false
+	}
+	u, _, err := c.view.resolve(c.server.options.Upstreams, name)
+	return name, err == nil && mcp.IsModernProtocol(u.Catalog().ProtocolVersion)
+}
+
+func refusedStateless(m *jsonrpc.Message, err error) *jsonrpc.Message {
 	object := errorObject(err)
 	if object.Code == jsonrpc.CodeResourceNotFound {
 		// The code of earlier revisions (MCP 2026-07-28 resources, error handling).
@@ -64,7 +101,7 @@ func (c *session) dispatchStateless(ctx context.Context, m *jsonrpc.Message, on 
 	case "server/discover":
 		return c.discover()
 	case "initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe":
-		return nil, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the method %s is not one of the protocol version %s", m.Method, c.revision)
+		return nil, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the method %s is not one of the protocol version %s", m.Method, c.said.Load().revision)
 	}
 	return c.dispatch(ctx, m, on)
 }
@@ -83,7 +120,7 @@ func (c *session) discover() (json.RawMessage, error) {
 // checkParameterHeaders compares the headers that repeat a tool's parameters with
 // the parameters (MCP 2026-07-28 transports, x-mcp-header).
 func (s *Server) checkParameterHeaders(header http.Header, v view, m *jsonrpc.Message) *jsonrpc.Error {
-	name, err := member(m.Params, "name")
+	name, err := memberOf(m, "name")
 	if err != nil {
 		return nil // said where the call is carried out
 	}

@@ -40,20 +40,21 @@ func (v view) named(u relay.Upstream, name string) string {
 
 // resolve finds the upstream of a tool or prompt, and its name there.
 func (v view) resolve(all relay.Upstreams, name string) (relay.Upstream, string, error) {
-	upstream, inner := v.only, name
-	if v.only == "" {
-		// The longest name wins where one upstream's name begins another's.
-		for _, candidate := range all.Names() {
-			if rest, ok := strings.CutPrefix(name, candidate+separator); ok && len(candidate) > len(upstream) {
-				upstream, inner = candidate, rest
+	if v.only != "" {
+		if u, ok := all.Upstream(v.only); ok {
+			return u, name, nil
+		}
+	}
+	// The longest name wins where one upstream's name begins another's. Separators
+	// may overlap.
+	for at := len(name) - len(separator); v.only == "" && at > 0; at-- {
+		if strings.HasPrefix(name[at:], separator) {
+			if u, ok := all.Upstream(name[:at]); ok {
+				return u, name[at+len(separator):], nil
 			}
 		}
 	}
-	u, ok := all.Upstream(upstream)
-	if !ok {
-		return nil, "", jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown name %q: names here are <upstream>%s<name>", name, separator)
-	}
-	return u, inner, nil
+	return nil, "", jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown name %q: names here are <upstream>%s<name>", name, separator)
 }
 
 // owner finds the upstream of a resource: the first, by name, that lists it, or

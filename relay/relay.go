@@ -6,6 +6,9 @@ package relay
 import (
 	"context"
 	"encoding/json"
+	"io"
+
+	"mcpproxy/jsonrpc"
 )
 
 // Upstream is one upstream as its callers see it. All methods are safe for
@@ -40,7 +43,15 @@ type Upstreams interface {
 // Call is one request on its way.
 type Call struct {
 	Method string
+	// Params are the caller's again when the call is over: who wants them longer
+	// copies them.
 	Params json.RawMessage
+	// Members says where the members of Params stand, if that is known already.
+	Members *jsonrpc.Object
+	// Stream, if set, may be given the result while it arrives, where it is too large
+	// to be held and nothing in it has to be changed: once, after the notifications.
+	// The call returns no result then, or the error that Stream returned.
+	Stream func(Stream) error
 	// Notify, if set, is given the notifications that belong to this call, before
 	// its result. A progress token in Params is the caller's and comes back as it was.
 	Notify func(method string, params json.RawMessage)
@@ -59,6 +70,15 @@ type Call struct {
 	AwaitLogin bool
 	// Safe says that the request may be repeated without a second effect.
 	Safe bool
+}
+
+// Stream is a result that arrives.
+type Stream struct {
+	// Body yields the result as it came, and then what closes its message. It ends
+	// with another error than io.EOF where the message is cut off.
+	Body io.Reader
+	// Size is how many bytes Body yields, or -1 where that is not known yet.
+	Size int64
 }
 
 // Catalog is what an upstream offers. It is immutable.
@@ -83,4 +103,7 @@ type Item struct {
 	// Name of a tool or prompt; URI of a resource; URI template of a template.
 	Name string
 	Raw  json.RawMessage
+	// Repeatable says of a tool that calling it twice does no harm (tool annotations,
+	// MCP 2025-11-25).
+	Repeatable bool
 }

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -73,13 +75,16 @@ type bearer struct {
 func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 	u := b.upstream
 	data := &u.Snapshot().Data
-	request = request.Clone(request.Context())
+	request = request.WithContext(request.Context()) // a copy, with a header of its own
+	if request.Header = maps.Clone(request.Header); request.Header == nil {
+		request.Header = http.Header{}
+	}
 	for name, value := range u.config.Headers {
 		request.Header.Set(name, value.Reveal())
 	}
 	var generation uint64
 	var token *credential.Token
-	if data.Token != nil && strings.EqualFold(request.URL.Scheme+"://"+request.URL.Host, u.config.origin()) {
+	if data.Token != nil && u.isOrigin(request.URL) {
 		token, generation = data.Token, data.Token.Generation
 	}
 	response, err := b.send(request, token)
@@ -105,6 +110,9 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 	case response.StatusCode == http.StatusTooManyRequests || response.StatusCode >= 500:
 		discard(response)
 		return nil, &UnavailableError{Upstream: u.config.Name, Status: response.StatusCode, RetryAfter: retryAfter(response)}
+	case response.StatusCode >= 300 && response.StatusCode < 400 && response.Header.Get("Location") != "":
+		discard(response)
+		return nil, refuseRedirect(response)
 	case response.StatusCode >= 400:
 		defer response.Body.Close()
 		body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10)) // what there is of it
@@ -114,6 +122,11 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 		_, _ = u.fire(transitions.Input{Event: transitions.TokenAccepted, Payload: transitions.Payload{Generation: generation}})
 	}
 	return response, nil
+}
+
+// isOrigin reports whether tokens may be sent to an address.
+func (u *Upstream) isOrigin(at *url.URL) bool {
+	return strings.EqualFold(at.Scheme, u.origin.Scheme) && strings.EqualFold(at.Host, u.origin.Host)
 }
 
 // send puts the token on a request. A server that wants a nonce with the proof of

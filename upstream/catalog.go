@@ -95,12 +95,21 @@ func (l *list) page(result json.RawMessage) (items []relay.Item, cursor string, 
 		if json.Unmarshal(raw, &fields) != nil || json.Unmarshal(fields[l.name], &name) != nil || name == "" {
 			continue // an item without a name cannot be asked for
 		}
-		items = append(items, relay.Item{Name: name, Raw: raw})
+		items = append(items, relay.Item{Name: name, Raw: raw, Repeatable: repeatable(fields["annotations"])})
 	}
 	if next := members["nextCursor"]; next != nil {
 		_ = json.Unmarshal(next, &cursor) // null, or no string, ends the list
 	}
 	return items, cursor, nil
+}
+
+// repeatable reads a tool's annotations (MCP 2025-11-25).
+func repeatable(annotations json.RawMessage) bool {
+	var hints struct {
+		ReadOnly   bool `json:"readOnlyHint"`
+		Idempotent bool `json:"idempotentHint"`
+	}
+	return annotations != nil && json.Unmarshal(annotations, &hints) == nil && (hints.ReadOnly || hints.Idempotent)
 }
 
 // publish makes a catalog the current one and tells who watches what changed.

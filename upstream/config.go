@@ -93,13 +93,14 @@ func (c *Config) usesOAuth() bool {
 	return true
 }
 
-// origin is the scheme, host and port that tokens may be sent to.
-func (c *Config) origin() string {
+// origin is the scheme and host that tokens may be sent to; neither where the
+// address cannot be read.
+func (c *Config) origin() url.URL {
 	u, err := url.Parse(c.URL)
 	if err != nil {
-		return ""
+		return url.URL{}
 	}
-	return strings.ToLower(u.Scheme + "://" + u.Host)
+	return url.URL{Scheme: u.Scheme, Host: u.Host}
 }
 
 // Equal reports whether two configurations of an upstream are the same, so that

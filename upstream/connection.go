@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"strings"
 	"time"
 
 	"mcpproxy/states"
@@ -169,6 +168,10 @@ func (e *RedirectError) Error() string {
 }
 
 // refuseRedirect keeps tokens from following a redirect.
-func refuseRedirect(request *http.Request, _ []*http.Request) error {
-	return &RedirectError{Target: strings.Join([]string{request.URL.Scheme, "://", request.URL.Host, request.URL.Path}, "")}
+func refuseRedirect(response *http.Response) error {
+	target, err := response.Location()
+	if err != nil {
+		return &RedirectError{Target: response.Header.Get("Location")}
+	}
+	return &RedirectError{Target: target.Scheme + "://" + target.Host + target.Path}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"mcpproxy/credential"
@@ -77,5 +76,5 @@ func (u *Upstream) onServer(resource string) bool {
 		return true
 	}
 	r, err := url.Parse(resource)
-	return err == nil && strings.EqualFold(r.Scheme+"://"+r.Host, u.config.origin())
+	return err == nil && u.isOrigin(r)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +56,8 @@ type Upstream struct {
 	logger      *slog.Logger
 	runner      *fsm.Runner[states.State, transitions.Event, states.Data, transitions.Payload]
 	client      *http.Client
+	// origin is the scheme and host that tokens may be sent to.
+	origin url.URL
 
 	// connections are found by the epoch of the attempt that made them.
 	connections sync.Map
@@ -71,7 +74,8 @@ type Upstream struct {
 func newUpstream(ctx context.Context, graph *transitions.Graph, config Config, environment *Environment) (*Upstream, error) {
 	u := &Upstream{config: config, environment: environment, logger: environment.Logger.With("upstream", config.Name)}
 	u.catalog.Store(&relay.Catalog{})
-	u.client = &http.Client{Transport: &bearer{upstream: u, next: environment.Network}, CheckRedirect: refuseRedirect}
+	u.client = &http.Client{Transport: &bearer{upstream: u, next: environment.Network}}
+	u.origin = config.origin()
 	u.journal = &journal{store: environment.Store, upstream: config.Name, logger: u.logger}
 	settings := config.Settings
 	if settings == (states.Settings{}) {

@@ -18,15 +18,19 @@ var errEventTooLong = errors.New("a server-sent event is longer than 64 MiB")
 type event struct {
 	ID   string
 	Data []byte
+	// Rest, if set, yields the data that is not in Data. It has to be read to its end.
+	Rest io.Reader
 }
 
 // eventReader reads a stream of server-sent events.
 type eventReader struct {
 	lines *bufio.Reader
-	// LastID is the last event id of the stream, to resume from.
+	// LastID is the id of the last event that came whole, to resume from.
 	LastID string
 	// Retry is the pause that the server asked for, or 0.
 	Retry time.Duration
+
+	id string // of the event that is being read
 }
 
 func newEventReader(r io.Reader) *eventReader {
@@ -36,41 +40,113 @@ func newEventReader(r io.Reader) *eventReader {
 // Next returns the next event that has data. At the end it returns io.EOF; an
 // event that the end cut off is dropped.
 func (r *eventReader) Next() (event, error) {
-	var e event
+	e, err := r.Begin()
+	if err == nil && e.Rest != nil {
+		e.Data, err = readRest(e.Data, e.Rest, maxEvent)
+		e.Rest = nil
+	}
+	return e, err
+}
+
+// Begin is like Next, but returns an event with a long line of data when its
+// beginning is there.
+func (r *eventReader) Begin() (event, error) {
+	var data []byte
+	r.id = r.LastID
 	for {
-		line, err := r.line()
+		line, err := r.lines.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			if value, ok := bytes.CutPrefix(line, []byte("data:")); ok && data == nil {
+				return event{ID: r.id, Data: bytes.Clone(bytes.TrimPrefix(value, []byte(" "))), Rest: &eventRest{events: r}}, nil
+			}
+			line, err = r.longLine(line)
+		}
 		if err != nil {
 			return event{}, err
 		}
+		line = bytes.TrimRight(line, "\r\n")
 		if len(line) == 0 {
-			if e.Data != nil {
-				e.ID = r.LastID
-				return e, nil
+			r.LastID = r.id
+			if data != nil {
+				return event{ID: r.id, Data: data}, nil
 			}
 			continue
 		}
-		field, value, _ := bytes.Cut(line, []byte(":"))
-		value = bytes.TrimPrefix(value, []byte(" "))
-		switch string(field) {
-		case "data":
-			if e.Data != nil {
-				e.Data = append(e.Data, '\n')
+		if value, ok := r.field(line); ok {
+			if data != nil {
+				data = append(data, '\n')
 			} else {
-				e.Data = []byte{}
+				data = make([]byte, 0, len(value))
 			}
-			if e.Data = append(e.Data, value...); len(e.Data) > maxEvent {
+			if data = append(data, value...); len(data) > maxEvent {
 				return event{}, errEventTooLong
-			}
-		case "id":
-			if !bytes.ContainsRune(value, 0) {
-				r.LastID = string(value)
-			}
-		case "retry":
-			if ms, err := strconv.Atoi(string(value)); err == nil && ms >= 0 {
-				r.Retry = min(time.Duration(ms)*time.Millisecond, time.Minute)
 			}
 		}
 	}
+}
+
+// field takes one line of an event; ok says that it is data.
+func (r *eventReader) field(line []byte) (data []byte, ok bool) {
+	field, value, _ := bytes.Cut(line, []byte(":"))
+	value = bytes.TrimPrefix(value, []byte(" "))
+	switch string(field) {
+	case "data":
+		return value, true
+	case "id":
+		if !bytes.ContainsRune(value, 0) {
+			r.id = string(value)
+		}
+	case "retry":
+		if ms, err := strconv.Atoi(string(value)); err == nil && ms >= 0 {
+			r.Retry = min(time.Duration(ms)*time.Millisecond, time.Minute)
+		}
+	}
+	return nil, false
+}
+
+// eventRest yields what is left of an event's data.
+type eventRest struct {
+	events   *eventReader
+	left     []byte // belongs to the buffer
+	lineOver bool
+	over     bool
+}
+
+func (e *eventRest) Read(buffer []byte) (int, error) {
+	for len(e.left) == 0 {
+		if e.over {
+			return 0, io.EOF
+		}
+		if err := e.next(); err != nil {
+			return 0, unexpected(err)
+		}
+	}
+	n := copy(buffer, e.left)
+	e.left = e.left[n:]
+	return n, nil
+}
+
+// next reads on to more data, or to the end of the event.
+func (e *eventRest) next() error {
+	if !e.lineOver {
+		part, err := e.events.lines.ReadSlice('\n')
+		e.left = part
+		if errors.Is(err, bufio.ErrBufferFull) {
+			return nil
+		}
+		e.lineOver, e.left = true, bytes.TrimRight(part, "\r\n")
+		return err
+	}
+	line, err := e.events.line()
+	if err != nil {
+		return err
+	}
+	if len(line) == 0 {
+		e.over, e.events.LastID = true, e.events.id
+	} else if value, ok := e.events.field(line); ok {
+		e.left = append([]byte{'\n'}, value...)
+	}
+	return nil
 }
 
 // line returns one line without its ending, which is LF or CR LF.

@@ -19,9 +19,9 @@ import (
 
 // exchange is one request over streamable HTTP on its way to its answer.
 type exchange struct {
-	call   relay.Call
-	id     json.RawMessage
-	params json.RawMessage
+	call relay.Call
+	id   json.RawMessage
+	body *outgoing
 	// token is the caller's progress token; the server sees one that is unique on
 	// this connection.
 	token json.RawMessage
@@ -33,15 +33,26 @@ type exchange struct {
 	respond func(ctx context.Context, m *jsonrpc.Message, ask ask)
 }
 
-// newExchange gives a call an id that is unique on its connection.
-func newExchange(call relay.Call, id int64) *exchange {
+// newExchange gives a call an id that is unique on its connection. meta makes the
+// _meta that is sent of the one that is given; nil stands for the same.
+func newExchange(call relay.Call, id int64, meta func(given, token json.RawMessage) json.RawMessage) *exchange {
+	members := call.Members
+	if members == nil {
+		found := jsonrpc.Look(call.Params)
+		members = &found
+	}
 	x := &exchange{call: call, id: strconv.AppendInt(nil, id, 10)}
-	x.params, x.token = jsonrpc.Splice(call.Params, x.id, "_meta", "progressToken")
+	x.call.Members = members
+	given := members.Get("_meta")
+	if given != nil {
+		x.token = bytes.Clone(jsonrpc.Member(given, progressToken))
+	}
+	x.body = newOutgoing(x.id, &x.call, members, meta(given, x.id))
 	return x
 }
 
 func (c *httpConn) exchange(call relay.Call) *exchange {
-	x := newExchange(call, c.next.Add(1))
+	x := newExchange(call, c.next.Add(1), sessionMeta)
 	x.resume, x.respond = c.resume, c.respond
 	return x
 }
@@ -51,15 +62,7 @@ func (x *exchange) answer(ctx context.Context, response *http.Response) (json.Ra
 	defer response.Body.Close()
 	switch media := mediaType(response); media {
 	case "application/json":
-		body, err := readAll(response)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrLost, err)
-		}
-		m, err := jsonrpc.Decode(body)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
-		}
-		return x.result(m)
+		return x.document(response)
 	case "text/event-stream":
 		// What the server asked during the call is answered before the call ends.
 		ctx, stop := context.WithCancel(ctx)
@@ -92,7 +95,13 @@ func (x *exchange) stream(ctx context.Context, response *http.Response) (json.Ra
 	events := newEventReader(response.Body)
 	failures := 0
 	for {
-		e, err := events.Next()
+		e, err := events.Begin()
+		if err == nil && e.Rest != nil {
+			if passed, err := x.pass(e.Data, e.Rest, -1); passed {
+				return nil, err
+			}
+			e.Data, err = readRest(e.Data, e.Rest, maxEvent)
+		}
 		if err == nil {
 			failures = 0
 			result, done, err := x.event(ctx, e)
@@ -137,14 +146,11 @@ func (c *httpConn) resume(ctx context.Context, events *eventReader, failures int
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	request, err := c.request(ctx, http.MethodGet, nil)
-	if err != nil {
-		return nil, err
-	}
+	request := c.endpoint.request(ctx, http.MethodGet, c.listening)
 	if events.LastID != "" {
 		request.Header.Set("Last-Event-ID", events.LastID)
 	}
-	return c.client.Do(request)
+	return c.endpoint.send(request)
 }
 
 // event handles one event of the call's stream; done means that it was the answer.
@@ -176,7 +182,7 @@ func (x *exchange) restore(method string, params json.RawMessage) json.RawMessag
 	if method != "notifications/progress" || x.token == nil {
 		return params
 	}
-	restored, _ := jsonrpc.Splice(params, x.token, "progressToken")
+	restored, _ := jsonrpc.Splice(params, x.token, progressToken)
 	return restored
 }
 

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,16 +41,15 @@ func (e *StatusError) Error() string {
 
 // httpConn is streamable HTTP with a handshake (MCP 2025-03-26 to 2025-11-25).
 type httpConn struct {
-	url       string
-	client    *http.Client
+	endpoint  *endpoint
 	transport *transport.StreamableHTTP
 
-	session, version string // set by Handshake, like all up to next
-	opening          chan opened
-	end              context.CancelFunc
-	next             atomic.Int64
-	work             sync.WaitGroup
-	askers           askers
+	posting, listening http.Header // set by Handshake, like all up to next
+	opening            chan opened
+	end                context.CancelFunc
+	next               atomic.Int64
+	work               sync.WaitGroup
+	askers             askers
 }
 
 func newSessionHTTP(url string, client *http.Client, logger *slog.Logger) (*httpConn, error) {
@@ -59,12 +57,22 @@ func newSessionHTTP(url string, client *http.Client, logger *slog.Logger) (*http
 	if err != nil {
 		return nil, err
 	}
-	return &httpConn{url: url, client: client, transport: t}, nil
+	e, err := newEndpoint(url, client)
+	if err != nil {
+		return nil, err
+	}
+	return &httpConn{endpoint: e, transport: t}, nil
 }
 
 func (c *httpConn) Handshake(ctx context.Context, client Client) (Server, error) {
 	server, err := handshake(ctx, c.transport, client)
-	c.session, c.version = c.transport.GetSessionId(), server.ProtocolVersion
+	c.listening = http.Header{"Accept": {"text/event-stream"}, "Mcp-Protocol-Version": {server.ProtocolVersion}}
+	if session := c.transport.GetSessionId(); session != "" {
+		c.listening.Set("Mcp-Session-Id", session)
+	}
+	c.posting = c.listening.Clone()
+	c.posting.Set("Accept", "application/json, text/event-stream")
+	c.posting.Set("Content-Type", "application/json")
 	if err == nil {
 		c.open(ctx)
 	}
@@ -85,30 +93,14 @@ func (c *httpConn) Close(context.Context) {
 	}
 }
 
-func (c *httpConn) request(ctx context.Context, method string, body []byte) (*http.Request, error) {
-	request, err := http.NewRequestWithContext(ctx, method, c.url, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Accept", "text/event-stream")
-	if method == http.MethodPost {
-		request.Header.Set("Accept", "application/json, text/event-stream")
-		request.Header.Set("Content-Type", "application/json")
-	}
-	if c.session != "" {
-		request.Header.Set("Mcp-Session-Id", c.session)
-	}
-	request.Header.Set("Mcp-Protocol-Version", c.version)
-	return request, nil
-}
-
 // post sends one message.
 func (c *httpConn) post(ctx context.Context, m *jsonrpc.Message) (*http.Response, error) {
-	request, err := c.request(ctx, http.MethodPost, m.Encode())
-	if err != nil {
-		return nil, err
-	}
-	return c.client.Do(request)
+	request := c.endpoint.request(ctx, http.MethodPost, c.posting)
+	body := m.Encode()
+	request.ContentLength = int64(len(body))
+	request.Body = io.NopCloser(bytes.NewReader(body))
+	request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	return c.endpoint.send(request)
 }
 
 func (c *httpConn) Notify(ctx context.Context, method string, params json.RawMessage) error {
@@ -126,9 +118,14 @@ func drain(response *http.Response) error {
 
 func (c *httpConn) Call(ctx context.Context, call relay.Call) (json.RawMessage, error) {
 	defer c.askers.add(&call)()
-	call.Params = withoutMeta(call.Params)
+	if call.Stateless {
+		call.Stream = nil // the result has to be made one of the other protocol
+	}
 	x := c.exchange(call)
-	response, err := c.post(ctx, &jsonrpc.Message{ID: x.id, Method: call.Method, Params: x.params})
+	defer x.body.end()
+	request := c.endpoint.request(ctx, http.MethodPost, c.posting)
+	x.body.put(request)
+	response, err := c.endpoint.send(request)
 	if err == nil {
 		var result json.RawMessage
 		result, err = x.answer(ctx, response)
@@ -169,20 +166,11 @@ func cancelled(id json.RawMessage, reason string) json.RawMessage {
 	return params
 }
 
-// readAll reads an answer that is one JSON document.
-func readAll(response *http.Response) ([]byte, error) {
-	var buffer bytes.Buffer
-	if size, err := strconv.Atoi(response.Header.Get("Content-Length")); err == nil && size < 64<<20 {
-		buffer.Grow(size + bytes.MinRead)
-	}
-	n, err := io.Copy(&buffer, io.LimitReader(response.Body, maxBody+1))
-	if n > maxBody {
-		return nil, fmt.Errorf("%w: the answer is longer than 256 MiB", ErrProtocol)
-	}
-	return buffer.Bytes(), err
-}
-
 func mediaType(response *http.Response) string {
-	media, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	given := response.Header.Get("Content-Type")
+	if given == "application/json" || given == "text/event-stream" {
+		return given
+	}
+	media, _, _ := mime.ParseMediaType(given)
 	return media
 }

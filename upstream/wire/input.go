@@ -80,10 +80,10 @@ func answered(ctx context.Context, call relay.Call, asks *inputRequired) (relay.
 		if err != nil {
 			return call, fmt.Errorf("the client's answer: %w", err)
 		}
-		call.Params = jsonrpc.Put(call.Params, encoded, "inputResponses")
+		call.Params, call.Members = jsonrpc.Put(call.Params, encoded, "inputResponses"), nil
 	}
 	if asks.State != nil {
-		call.Params = jsonrpc.Put(call.Params, asks.State, "requestState")
+		call.Params, call.Members = jsonrpc.Put(call.Params, asks.State, "requestState"), nil
 	}
 	return call, nil
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"mcpproxy/jsonrpc"
@@ -9,29 +10,47 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// withMeta puts what the stateless protocol wants in every request into its
-// parameters (MCP 2026-07-28 basic, _meta). What the caller declared of itself
-// stays; the revision is that of this connection.
-func withMeta(params json.RawMessage, version string, client Client, call relay.Call) json.RawMessage {
-	quoted, _ := json.Marshal(version) // strings always encode
-	given := jsonrpc.Member(params, "_meta")
-	meta := jsonrpc.Put(given, quoted, mcp.MetaKeyProtocolVersion)
-	if jsonrpc.Member(given, mcp.MetaKeyClientInfo) == nil {
-		info, _ := json.Marshal(map[string]string{"name": client.Name, "version": client.Version}) // strings always encode
-		meta = jsonrpc.Put(meta, info, mcp.MetaKeyClientInfo)
+// selfDescription is what the requests of a connection say of themselves, encoded.
+type selfDescription struct{ version, info json.RawMessage }
+
+func describe(version string, client Client) selfDescription {
+	quoted, _ := json.Marshal(version)                                                         // strings always encode
+	info, _ := json.Marshal(map[string]string{"name": client.Name, "version": client.Version}) // and so do these
+	return selfDescription{quoted, info}
+}
+
+// meta is what the stateless protocol wants in _meta of every request (MCP
+// 2026-07-28 basic, _meta), or nil where given has it all. What the caller declared
+// of itself stays; the revision is that of this connection, and a progress token is
+// replaced by token.
+func (d *selfDescription) meta(given json.RawMessage, call *relay.Call, token json.RawMessage) json.RawMessage {
+	members := jsonrpc.Look(given)
+	meta := given
+	put := func(name string, value json.RawMessage) { meta = jsonrpc.Put(meta, value, name) }
+	if !bytes.Equal(members.Get(mcp.MetaKeyProtocolVersion), d.version) {
+		put(mcp.MetaKeyProtocolVersion, d.version)
 	}
-	if jsonrpc.Member(given, mcp.MetaKeyClientCapabilities) == nil {
+	if members.Get(mcp.MetaKeyClientInfo) == nil {
+		put(mcp.MetaKeyClientInfo, d.info)
+	}
+	if members.Get(mcp.MetaKeyClientCapabilities) == nil {
 		capabilities := call.ClientCapabilities
 		if capabilities == nil {
 			capabilities = json.RawMessage("{}")
 		}
-		meta = jsonrpc.Put(meta, capabilities, mcp.MetaKeyClientCapabilities)
+		put(mcp.MetaKeyClientCapabilities, capabilities)
 	}
-	if call.LogLevel != "" && jsonrpc.Member(given, mcp.MetaKeyLogLevel) == nil {
+	if call.LogLevel != "" && members.Get(mcp.MetaKeyLogLevel) == nil {
 		level, _ := json.Marshal(call.LogLevel) // strings always encode
-		meta = jsonrpc.Put(meta, level, mcp.MetaKeyLogLevel)
+		put(mcp.MetaKeyLogLevel, level)
 	}
-	return jsonrpc.Put(params, meta, "_meta")
+	if members.Get(progressToken) != nil {
+		put(progressToken, token)
+	}
+	if len(meta) == len(given) && (len(meta) == 0 || &meta[0] == &given[0]) {
+		return nil
+	}
+	return meta
 }
 
 // discovered is the answer to server/discover (MCP 2026-07-28 server/discover).

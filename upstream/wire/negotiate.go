@@ -21,7 +21,7 @@ func HTTP(url string, client *http.Client, logger *slog.Logger, known string) (C
 	if err != nil {
 		return nil, err
 	}
-	ways := []Conn{newStatelessHTTP(url, client, logger), session}
+	ways := []Conn{newStatelessHTTP(session.endpoint, logger), session}
 	if known != "" && !mcp.IsModernProtocol(known) {
 		ways[0], ways[1] = ways[1], ways[0]
 	}

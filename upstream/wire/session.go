@@ -80,7 +80,12 @@ func (s *session) Call(ctx context.Context, call relay.Call) (json.RawMessage, e
 	id := s.next.Add(1)
 	request := transport.JSONRPCRequest{JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(id), Method: call.Method}
 	seen := json.RawMessage(strconv.AppendInt(nil, id, 10))
-	params, token := jsonrpc.Splice(withoutMeta(call.Params), seen, "_meta", "progressToken")
+	params := call.Params
+	given := jsonrpc.Member(params, "_meta")
+	token := jsonrpc.Member(given, progressToken)
+	if meta := sessionMeta(given, seen); meta != nil {
+		params = jsonrpc.Put(params, meta, "_meta")
+	}
 	if params != nil {
 		request.Params = params
 	}
@@ -138,7 +143,7 @@ func (s *session) notified(n mcp.JSONRPCNotification) {
 		return
 	}
 	if n.Method == "notifications/progress" {
-		if r := s.running(progressToken(params)); r != nil {
+		if r := s.running(tokenOf(params)); r != nil {
 			if r.call.Notify != nil {
 				restored, _ := jsonrpc.Splice(params, r.token, "progressToken")
 				r.call.Notify(n.Method, restored)
@@ -163,7 +168,7 @@ func (s *session) running(token string) *running {
 	return s.calls[token]
 }
 
-func progressToken(params json.RawMessage) string {
+func tokenOf(params json.RawMessage) string {
 	var p struct {
 		Token json.RawMessage `json:"progressToken"`
 	}

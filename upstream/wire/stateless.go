@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,13 +19,14 @@ import (
 // statelessHTTP is streamable HTTP without a handshake and without a session
 // (MCP 2026-07-28): each request says for itself what it needs.
 type statelessHTTP struct {
-	url    string
-	client *http.Client
-	logger *slog.Logger
+	endpoint *endpoint
+	logger   *slog.Logger
 
-	self    Client // set by Handshake, with version
-	version string
-	offers  json.RawMessage
+	// set by Handshake
+	describing selfDescription
+	posting    http.Header
+	offers     json.RawMessage
+
 	next    atomic.Int64
 	headers parameterHeaders
 
@@ -36,20 +36,22 @@ type statelessHTTP struct {
 	resubscribe chan struct{}
 }
 
-func newStatelessHTTP(url string, client *http.Client, logger *slog.Logger) *statelessHTTP {
-	return &statelessHTTP{url: url, client: client, logger: logger, subscribed: map[string]bool{}, resubscribe: make(chan struct{}, 1)}
+func newStatelessHTTP(e *endpoint, logger *slog.Logger) *statelessHTTP {
+	return &statelessHTTP{endpoint: e, logger: logger, subscribed: map[string]bool{}, resubscribe: make(chan struct{}, 1)}
 }
 
 // Handshake asks who the server is and which revisions it speaks. Errors that
 // match errOtherEra mean that it speaks older ones.
 func (c *statelessHTTP) Handshake(ctx context.Context, client Client) (Server, error) {
-	c.self, c.version = client, mcp.LATEST_PROTOCOL_VERSION
+	version := mcp.LATEST_PROTOCOL_VERSION
+	c.speak(version, client)
 	result, err := c.send(ctx, relay.Call{Method: string(mcp.MethodServerDiscover)})
 	var object *jsonrpc.Error
 	if errors.As(err, &object) && object.Code == mcp.UNSUPPORTED_PROTOCOL_VERSION {
 		var other unsupported
 		_ = json.Unmarshal(object.Data, &other) // without a list there is no other revision
-		if c.version = stateless(other.Supported); c.version != "" {
+		if version = stateless(other.Supported); version != "" {
+			c.speak(version, client)
 			result, err = c.send(ctx, relay.Call{Method: string(mcp.MethodServerDiscover)})
 		}
 	}
@@ -60,14 +62,19 @@ func (c *statelessHTTP) Handshake(ctx context.Context, client Client) (Server, e
 	if err := json.Unmarshal(result, &found); err != nil {
 		return Server{}, fmt.Errorf("%w: %w", ErrProtocol, err)
 	}
-	if version := stateless(found.SupportedVersions); version != "" {
-		c.version = version
-	} else {
+	if version = stateless(found.SupportedVersions); version == "" {
 		return Server{}, fmt.Errorf("%w: it speaks %q only", ErrProtocol, found.SupportedVersions)
 	}
-	server := found.server(c.version)
+	c.speak(version, client)
+	server := found.server(version)
 	c.offers = server.Capabilities
 	return server, nil
+}
+
+// speak makes version that of all requests from now on.
+func (c *statelessHTTP) speak(version string, client Client) {
+	c.describing = describe(version, client)
+	c.posting = http.Header{"Accept": {"application/json, text/event-stream"}, "Content-Type": {"application/json"}, "Mcp-Protocol-Version": {version}}
 }
 
 // Call implements [Conn]. What the stateless protocol has no request for is
@@ -101,9 +108,12 @@ func (c *statelessHTTP) callTool(ctx context.Context, call relay.Call) (json.Raw
 
 // send sends one request and returns its result, complete or not.
 func (c *statelessHTTP) send(ctx context.Context, call relay.Call) (json.RawMessage, error) {
-	x := newExchange(call, c.next.Add(1))
-	x.params = withMeta(x.params, c.version, c.self, call)
-	response, err := c.post(ctx, x)
+	if !call.Stateless {
+		call.Stream = nil // a result that asks for input has to be known before
+	}
+	x := newExchange(call, c.next.Add(1), func(given, token json.RawMessage) json.RawMessage { return c.describing.meta(given, &call, token) })
+	defer x.body.end()
+	response, err := c.endpoint.send(c.post(ctx, x))
 	if err == nil {
 		var result json.RawMessage
 		if result, err = x.answer(ctx, response); err == nil {
@@ -119,31 +129,31 @@ func (c *statelessHTTP) send(ctx context.Context, call relay.Call) (json.RawMess
 	return nil, err
 }
 
-// post sends one request with the headers that repeat its routing (MCP 2026-07-28
+// post is one request with the headers that repeat its routing (MCP 2026-07-28
 // transports, standard headers).
-func (c *statelessHTTP) post(ctx context.Context, x *exchange) (*http.Response, error) {
-	body := (&jsonrpc.Message{ID: x.id, Method: x.call.Method, Params: x.params}).Encode()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Accept", "application/json, text/event-stream")
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set(mcp.HeaderProtocolVersion, c.version)
-	request.Header.Set(mcp.HeaderMethod, x.call.Method)
-	if name, ok := nameOf(x.call.Method, x.params); ok {
-		request.Header.Set(mcp.HeaderName, name)
+func (c *statelessHTTP) post(ctx context.Context, x *exchange) *http.Request {
+	request := c.endpoint.request(ctx, http.MethodPost, c.posting)
+	request.Header[headerMethod] = []string{x.call.Method}
+	if name, ok := nameOf(x.call.Method, x.call.Members); ok {
+		request.Header[headerName] = []string{name}
 	}
 	if x.call.Method == "tools/call" {
-		for name, value := range c.headers.of(x.params) {
+		for name, value := range c.headers.of(x.call.Members) {
 			request.Header.Set(name, value)
 		}
 	}
-	return c.client.Do(request)
+	x.body.put(request)
+	return request
 }
 
+// The protocol's headers, as net/http has them.
+var (
+	headerMethod = http.CanonicalHeaderKey(mcp.HeaderMethod)
+	headerName   = http.CanonicalHeaderKey(mcp.HeaderName)
+)
+
 // nameOf is what the header Mcp-Name repeats, encoded.
-func nameOf(method string, params json.RawMessage) (string, bool) {
+func nameOf(method string, params *jsonrpc.Object) (string, bool) {
 	member := "name"
 	switch method {
 	case "resources/read":
@@ -152,7 +162,7 @@ func nameOf(method string, params json.RawMessage) (string, bool) {
 	default:
 		return "", false
 	}
-	name, ok := jsonrpc.String(params, member)
+	name, ok := params.String(member)
 	if !ok {
 		return "", false
 	}

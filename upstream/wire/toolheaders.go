@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"sync"
+	"sync/atomic"
 
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
@@ -15,32 +17,36 @@ import (
 // parameterHeaders knows which parameters of which tools a server wants repeated
 // in headers (MCP 2026-07-28 transports, x-mcp-header).
 type parameterHeaders struct {
-	mu    sync.RWMutex
-	tools map[string]*mcp.Tool // those that want any
+	mu    sync.Mutex                           // of who notes
+	tools atomic.Pointer[map[string]*mcp.Tool] // those that want any; the map is immutable
 }
 
 // of returns the headers of one tools/call.
-func (h *parameterHeaders) of(params json.RawMessage) map[string]string {
-	name, _ := jsonrpc.String(params, "name")
-	h.mu.RLock()
-	tool := h.tools[name]
-	h.mu.RUnlock()
+func (h *parameterHeaders) of(params *jsonrpc.Object) map[string]string {
+	tools := h.tools.Load()
+	if tools == nil {
+		return nil
+	}
+	name, _ := params.String("name")
+	tool := (*tools)[name]
 	if tool == nil {
 		return nil
 	}
-	return mcp.GenerateParamHeaders(tool, params)
+	return mcp.GenerateParamHeaders(tool, params.Raw)
 }
 
 func (h *parameterHeaders) note(name string, tool *mcp.Tool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.tools == nil {
-		h.tools = map[string]*mcp.Tool{}
+	next := map[string]*mcp.Tool{}
+	if before := h.tools.Load(); before != nil {
+		maps.Copy(next, *before)
 	}
-	delete(h.tools, name)
+	delete(next, name)
 	if tool != nil {
-		h.tools[name] = tool
+		next[name] = tool
 	}
+	h.tools.Store(&next)
 }
 
 // listTools reads a page of tools and leaves out those whose headers cannot be
