@@ -32,7 +32,7 @@ func (m meta) Set(key, value string) {
 		return // parameters of another kind are the server's to judge
 	}
 	quoted, _ := json.Marshal(value) // strings always encode
-	m.call.Params = jsonrpc.Put(m.call.Params, quoted, "_meta", key)
+	m.call.Params, m.call.Members = jsonrpc.Put(m.call.Params, quoted, "_meta", key), nil
 }
 
 // object reports whether raw is a JSON object, or missing.
