@@ -19,7 +19,7 @@ var ErrNotRunning = errors.New("no proxy is running")
 // RefusedError is an answer that says no.
 type RefusedError struct{ Problem }
 
-func (e *RefusedError) Error() string { return e.Problem.Error }
+func (e *RefusedError) Error() string { return e.Detail }
 
 // Client speaks to a running proxy.
 type Client struct {
@@ -54,6 +54,10 @@ func (c *Client) send(ctx context.Context, method, path string, form url.Values)
 		return nil, err
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return c.ask(request)
+}
+
+func (c *Client) ask(request *http.Request) (*http.Response, error) {
 	response, err := c.http.Do(request)
 	var operation *net.OpError
 	if errors.As(err, &operation) && operation.Op == "dial" {
@@ -68,7 +72,7 @@ func (c *Client) send(ctx context.Context, method, path string, form url.Values)
 	defer response.Body.Close()
 	refused := &RefusedError{}
 	if err := json.NewDecoder(response.Body).Decode(&refused.Problem); err != nil {
-		refused.Problem = Problem{Error: "the proxy answers " + response.Status, Kind: "failed"}
+		refused.Problem = Problem{Status: response.StatusCode, Detail: "the proxy answers " + response.Status, Kind: KindFailed}
 	}
 	return nil, refused
 }

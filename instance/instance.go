@@ -12,6 +12,7 @@ import (
 	"log/slog"
 
 	"mcpproxy/credential"
+	"mcpproxy/feed"
 	"mcpproxy/fsm"
 	"mcpproxy/metrics"
 	"mcpproxy/proxy"
@@ -54,6 +55,8 @@ type Instance struct {
 	Manager  *upstream.Manager
 	Proxy    *proxy.Server
 	Callback *callback.Server
+	// Feed has the last transitions of all upstreams.
+	Feed *feed.Feed
 }
 
 // Start opens the store and starts the upstreams. Errors are the store's.
@@ -64,6 +67,8 @@ func Start(ctx context.Context, o Options) (*Instance, error) {
 	}
 	o.Logger.Info("the store is open", "path", kept.Path(), "key", kept.KeyOrigin())
 	listener := callback.NewServer(o.Logger)
+	last := feed.New(0)
+	o.Observe = both(last.Publish, o.Observe)
 	environment := &upstream.Environment{Store: kept, Callback: listener, Open: o.Open,
 		Authorization: oauth.NewHTTPClient(oauth.HTTPOptions{AllowPrivate: o.AllowPrivate}), Logger: o.Logger, Version: o.Version, LoginURL: o.LoginURL, Observe: o.Observe}
 	o.observe(environment)
@@ -80,11 +85,21 @@ func Start(ctx context.Context, o Options) (*Instance, error) {
 		o.Metrics.Watch(func() []metrics.Now { return now(manager) })
 		face.Metrics = o.Metrics.Handler()
 	}
-	i := &Instance{Store: kept, Manager: manager, Callback: listener, Proxy: proxy.New(face)}
+	i := &Instance{Store: kept, Manager: manager, Callback: listener, Feed: last, Proxy: proxy.New(face)}
 	if err := manager.Apply(ctx, o.Configs, o.Connect); err != nil {
 		return nil, errors.Join(err, i.Close())
 	}
 	return i, nil
+}
+
+func both(first, second func(fsm.Entry)) func(fsm.Entry) {
+	if second == nil {
+		return first
+	}
+	return func(entry fsm.Entry) {
+		first(entry)
+		second(entry)
+	}
 }
 
 // Close ends the instance.

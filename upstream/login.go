@@ -68,14 +68,11 @@ func (u *Upstream) LoginElsewhere(ctx context.Context, progress func(Progress)) 
 
 // login begins or joins a login. opened, if not empty, says why no browser is opened.
 func (u *Upstream) login(ctx context.Context, opened string, progress func(Progress)) error {
-	if !u.config.usesOAuth() {
-		return fmt.Errorf("%s: %w: the configuration gives the credential, or the transport needs none", u.config.Name, ErrNoLogin)
-	}
-	if err := u.loaded(ctx); err != nil {
+	if err := u.mayLogIn(ctx); err != nil {
 		return err
 	}
 	generation := u.Snapshot().Data.Generation
-	out, err := u.fire(transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: uuid.NewString(), Payload: transitions.Payload{Opened: opened}})
+	out, err := u.requestLogin(opened)
 	if err != nil {
 		return err
 	}
@@ -91,6 +88,27 @@ func (u *Upstream) login(ctx context.Context, opened string, progress func(Progr
 		generation = s.Data.Generation
 	}
 	return u.awaitLogin(ctx, generation, progress)
+}
+
+// RequestLogin is Login without the waiting: it returns as soon as it is clear what
+// becomes of the wish. Its errors are Login's, and the machine's refusals.
+func (u *Upstream) RequestLogin(ctx context.Context) (transitions.Outcome, error) {
+	if err := u.mayLogIn(ctx); err != nil {
+		return transitions.Outcome{}, err
+	}
+	return u.requestLogin("")
+}
+
+func (u *Upstream) requestLogin(opened string) (transitions.Outcome, error) {
+	return u.fire(transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: uuid.NewString(), Payload: transitions.Payload{Opened: opened}})
+}
+
+// mayLogIn says whether the upstream has a login at all, once its store was read.
+func (u *Upstream) mayLogIn(ctx context.Context) error {
+	if !u.config.usesOAuth() {
+		return fmt.Errorf("%s: %w: the configuration gives the credential, or the transport needs none", u.config.Name, ErrNoLogin)
+	}
+	return u.loaded(ctx)
 }
 
 // loaded waits until the store was read, which it causes where nobody has.
@@ -141,11 +159,10 @@ func (u *Upstream) loginOutcome(s *transitions.Snapshot, generation uint64, flow
 }
 
 // CancelLogin gives the open login up.
-func (u *Upstream) CancelLogin() error {
+func (u *Upstream) CancelLogin() (transitions.Outcome, error) {
 	s := u.Snapshot()
 	event := transitions.LoginEnd(s.Data, transitions.LoginCancelled)
-	_, err := u.fire(transitions.Input{Event: event, Actor: fsm.Person, Flow: s.Data.FlowID, Payload: transitions.Payload{Err: errors.New("a person gave the login up")}})
-	return err
+	return u.fire(transitions.Input{Event: event, Actor: fsm.Person, Flow: s.Data.FlowID, Payload: transitions.Payload{Err: errors.New("a person gave the login up")}})
 }
 
 // propose begins a login without a person having asked, where the configuration

@@ -73,7 +73,7 @@ func TestLateCallbackOfAnOlderFlowIsRefusedAndNamed(t *testing.T) {
 	older, ended := r.openLogin()
 	olderFlow := r.up.Snapshot().Data.FlowID
 	late := r.redirected(older)
-	if err := r.up.CancelLogin(); err != nil {
+	if _, err := r.up.CancelLogin(); err != nil {
 		t.Fatal(err)
 	}
 	var cancelled *upstream.LoginError

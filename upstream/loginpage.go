@@ -22,10 +22,7 @@ const (
 // one that is open, and returns the page to send that browser to; no other is
 // opened. It returns as soon as the page may be visited.
 func (u *Upstream) LoginPage(ctx context.Context) (string, error) {
-	if !u.config.usesOAuth() {
-		return "", fmt.Errorf("%s: %w: the configuration gives the credential, or the transport needs none", u.config.Name, ErrNoLogin)
-	}
-	if err := u.loaded(ctx); err != nil {
+	if err := u.mayLogIn(ctx); err != nil {
 		return "", err
 	}
 	in := transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: uuid.NewString(), Payload: transitions.Payload{Opened: toBeVisited}}

@@ -46,9 +46,15 @@ func (u *Upstream) logOut(ctx context.Context, order transitions.Order) transiti
 // Logout erases the credential and holds until a person logs in again. It
 // returns when that is done, or an error that says what stands in the way.
 func (u *Upstream) Logout(ctx context.Context) error {
+	_, err := u.LogoutOutcome(ctx)
+	return err
+}
+
+// LogoutOutcome is Logout with what the machine answered to the wish.
+func (u *Upstream) LogoutOutcome(ctx context.Context) (transitions.Outcome, error) {
 	out, err := u.fire(transitions.Input{Event: transitions.LogoutRequested, Actor: fsm.Person})
 	if err != nil || out.Disposition == fsm.Ignored {
-		return err
+		return out, err
 	}
 	s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool {
 		switch s.Region(states.Credential).State {
@@ -59,9 +65,9 @@ func (u *Upstream) Logout(ctx context.Context) error {
 	})
 	switch {
 	case err != nil:
-		return fmt.Errorf("%s: the logout was asked for and is not done yet (%s): %w", u.config.Name, s.Region(states.Credential).State, err)
+		return out, fmt.Errorf("%s: the logout was asked for and is not done yet (%s): %w", u.config.Name, s.Region(states.Credential).State, err)
 	case s.Region(states.Credential).State != states.LoggedOut:
-		return fmt.Errorf("%s: the logout failed: %s", u.config.Name, s.Data.CredentialError.Text)
+		return out, fmt.Errorf("%s: the logout failed: %s", u.config.Name, s.Data.CredentialError.Text)
 	}
-	return nil
+	return out, nil
 }

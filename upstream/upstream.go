@@ -112,7 +112,7 @@ func (u *Upstream) Catalog() *relay.Catalog { return u.catalog.Load() }
 func (u *Upstream) Connect(actor fsm.Actor) (transitions.Outcome, error) {
 	if actor == fsm.Person {
 		// A person's wish also ends the pause of a refresh and asks a failed store again.
-		_, _ = u.fire(transitions.Input{Event: transitions.RetryRequested, Actor: actor})
+		_, _ = u.Retry() // a refusal is in the journal
 	}
 	return u.fire(transitions.Input{Event: transitions.Connect, Actor: actor})
 }
@@ -120,6 +120,12 @@ func (u *Upstream) Connect(actor fsm.Actor) (transitions.Outcome, error) {
 // Disconnect makes the upstream unwanted; its token stays.
 func (u *Upstream) Disconnect(actor fsm.Actor) (transitions.Outcome, error) {
 	return u.fire(transitions.Input{Event: transitions.Disconnect, Actor: actor})
+}
+
+// Retry asks for the next attempt of a refresh now, or, where the credential failed,
+// for the store to be read again. It is refused where nothing is to be tried again.
+func (u *Upstream) Retry() (transitions.Outcome, error) {
+	return u.fire(transitions.Input{Event: transitions.RetryRequested, Actor: fsm.Person})
 }
 
 // close ends the upstream: what has sent a one-time secret is awaited until ctx

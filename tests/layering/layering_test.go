@@ -14,7 +14,7 @@ import (
 // own, and from its own floor nothing.
 var floors = [][]string{
 	{"credential", "jsonrpc", "fsm", "diagrams/layout", "upstream/browser"},
-	{"relay", "states", "store", "diagrams", "upstream/callback", "upstream/oauth"},
+	{"relay", "states", "store", "feed", "diagrams", "upstream/callback", "upstream/oauth"},
 	{"transitions", "upstream/wire", "proxy", "metrics", "telemetry"},
 	{"verify", "upstream"},
 	{"explain", "config", "instance"},
@@ -23,7 +23,7 @@ var floors = [][]string{
 }
 
 // forTests are modules that only tests, and programs made for them, may use.
-var forTests = []string{"pgregory.net/rapid", "go.uber.org/goleak", "github.com/google/go-cmp", "github.com/chromedp", "github.com/mark3labs/mcp-go/server", "mcpproxy/tests"}
+var forTests = []string{"pgregory.net/rapid", "go.uber.org/goleak", "github.com/google/go-cmp", "github.com/chromedp", "github.com/mark3labs/mcp-go/server", "github.com/pb33f", "mcpproxy/tests"}
 
 // excused may use some of them: the demo runs the test servers inside the program.
 var excused = map[string]string{"cmd/mcpproxy": "mcpproxy/tests/oauthserver"}

@@ -1,0 +1,103 @@
+package admin
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"mcpproxy/fsm"
+	"mcpproxy/transitions"
+	"mcpproxy/upstream"
+)
+
+// Outcome is what the machine answered to a person's wish.
+type Outcome struct {
+	Disposition fsm.Disposition `json:"disposition"`
+	From        string          `json:"from"`
+	To          string          `json:"to"`
+	Epoch       uint64          `json:"epoch"`
+	// Reason is why a wish was joined, postponed or ignored.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Report is one line of a login's answer: progress, or the outcome.
+type Report struct {
+	Flow     string    `json:"flow,omitempty"`
+	URL      string    `json:"url,omitempty"`
+	Opened   string    `json:"opened,omitempty"`
+	Deadline time.Time `json:"deadline,omitzero"`
+	// Done marks the last line; Error is why it failed, or empty.
+	Done  bool   `json:"done,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+func answer(w http.ResponseWriter, out transitions.Outcome, err error) error {
+	if err != nil {
+		return err
+	}
+	return reply(w, Outcome{out.Disposition, string(out.From), string(out.To), out.Epoch, out.Reason})
+}
+
+func connect(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error {
+	out, err := u.Connect(fsm.Person)
+	return answer(w, out, err)
+}
+
+func disconnect(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error {
+	out, err := u.Disconnect(fsm.Person)
+	return answer(w, out, err)
+}
+
+func retry(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error {
+	out, err := u.Retry()
+	return answer(w, out, err)
+}
+
+func cancel(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error {
+	out, err := u.CancelLogin()
+	return answer(w, out, err)
+}
+
+func logout(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
+	out, err := u.LogoutOutcome(r.Context())
+	return answer(w, out, err)
+}
+
+// login streams the progress of a login, one JSON line each, to its outcome. With
+// browser=none no browser is opened here. With wait=no it only says what becomes of
+// the wish.
+func login(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
+	if r.PostFormValue("wait") == "no" {
+		out, err := u.RequestLogin(r.Context())
+		return answer(w, out, err)
+	}
+	lines, control, begun := json.NewEncoder(w), http.NewResponseController(w), false
+	say := func(report Report) {
+		if !begun {
+			begun = true
+			w.Header().Set("Content-Type", "application/x-ndjson")
+			w.Header().Set("Cache-Control", "no-store")
+		}
+		_ = lines.Encode(report) // the client went away; the login stays open
+		_ = control.Flush()
+	}
+	begin := u.Login
+	if r.PostFormValue("browser") == "none" {
+		begin = u.LoginElsewhere
+	}
+	err := begin(r.Context(), func(p upstream.Progress) {
+		say(Report{Flow: p.Flow, URL: p.URL, Opened: p.Opened, Deadline: p.Deadline})
+	})
+	last := Report{Done: true}
+	var ended *upstream.LoginError
+	switch {
+	case err == nil:
+	case !begun && !errors.As(err, &ended):
+		return err // no login was begun
+	default:
+		last.Error = err.Error()
+	}
+	say(last)
+	return nil
+}
