@@ -33,7 +33,7 @@ conformance:
 	go run ./tests/conformance/cmd/conformance
 
 diagrams:
-	go run ./diagrams/cmd/generate -o docs/diagrams
+	go run ./diagrams/cmd/generate
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./fsm

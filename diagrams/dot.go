@@ -44,22 +44,38 @@ func DOTOverview(g fsm.Graph) string {
 	p.head(g.Name)
 	for _, r := range g.Regions {
 		p.open(r)
-		drawn, _ := split(r)
-		lines, _ := crowded(drawn)
-		for _, s := range r.States {
-			if s.Kind != fsm.Final {
-				s.Timers, s.Signals = nil, nil
-				p.state(r.Name, s, nil)
-			}
-		}
-		for _, e := range lines {
-			e.ways = mainOnly(e.ways)
-			p.way(r.Name, e)
-		}
+		p.compact(r, func(e fsm.GraphEdge) bool { return e.Main })
 		p.line("  }")
 	}
 	p.line("}")
 	return p.String()
+}
+
+// DOTLive draws one region for Graphviz as a page needs it that lights what happens:
+// small states, lines without events, and none for the ways that [DOT] writes into
+// the states; the page draws those when they are taken.
+func DOTLive(r fsm.GraphRegion) string {
+	p := &picture{small: 10}
+	p.head(r.Name)
+	p.compact(r, func(fsm.GraphEdge) bool { return false })
+	p.line("}")
+	return p.String()
+}
+
+// compact draws a region in little room; named says which events stand beside lines.
+func (p *picture) compact(r fsm.GraphRegion, named func(fsm.GraphEdge) bool) {
+	drawn, _ := split(r)
+	lines, _ := crowded(drawn)
+	for _, s := range r.States {
+		if s.Kind != fsm.Final {
+			s.Timers, s.Signals = nil, nil
+			p.state(r.Name, s, nil)
+		}
+	}
+	for _, e := range lines {
+		e.ways = slices.DeleteFunc(slices.Clone(e.ways), func(e fsm.GraphEdge) bool { return !named(e) })
+		p.way(r.Name, e)
+	}
 }
 
 func mainOnly(ways []fsm.GraphEdge) []fsm.GraphEdge {

@@ -103,7 +103,7 @@ needed, 5 unreachable, 6 no proxy running, 7 illegal transition.`,
 	f.StringVar(&o.store, "store", filepath.Join(xdg.DataHome, "mcpproxy", "store.db"), "file for tokens and journals")
 	f.StringVar(&o.socket, "socket", "", "socket of the running proxy (default: beside the store)")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every event")
-	c.AddCommand(serveCommand(o), stdioCommand(o), authCommand(o), upstreamCommand(o), configCommand(o), demoCommand(), versionCommand())
+	c.AddCommand(serveCommand(o), stdioCommand(o), authCommand(o), upstreamCommand(o), configCommand(o), uiCommand(o), demoCommand(), versionCommand())
 	return c
 }
 

@@ -20,6 +20,7 @@ import (
 	"mcpproxy/metrics"
 	"mcpproxy/proxy"
 	"mcpproxy/telemetry"
+	"mcpproxy/ui"
 	"mcpproxy/upstream/browser"
 
 	"github.com/fsnotify/fsnotify"
@@ -34,7 +35,7 @@ type serveOptions struct {
 	*options
 	listen, tokenFile, browser string
 	noBrowser, allowPrivate    bool
-	metrics                    bool
+	metrics, ui                bool
 }
 
 func serveCommand(o *options) *cobra.Command {
@@ -49,6 +50,7 @@ configuration file is taken up at once.`,
 	c.Flags().StringVar(&s.listen, "listen", defaultAddress, "address for clients")
 	c.Flags().StringVar(&s.tokenFile, "token-file", "", "file with the bearer token that clients must send")
 	c.Flags().BoolVar(&s.metrics, "metrics", false, "serve metrics for Prometheus at /metrics (docs/metrics.md)")
+	c.Flags().BoolVar(&s.ui, "ui", false, "open the page for people in the browser (see mcpproxy ui)")
 	s.browserFlags(c)
 	return c
 }
@@ -130,8 +132,10 @@ func (s *serveOptions) run(ctx context.Context) error {
 		}
 		return i.Manager.Apply(ctx, configs, true)
 	}
-	clients := &http.Server{Handler: observer.Accept(i.Proxy.Handler()), ReadHeaderTimeout: 10 * time.Second}
-	people := &http.Server{Handler: admin.Handler(i, version, reload), ReadHeaderTimeout: 10 * time.Second}
+	api := admin.Handler(i, version, reload)
+	page := ui.New(api, version)
+	clients := &http.Server{Handler: beside(page, observer.Accept(i.Proxy.Handler())), ReadHeaderTimeout: 10 * time.Second}
+	people := &http.Server{Handler: withPage(api, page, listener.Addr()), ReadHeaderTimeout: 10 * time.Second}
 	logger.Info("serving", "clients", "http://"+listener.Addr().String()+"/mcp", "socket", s.socketPath(), "upstreams", len(configs), "key", i.Store.KeyOrigin())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(clients.Serve(listener)) })
@@ -141,7 +145,29 @@ func (s *serveOptions) run(ctx context.Context) error {
 		<-ctx.Done()
 		return errors.Join(clients.Close(), people.Close())
 	})
+	if s.ui {
+		s.openPage(ctx, page, listener.Addr(), logger)
+	}
 	return group.Wait()
+}
+
+// beside serves the page beside what clients are served.
+func beside(page *ui.Page, clients http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/ui/", page.Handler())
+	mux.Handle("/", clients)
+	return mux
+}
+
+// openPage opens the page; where that does not work people are told how to.
+func (s *serveOptions) openPage(ctx context.Context, page *ui.Page, at net.Addr, logger *slog.Logger) {
+	address, err := page.Invite(at)
+	if err == nil {
+		err = s.opener()(ctx, address)
+	}
+	if err != nil {
+		logger.Warn("the page was not opened; open it with: mcpproxy ui", "error", err)
+	}
 }
 
 // cannotListen says who has the address: another proxy with this store, or

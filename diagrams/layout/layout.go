@@ -12,8 +12,8 @@ import (
 	"github.com/goccy/go-graphviz"
 )
 
-// theme has the colours of the pictures in the dark, and what a page that shows a
-// picture lights up.
+// theme has the colours of the pictures in the dark; it also serves where they are
+// shown as images.
 //
 //go:embed theme.css
 var theme []byte
@@ -22,8 +22,18 @@ var theme []byte
 // needs, and sizes in points.
 var opening = regexp.MustCompile(`(?s)^.*?<svg width="(\d+)pt" height="(\d+)pt"`)
 
-// SVG lays a graph out. The same DOT gives the same bytes.
-func SVG(ctx context.Context, dot string) (svg []byte, err error) {
+// SVG lays a graph out as a picture with a theme. The same DOT gives the same bytes.
+func SVG(ctx context.Context, dot string) ([]byte, error) {
+	svg, err := Bare(ctx, dot)
+	if err != nil {
+		return nil, err
+	}
+	end := bytes.IndexByte(svg, '>') + 1
+	return bytes.Join([][]byte{svg[:end], []byte("\n<style>\n"), theme, []byte("</style>"), svg[end:]}, nil), nil
+}
+
+// Bare lays a graph out without a theme, for a page that has its own.
+func Bare(ctx context.Context, dot string) (svg []byte, err error) {
 	g, err := graphviz.New(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("starting Graphviz: %w", err)
@@ -38,12 +48,5 @@ func SVG(ctx context.Context, dot string) (svg []byte, err error) {
 	if err := g.Render(ctx, graph, graphviz.SVG, &out); err != nil {
 		return nil, fmt.Errorf("laying the graph out: %w", err)
 	}
-	return themed(out.Bytes()), nil
-}
-
-// themed puts the theme into the picture, where it also serves as an image.
-func themed(svg []byte) []byte {
-	svg = opening.ReplaceAll(svg, []byte(`<svg width="$1" height="$2"`))
-	end := bytes.IndexByte(svg, '>') + 1
-	return bytes.Join([][]byte{svg[:end], []byte("\n<style>\n"), theme, []byte("</style>"), svg[end:]}, nil)
+	return opening.ReplaceAll(out.Bytes(), []byte(`<svg width="$1" height="$2"`)), nil
 }

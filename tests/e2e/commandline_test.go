@@ -18,7 +18,7 @@ func TestEachCommandsHelpHasAnExample(t *testing.T) {
 	m := newMachine(t, oauthserver.Options{})
 	for program, commands := range map[string][]string{
 		"mcpproxy": {"", "serve", "stdio", "auth login", "auth status", "auth logout", "auth cancel", "upstream list", "upstream add", "upstream remove", "upstream connect",
-			"upstream disconnect", "config check", "demo", "version"},
+			"upstream disconnect", "config check", "ui", "demo", "version"},
 		"statectl": {"", "dump", "history", "graph"},
 	} {
 		for _, command := range commands {
@@ -60,6 +60,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"mcpproxy", "serve", "--listen", "0.0.0.0:0"}, 1, "token"},
 		{[]string{"mcpproxy", "auth", "status"}, 6, "mcpproxy serve"},
 		{[]string{"mcpproxy", "upstream", "connect", "u"}, 6, "mcpproxy serve"},
+		{[]string{"mcpproxy", "ui"}, 6, "mcpproxy serve"},
 		{[]string{"statectl", "nonsense"}, 2, `"nonsense"`},
 		{[]string{"statectl", "history"}, 2, "statectl history --help"},
 		{[]string{"statectl", "graph", "--format", "png"}, 2, "mermaid"},

@@ -18,7 +18,7 @@ var floors = [][]string{
 	{"transitions", "upstream/wire", "proxy", "metrics", "telemetry"},
 	{"verify", "upstream"},
 	{"explain", "config", "instance"},
-	{"admin"},
+	{"admin", "ui"},
 	{"cmd/mcpproxy", "cmd/statectl", "diagrams/cmd/generate"},
 }
 

@@ -18,20 +18,34 @@ import (
 )
 
 func main() {
-	directory := flag.String("o", "docs/diagrams", "directory to write to")
+	root := flag.String("o", ".", "root of the project, below which the files are written")
 	check := flag.Bool("check", false, "write nothing; fail if a file differs from the graph")
 	flag.Parse()
-	if err := run(context.Background(), *directory, *check); err != nil {
+	if err := run(context.Background(), *root, *check); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, directory string, check bool) error {
-	files, err := Files(ctx)
+// The directories, below the project's root.
+const (
+	docs = "docs/diagrams"
+	page = "ui/pictures"
+)
+
+func run(ctx context.Context, root string, check bool) error {
+	pictures, err := Files(ctx)
 	if err != nil {
 		return err
 	}
+	live, err := LiveFiles(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(put(pictures, filepath.Join(root, docs), check), put(live, filepath.Join(root, page), check))
+}
+
+func put(files map[string][]byte, directory string, check bool) error {
 	var problems []error
 	for name, content := range files {
 		path := filepath.Join(directory, name)
@@ -61,7 +75,20 @@ func strays(files map[string][]byte, directory string) error {
 	return errors.Join(problems...)
 }
 
-// Files are the diagrams, by name.
+// LiveFiles are the pictures that the proxy's page lights up, by name.
+func LiveFiles(ctx context.Context) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, r := range transitions.Definition().Graph().Regions {
+		svg, err := layout.Bare(ctx, diagrams.DOTLive(r))
+		if err != nil {
+			return nil, err
+		}
+		files[r.Name+".svg"] = svg
+	}
+	return files, nil
+}
+
+// Files are the diagrams of the documents, by name.
 func Files(ctx context.Context) (map[string][]byte, error) {
 	graph := transitions.Definition().Graph()
 	files := map[string][]byte{

@@ -3,7 +3,7 @@ package main
 import "testing"
 
 func TestDiagramsAreThoseOfTheGraph(t *testing.T) {
-	if err := run(t.Context(), "../../../docs/diagrams", true); err != nil {
+	if err := run(t.Context(), "../../..", true); err != nil {
 		t.Fatal(err)
 	}
 }
