@@ -240,7 +240,7 @@ func (w *world) act(random *rand.Rand) {
 	case n < 77:
 		w.person(name, "connects", func(_ context.Context, u *upstream.Upstream) error { _, err := u.Connect(fsm.Person); return err })
 	case n < 78:
-		w.person(name, "cancels the login", func(_ context.Context, u *upstream.Upstream) error { return u.CancelLogin() })
+		w.person(name, "cancels the login", func(_ context.Context, u *upstream.Upstream) error { _, err := u.CancelLogin(); return err })
 	case w.weather == weather{}:
 		// A fair sky: everything behaves.
 	case n < 80:
