@@ -190,3 +190,23 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestClientMetadataURL(t *testing.T) {
+	for address, problem := range map[string]string{
+		"https://client.example/metadata.json":      "",
+		"https://client.example:8443/a/b?v=1":       "",
+		"http://client.example/metadata.json":       "is not an https URL",
+		"client.example/metadata.json":              "is not an https URL",
+		"https://client.example":                    "has no path",
+		"https://client.example/":                   "has no path",
+		"https://client.example/a/../metadata.json": "has a dot segment",
+		"https://client.example/%2e%2e/a":           "has a dot segment",
+		"https://client.example/a#b":                "a fragment",
+		"https://user@client.example/a":             "user information",
+	} {
+		_, err := config.Load(write(t, `{"mcpServers": {"a": {"url": "https://a", "oauth": {"clientMetadataUrl": "`+address+`"}}}}`), environment)
+		if (err == nil) != (problem == "") || err != nil && !strings.Contains(err.Error(), problem) {
+			t.Errorf("%s: %v, want %q", address, err, problem)
+		}
+	}
+}

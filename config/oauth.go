@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -59,6 +61,11 @@ func (r *reader) oauth(c *upstream.Config, o *oauth) {
 	}
 	if o.AuthMethod != "" && !slices.Contains(authMethods(), o.AuthMethod) {
 		r.problem("oauth.tokenEndpointAuthMethod", "%q is not one of %s", o.AuthMethod, strings.Join(authMethods(), ", "))
+	}
+	if o.ClientMetadataURL != "" {
+		if err := checkClientMetadataURL(o.ClientMetadataURL); err != nil {
+			r.problem("oauth.clientMetadataUrl", "%q %v", o.ClientMetadataURL, err)
+		}
 	}
 	if o.CallbackPort < 0 || o.CallbackPort > 65535 {
 		r.problem("oauth.callbackPort", "%d is not a port (0 to 65535)", o.CallbackPort)
@@ -124,4 +131,24 @@ func (r *reader) grant(c *upstream.Config, o *oauth) {
 		c.OAuth.IdentityProvider = upstream.IdentityProvider{TokenEndpoint: p.TokenEndpoint, ClientID: r.expand("oauth.identityProvider.clientId", p.ClientID),
 			ClientSecret: credential.NewSecret(r.expand("oauth.identityProvider.clientSecret", p.ClientSecret)), IDTokenFile: r.expand("oauth.identityProvider.idTokenFile", p.IDTokenFile)}
 	}
+}
+
+// checkClientMetadataURL says what a client id that is the address of a metadata
+// document has to be (client ID metadata documents, section 3).
+func checkClientMetadataURL(text string) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Scheme != "https" || u.Host == "":
+		return errors.New("is not an https URL")
+	case u.User != nil || u.Fragment != "" || strings.HasSuffix(text, "#"):
+		return errors.New("has user information or a fragment")
+	case u.Path == "" || u.Path == "/":
+		return errors.New("has no path")
+	}
+	for _, segment := range strings.Split(u.Path, "/") {
+		if segment == "." || segment == ".." {
+			return errors.New("has a dot segment in its path")
+		}
+	}
+	return nil
 }

@@ -124,3 +124,12 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// The codes from -32020 to -32099 are the protocol's own (MCP 2026-07-28, errors).
+func TestCodesKeepOutOfTheProtocolsRange(t *testing.T) {
+	for _, code := range []int{jsonrpc.CodeLoginNeeded, jsonrpc.CodeUnavailable, jsonrpc.CodeResourceNotFound} {
+		if code <= -32020 && code >= -32099 {
+			t.Errorf("the code %d is the protocol's", code)
+		}
+	}
+}

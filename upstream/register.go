@@ -103,6 +103,10 @@ func (u *Upstream) identity(ctx context.Context, order transitions.Order, d *cre
 		Scopes:              u.config.OAuth.Scopes,
 	}
 	made, err, _ := u.environment.registering.Do(d.Issuer+" "+reservation.RedirectURI()+" "+u.config.OAuth.ClientID, func() (any, error) {
+		// Another upstream of the issuer may have registered since.
+		if now, err := u.environment.Store.Registration(d.Issuer); err == nil && given == nil && reusable(now, data.DoubtfulClient, reservation.RedirectURI(), time.Now()) {
+			return *now, nil
+		}
 		registration, err := oauth.Register(ctx, u.environment.Authorization, *d, request)
 		if err != nil || registration.Source == credential.SourcePreregistered {
 			return registration, err

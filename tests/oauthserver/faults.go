@@ -2,6 +2,7 @@ package oauthserver
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -28,6 +29,8 @@ type Fault struct {
 	Status     int `json:"status,omitempty"`
 	RetryAfter int `json:"retry_after,omitempty"`
 	TTL        int `json:"ttl,omitempty"`
+	// Error is the OAuth error code for the kind refuse.
+	Error string `json:"error,omitempty"`
 }
 
 // Kinds are the kinds of fault.
@@ -41,7 +44,7 @@ func endpoints() map[string][]string {
 	token := []string{"token"}
 	return map[string][]string{
 		"delay": everywhere, "status": everywhere, "cut-before": everywhere, "malformed": everywhere, "html": everywhere,
-		"cut-after": token, "hold-after": token, "invalid-grant": token, "invalid-client": token, "no-expiry": token, "no-refresh-token": token, "ttl": token, "clock-skew": token,
+		"cut-after": token, "hold-after": token, "invalid-grant": token, "invalid-client": token, "no-expiry": token, "refuse": token, "no-refresh-token": token, "ttl": token, "clock-skew": token,
 		"wrong-issuer": {"metadata", "authorize"}, "denied": {"authorize"}, "unauthorized": {"mcp"},
 	}
 }
@@ -53,14 +56,14 @@ func ParseFault(text string) (Fault, error) {
 	f := Fault{Endpoint: endpoint, Kind: kind}
 	for _, part := range strings.FieldsFunc(rest, func(r rune) bool { return r == ',' }) {
 		key, value, _ := strings.Cut(part, "=")
-		if text := map[string]*string{"grant": &f.Grant, "method": &f.Method}[key]; text != nil {
+		if text := map[string]*string{"grant": &f.Grant, "method": &f.Method, "error": &f.Error}[key]; text != nil {
 			*text = value
 			continue
 		}
 		n, err := strconv.Atoi(value)
 		field := map[string]*int{"count": &f.Count, "delay": &f.Delay, "status": &f.Status, "retry_after": &f.RetryAfter, "ttl": &f.TTL}[key]
 		if err != nil || field == nil {
-			return f, fmt.Errorf("fault %q: %q is not one of grant=, method=, count=, delay=, status=, retry_after=, ttl= with a number", text, part)
+			return f, fmt.Errorf("fault %q: %q is not one of grant=, method=, error=, count=, delay=, status=, retry_after=, ttl= with a number", text, part)
 		}
 		*field = n
 	}
@@ -76,6 +79,8 @@ func (f *Fault) check() error {
 		return fmt.Errorf("a fault of the kind %s happens at %s, and not at %q", f.Kind, strings.Join(places, ", "), f.Endpoint)
 	case f.Kind == "status" && (f.Status < 400 || f.Status > 599):
 		return fmt.Errorf("a fault of the kind status needs a status from 400 to 599, and not %d", f.Status)
+	case f.Kind == "refuse" && f.Error == "":
+		return errors.New("a fault of the kind refuse needs an error code")
 	case (f.Kind == "ttl" || f.Kind == "clock-skew") && f.TTL <= 0:
 		return fmt.Errorf("a fault of the kind %s needs ttl, in seconds", f.Kind)
 	}
@@ -176,6 +181,8 @@ func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, f *Fault) boo
 			w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
 		}
 		http.Error(w, "on purpose", f.Status)
+	case "refuse":
+		oauthError(w, http.StatusBadRequest, f.Error, "on purpose")
 	case "cut-before":
 		cut(w)
 	case "malformed":
