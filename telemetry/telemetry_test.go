@@ -123,7 +123,7 @@ func TestSpansSayWhatFailedAndNoMore(t *testing.T) {
 	}
 	text := ""
 	for _, a := range append(tool.Attributes(), job.Attributes()...) {
-		text += string(a.Key) + "=" + a.Value.Emit() + " "
+		text += string(a.Key) + "=" + a.Value.String() + " "
 	}
 	const want = "mcp.method.name=tools/call mcpproxy.upstream=u gen_ai.tool.name=search rpc.jsonrpc.error_code=-32003 error.type=error " +
 		"mcpproxy.upstream=u mcpproxy.state=Refreshing mcpproxy.epoch=7 mcpproxy.flow.id=f mcpproxy.outcome=Refreshed "
