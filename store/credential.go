@@ -98,9 +98,9 @@ func generation(b *bbolt.Bucket) uint64 {
 	return 0
 }
 
-// update changes one upstream's bucket in one durable transaction.
+// update changes one upstream's bucket, as a whole and durably.
 func (s *Store) update(write, upstream string, change func(*bbolt.Bucket) error) error {
-	return s.commit(write, upstream, s.db.Update, func(tx *bbolt.Tx) error {
+	return s.commit(write, upstream, func(tx *bbolt.Tx) error {
 		b, err := tx.Bucket(bucketUpstreams).CreateBucketIfNotExists([]byte(upstream))
 		if err != nil {
 			return fmt.Errorf("the upstream name %q: %w", upstream, err)
@@ -244,7 +244,7 @@ func (s *Store) Logout(upstream string, m credential.LogoutMark, wanted func() b
 
 // Forget erases everything about an upstream, its journal too.
 func (s *Store) Forget(upstream string) error {
-	return s.commit("Forget", upstream, s.db.Update, func(tx *bbolt.Tx) error {
+	return s.commit("Forget", upstream, func(tx *bbolt.Tx) error {
 		all := tx.Bucket(bucketUpstreams)
 		if all.Bucket([]byte(upstream)) == nil {
 			return nil
@@ -286,14 +286,14 @@ func (s *Store) registration(tx *bbolt.Tx, issuer string) (*credential.Registrat
 
 // SaveRegistration keeps the client identity at its issuer.
 func (s *Store) SaveRegistration(r credential.Registration) error {
-	return s.commit("SaveRegistration", r.Issuer, s.db.Update, func(tx *bbolt.Tx) error {
+	return s.commit("SaveRegistration", r.Issuer, func(tx *bbolt.Tx) error {
 		return s.write(tx.Bucket(bucketRegistrations), "", r.Issuer, recordOfRegistration(r))
 	})
 }
 
 // DeleteRegistration erases the identity at an issuer if it has the client id.
 func (s *Store) DeleteRegistration(issuer, clientID string) error {
-	return s.commit("DeleteRegistration", issuer, s.db.Update, func(tx *bbolt.Tx) error {
+	return s.commit("DeleteRegistration", issuer, func(tx *bbolt.Tx) error {
 		found, err := s.registration(tx, issuer)
 		if err != nil || found == nil || found.ClientID != clientID {
 			return err

@@ -9,29 +9,55 @@ import (
 
 var bucketJournal = []byte("journal")
 
-// Append adds entries to the upstream's journal and drops the oldest beyond the
-// limit. Calls that come at the same time share one fsync.
-func (s *Store) Append(upstream string, entries ...[]byte) error {
-	return s.commit("Append", upstream, s.db.Batch, func(tx *bbolt.Tx) error {
-		b, err := tx.Bucket(bucketUpstreams).CreateBucketIfNotExists([]byte(upstream))
-		if err != nil {
-			return err
-		}
-		j, err := b.CreateBucketIfNotExists(bucketJournal)
-		if err != nil {
-			return err
-		}
+// Entry is one line of an upstream's journal.
+type Entry struct {
+	Upstream string
+	Line     []byte
+}
+
+// Append adds entries to the journals of their upstreams, in order, all or none, and
+// drops the oldest beyond the limit.
+func (s *Store) Append(entries ...Entry) error {
+	return s.commit("Append", ownerOf(entries), func(tx *bbolt.Tx) error {
 		for _, entry := range entries {
-			sequence, err := j.NextSequence()
-			if err != nil {
-				return err
-			}
-			if err := j.Put(binary.BigEndian.AppendUint64(nil, sequence), entry); err != nil {
+			if err := s.appendTo(tx, entry); err != nil {
 				return err
 			}
 		}
-		return s.trim(j)
+		return nil
 	})
+}
+
+// ownerOf is whose journal it is, or "" where there are several.
+func ownerOf(entries []Entry) string {
+	for i := range entries {
+		if entries[i].Upstream != entries[0].Upstream {
+			return ""
+		}
+	}
+	if len(entries) == 0 {
+		return ""
+	}
+	return entries[0].Upstream
+}
+
+func (s *Store) appendTo(tx *bbolt.Tx, entry Entry) error {
+	b, err := tx.Bucket(bucketUpstreams).CreateBucketIfNotExists([]byte(entry.Upstream))
+	if err != nil {
+		return err
+	}
+	j, err := b.CreateBucketIfNotExists(bucketJournal)
+	if err != nil {
+		return err
+	}
+	sequence, err := j.NextSequence()
+	if err != nil {
+		return err
+	}
+	if err := j.Put(binary.BigEndian.AppendUint64(nil, sequence), entry.Line); err != nil {
+		return err
+	}
+	return s.trim(j)
 }
 
 // trim drops the oldest entries beyond the limit. Sequence numbers have no gaps.

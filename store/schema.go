@@ -51,7 +51,7 @@ func (s *Store) migrateBy(all []migration) error {
 	case s.options.ReadOnly:
 		return fmt.Errorf("the store %s has the older schema version %d; start the proxy once to bring it to version %d", s.path, version, len(all))
 	}
-	return s.commit("Create", "", s.db.Update, func(tx *bbolt.Tx) error {
+	return s.commit("Create", "", func(tx *bbolt.Tx) error {
 		for i, step := range all[version:] {
 			if err := step(tx); err != nil {
 				return fmt.Errorf("bringing the store to schema version %d: %w", version+i+1, err)

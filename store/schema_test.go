@@ -30,7 +30,7 @@ func TestMigrationsGoForward(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.Append("u", []byte(`{"event":"x"}`)); err != nil {
+	if err := s.Append(Entry{Upstream: "u", Line: []byte(`{"event":"x"}`)}); err != nil {
 		t.Fatal(err)
 	}
 	newer := append(migrations(), second)

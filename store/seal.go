@@ -83,7 +83,7 @@ func (s *Store) unlock(ctx context.Context) error {
 	if s.options.ReadOnly {
 		return nil
 	}
-	return s.commit("Create", "", s.db.Update, func(tx *bbolt.Tx) error {
+	return s.commit("Create", "", func(tx *bbolt.Tx) error {
 		return tx.Bucket(bucketMeta).Put(keyCheck, s.seal.seal(checkText, "check"))
 	})
 }

@@ -41,6 +41,7 @@ type Store struct {
 	options   Options
 	seal      *sealer
 	keyOrigin string
+	writes    group
 }
 
 // Open opens the store at path, and makes it where there is none. Errors match

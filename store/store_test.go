@@ -121,7 +121,7 @@ func TestDamagedAndForeignFilesAreLeftAlone(t *testing.T) {
 	good := filepath.Join(t.TempDir(), "store.db")
 	s := open(t, good, store.Options{})
 	for i := range uint64(50) {
-		if err := errors.Join(s.SaveToken("u", token(i+1), i, wanted), s.Append("u", bytes.Repeat([]byte("x"), 500))); err != nil {
+		if err := errors.Join(s.SaveToken("u", token(i+1), i, wanted), s.Append(store.Entry{Upstream: "u", Line: bytes.Repeat([]byte("x"), 500)})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -187,7 +187,7 @@ func TestJournalIsBounded(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "store.db"), store.Options{JournalLimit: 3})
 	defer s.Close()
 	for _, entry := range []string{"1", "2", "3", "4", "5"} {
-		if err := s.Append("u", []byte(entry)); err != nil {
+		if err := s.Append(store.Entry{Upstream: "u", Line: []byte(entry)}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -10,86 +10,110 @@ import (
 	"mcpproxy/store"
 )
 
-// keptEntries bounds the entries that wait for a disk that does not take them; the
-// store keeps no more of an upstream either.
-const keptEntries = 1000
+// keptEntries bounds the entries that wait for a disk that does not take them.
+const keptEntries = 20_000
 
-// gather is how long the first entry waits for others of its moment: a step's
-// entries go to the disk together.
+// gather is how long the first entry waits for others of its moment: the entries of
+// a step, and those of upstreams that move together, go to the disk together.
 const gather = 5 * time.Millisecond
 
-// journal writes an upstream's entries to the store in batches, off the path of
-// events and calls. A goroutine exists only while there is something to write. What
+// journal writes the entries of all upstreams to the store in batches, off the path
+// of events and calls. One goroutine exists while there is something to write. What
 // the disk refuses is written with what comes next, so that a disk that was full
 // for a while leaves no hole.
 type journal struct {
-	store    *store.Store
-	upstream string
-	logger   *slog.Logger
+	store  *store.Store
+	logger *slog.Logger
 
 	mu      sync.Mutex
-	waiting [][]byte
-	writer  *sync.WaitGroup // of the running writer; nil while none runs
+	waiting []store.Entry
+	// next is closed when what waits now was tried, current when what is being
+	// written was; nil where there is nothing of the kind.
+	next, current chan struct{}
+	running       bool // a writer is there and will see what waits
+	work          sync.WaitGroup
 }
 
-func (j *journal) append(entry fsm.Entry) {
+func (j *journal) append(upstream string, entry fsm.Entry) {
 	line, err := json.Marshal(entry)
 	if err != nil {
-		j.logger.Error("a journal entry could not be encoded", "error", err)
+		j.logger.Error("a journal entry could not be encoded", "upstream", upstream, "error", err)
 		return
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.waiting = append(j.waiting, line)
-	if j.writer == nil {
-		j.begin()
-	}
+	j.waiting = append(j.waiting, store.Entry{Upstream: upstream, Line: line})
+	j.begin()
 }
 
-// begin starts the writer; the lock is held.
+// begin sees to it that what waits will be tried; the lock is held.
 func (j *journal) begin() {
-	j.writer = &sync.WaitGroup{}
-	j.writer.Go(j.write)
+	if j.next == nil {
+		j.next = make(chan struct{})
+	}
+	if !j.running {
+		j.running = true
+		j.work.Go(j.write)
+	}
 }
 
 func (j *journal) write() {
 	<-time.After(gather)
-	for {
-		j.mu.Lock()
-		batch := j.waiting
-		j.waiting = nil
-		if len(batch) == 0 {
-			j.writer = nil
-			j.mu.Unlock()
-			return
-		}
-		j.mu.Unlock()
-		if err := j.store.Append(j.upstream, batch...); err != nil {
+	for batch := j.take(); batch != nil; batch = j.take() {
+		if err := j.store.Append(batch...); err != nil {
 			j.logger.Error("the journal could not be written; it is tried again with the next entry", "entries", len(batch), "error", err)
 			j.keep(batch)
-			return
 		}
 	}
 }
 
-// keep puts a batch back before what has come since, and ends the writer.
-func (j *journal) keep(batch [][]byte) {
+// take returns what is to be written next, or nil, which ends the writer.
+func (j *journal) take() []store.Entry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.tried()
+	if j.next == nil {
+		j.running = false
+		return nil
+	}
+	batch := j.waiting
+	j.waiting, j.current, j.next = nil, j.next, nil
+	return batch
+}
+
+// tried tells who waits for what was written last; the lock is held.
+func (j *journal) tried() {
+	if j.current != nil {
+		close(j.current)
+		j.current = nil
+	}
+}
+
+// keep puts a batch back before what has come since, to be tried with the next entry.
+func (j *journal) keep(batch []store.Entry) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.waiting = append(batch, j.waiting...)
 	j.waiting = j.waiting[max(0, len(j.waiting)-keptEntries):]
-	j.writer = nil
 }
 
-// close waits until all entries so far are written, or were refused once more.
-func (j *journal) close() {
+// flush waits until all entries so far are written, or were refused once more.
+func (j *journal) flush() {
 	j.mu.Lock()
-	if j.writer == nil && len(j.waiting) > 0 {
+	if len(j.waiting) > 0 {
 		j.begin()
 	}
-	writer := j.writer
+	ends := []chan struct{}{j.current, j.next}
 	j.mu.Unlock()
-	if writer != nil {
-		writer.Wait()
+	for _, end := range ends {
+		if end != nil {
+			<-end
+		}
 	}
+}
+
+// close waits for what was begun.
+func (j *journal) close() {
+	j.flush()
+	j.work.Wait()
 }

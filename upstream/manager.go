@@ -54,6 +54,7 @@ func NewManager(ctx context.Context, environment *Environment) *Manager {
 	if environment.Network == nil {
 		environment.Network = NewNetwork()
 	}
+	environment.journal = &journal{store: environment.Store, logger: environment.Logger}
 	ctx, stop := context.WithCancel(ctx)
 	m := &Manager{environment: environment, graph: transitions.Definition(), root: func() context.Context { return ctx },
 		running: map[string]*Upstream{}, watchers: map[int]func(){}, stop: stop}
@@ -140,6 +141,7 @@ func (m *Manager) Close() {
 	m.closeAll(context.WithoutCancel(m.root()), m.take(func(*Upstream) bool { return true }))
 	m.stop()
 	m.work.Wait()
+	m.environment.journal.close()
 }
 
 // Get finds an upstream by its exact name; the error wraps [ErrUnknown] and names

@@ -47,6 +47,7 @@ type Environment struct {
 	ObserveJob  func(ctx context.Context, upstream string, order transitions.Order) (context.Context, func(transitions.Input))
 
 	registering singleflight.Group
+	journal     *journal
 }
 
 // Upstream is one upstream MCP server. All methods are safe for concurrent use.
@@ -64,7 +65,6 @@ type Upstream struct {
 	catalog     atomic.Pointer[relay.Catalog]
 	publishing  sync.Mutex
 	watchers    watchers
-	journal     *journal
 	refused     refusals
 	work        sync.WaitGroup
 }
@@ -76,7 +76,6 @@ func newUpstream(ctx context.Context, graph *transitions.Graph, config Config, e
 	u.catalog.Store(&relay.Catalog{})
 	u.client = &http.Client{Transport: &bearer{upstream: u, next: environment.Network}}
 	u.origin = config.origin()
-	u.journal = &journal{store: environment.Store, upstream: config.Name, logger: u.logger}
 	settings := config.Settings
 	if settings == (states.Settings{}) {
 		settings = states.DefaultSettings()
@@ -140,7 +139,7 @@ func (u *Upstream) close(ctx context.Context) {
 	}
 	u.runner.Close()
 	u.work.Wait()
-	u.journal.close()
+	u.environment.journal.flush()
 }
 
 func (u *Upstream) fire(in transitions.Input) (transitions.Outcome, error) {
@@ -166,7 +165,7 @@ func (u *Upstream) moved(move transitions.Move) {
 
 // observe journals and logs each event, accepted or refused.
 func (u *Upstream) observe(entry fsm.Entry) {
-	u.journal.append(entry)
+	u.environment.journal.append(u.config.Name, entry)
 	if entry.Disposition.Refused() {
 		u.refused.add(entry)
 	}
