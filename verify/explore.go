@@ -68,7 +68,7 @@ func (s *search) run(ctx context.Context) (Report, error) {
 	began := time.Now()
 	first := &world{}
 	s.explorers[0].start(first)
-	s.visit(&successor{world: first, key: first.key(s.seeds)}, -1)
+	s.visit(&successor{world: first, key: s.explorers[0].keyer.key(first, s.seeds)}, -1)
 	var err error
 	for s.report.Counterexample == nil && len(s.frontier) > 0 {
 		if ctx.Err() != nil {

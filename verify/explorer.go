@@ -11,6 +11,7 @@ type explorer struct {
 	home        map[transitions.Event]string
 	forgetEpoch map[transitions.Event]bool
 
+	keyer          keyer
 	fired, refused int
 	covered        map[string]bool
 	// violation is the first of the action that is being taken.
@@ -46,7 +47,7 @@ func (x *explorer) expand(w *world, seeds seeds) []successor {
 		if next.late() > x.options.Jobs {
 			continue
 		}
-		all = append(all, successor{world: next, key: next.key(seeds), action: int16(i), good: a.good, person: a.person, violation: x.violation})
+		all = append(all, successor{world: next, key: x.keyer.key(next, seeds), action: int16(i), good: a.good, person: a.person, violation: x.violation})
 	}
 	return all
 }

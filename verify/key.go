@@ -12,9 +12,9 @@ import (
 
 // key is a world without what makes no difference to anything that can happen:
 // names are counted in the order in which they are met, generations are ranked,
-// times are ages, epochs are current or over.
-func (w *world) key(seeds seeds) key {
-	k := &keyer{world: w, out: make([]byte, 0, 256)}
+// times are ages, epochs are current or over. The keyer's room is used again.
+func (k *keyer) key(w *world, seeds seeds) key {
+	*k = keyer{world: w, names: k.names[:0], numbers: k.numbers[:0], ranks: k.ranks[:0], out: k.out[:0]}
 	k.rank()
 	k.machine()
 	k.disk()
@@ -79,7 +79,7 @@ func (k *keyer) number(s int) {
 func (k *keyer) rank() {
 	w := k.world
 	d := &w.machine.Data
-	all := []uint64{0, d.Generation, generationOf(d.Token), w.disk.generation, generationOf(w.disk.token)}
+	all := append(k.ranks, 0, d.Generation, generationOf(d.Token), w.disk.generation, generationOf(w.disk.token))
 	for _, intent := range []*credential.Intent{d.Uncertain, w.disk.intent} {
 		if intent != nil {
 			all = append(all, intent.Generation)
@@ -93,7 +93,10 @@ func (k *keyer) rank() {
 		if j.name == transitions.JobRefresh {
 			all = append(all, generationOf(j.began.Token))
 		}
-		all = append(all, generationOf(j.carry.Token), generationOf(j.result.Payload.Token), j.result.Payload.Generation)
+		all = append(all, generationOf(j.carry.token))
+		if j.result != nil {
+			all = append(all, generationOf(j.result.Payload.Token), j.result.Payload.Generation)
+		}
 	}
 	slices.Sort(all)
 	k.ranks = slices.Compact(all)
@@ -239,17 +242,20 @@ func (k *keyer) job(j *job) {
 		k.generation(j.began.Generation)
 		k.flag(len(j.began.Scopes) > 0 && j.began.Settings.AutomaticLogin)
 	}
-	k.token(j.carry.Token)
-	k.intent(j.carry.Intent)
-	k.flow(j.carry.Flow)
-	k.text(j.carry.Opened)
+	k.token(j.carry.token)
+	k.intent(j.carry.intent)
+	k.flow(j.carry.flow)
+	k.text(string(j.carry.failure))
 	if j.name == transitions.JobRefresh {
 		k.token(j.began.Token)
 		k.intent(j.began.Uncertain)
 		k.put(byte(j.began.RefreshAttempts))
 	}
 	if j.step == showing {
-		k.text(string(j.cause.Event))
+		k.text(string(j.cause))
+	}
+	if k.flag(j.result != nil); j.result == nil {
+		return
 	}
 	k.text(string(j.result.Event))
 	k.token(j.result.Payload.Token)

@@ -19,10 +19,10 @@ func (x *explorer) refresh(w *world, j *job, add adder) {
 		x.sendRefresh(w, j, add)
 	case ending:
 		add("settles its intent", true, func(w *world, j *job) {
-			if w.disk.intent != nil && w.disk.intent.ID == j.carry.Intent.ID {
+			if w.disk.intent != nil && w.disk.intent.ID == j.carry.intent.ID {
 				w.disk.intent = nil
 			}
-			if j.step = reporting; j.result.Event == "" {
+			if j.step = reporting; j.result == nil {
 				w.sweep(j) // nothing was sent, and nobody listens
 			}
 		})
@@ -54,7 +54,7 @@ func (x *explorer) noteIntent(w *world, j *job) {
 	} else {
 		intent.ID = w.id("intent")
 	}
-	j.carry.Intent = intent
+	j.carry.intent = intent
 	switch noted := w.disk.intent; {
 	case w.disk.generation != intent.Generation:
 		j.ends(transitions.Input{Event: transitions.TokenSuperseded})
@@ -76,7 +76,7 @@ func (x *explorer) noAnswer(w *world, j *job, intent *credential.Intent) {
 }
 
 func (x *explorer) giveUp(j *job, failure transitions.RefreshFailure) {
-	j.step, j.carry.Opened = dropping, string(failure)
+	j.step, j.carry.failure = dropping, failure
 }
 
 func (x *explorer) dropRefresh(w *world, j *job) {
@@ -90,7 +90,7 @@ func (x *explorer) dropRefresh(w *world, j *job) {
 		w.disk.token = &token
 	}
 	w.disk.intent = nil
-	j.ends(transitions.Input{Event: transitions.RefreshEnd(transitions.RefreshFailure(j.carry.Opened), j.began, w.machine.Data.TokenUsable(w.now()))})
+	j.ends(transitions.Input{Event: transitions.RefreshEnd(j.carry.failure, j.began, w.machine.Data.TokenUsable(w.now()))})
 }
 
 // sendRefresh is the request: what the authorization server makes of it, and what
@@ -115,8 +115,8 @@ func (x *explorer) sendRefresh(w *world, j *job, add adder) {
 		})
 		add("is given a new token that does not arrive", false, func(w *world, j *job) {
 			x.rotate(w, j)
-			j.carry.Token = nil
-			x.noAnswer(w, j, j.carry.Intent)
+			j.carry.token = nil
+			x.noAnswer(w, j, j.carry.intent)
 		})
 	case consumed:
 		add("is refused for a refresh token that was used", true, func(w *world, j *job) {
@@ -130,10 +130,10 @@ func (x *explorer) sendRefresh(w *world, j *job, add adder) {
 		w.revokeFamily(j.began.Token)
 		x.giveUp(j, transitions.GrantRefused)
 	})
-	add("has no answer, and was not seen", false, func(w *world, j *job) { x.noAnswer(w, j, j.carry.Intent) })
+	add("has no answer, and was not seen", false, func(w *world, j *job) { x.noAnswer(w, j, j.carry.intent) })
 	add("is not answered now", false, func(w *world, j *job) {
 		event := transitions.RefreshEnd(transitions.NotUsed, j.began, false)
-		j.result = transitions.Input{Event: event}
+		j.result = &transitions.Input{Event: event}
 		if j.step = ending; j.began.Uncertain != nil {
 			j.step = reporting
 		}
@@ -149,5 +149,5 @@ func (x *explorer) rotate(w *world, j *job) {
 	next := w.newToken(j.began.Generation+1, true)
 	next.RequestedScopes = j.began.Token.RequestedScopes
 	w.server.grants = append(w.server.grants, refreshToken{id: next.Refresh.Reveal(), family: old.family})
-	j.carry.Token = next
+	j.carry.token = next
 }

@@ -1,0 +1,150 @@
+package verify
+
+import (
+	"slices"
+
+	"mcpproxy/credential"
+	"mcpproxy/transitions"
+)
+
+func (x *explorer) discover(add adder) {
+	add("finds the authorization server", true, func(_ *world, j *job) {
+		j.ends(transitions.Input{Event: transitions.Discovered, Flow: j.began.FlowID})
+	})
+	add("finds nothing now", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.DiscoveryFailed, false) })
+	add("the server offers no login", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.NotOAuth, true) })
+}
+
+func (x *explorer) register(w *world, j *job, add adder) {
+	if j.step == saving {
+		begun := transitions.Registered
+		if x.options.Mode == Device {
+			begun = transitions.DeviceCodeIssued
+		}
+		add("writes the flow", true, func(w *world, j *job) {
+			w.disk.flow = j.carry.flow
+			j.ends(transitions.Input{Event: begun, Flow: j.carry.flow.ID, Payload: transitions.Payload{Flow: j.carry.flow}})
+		})
+		add("cannot write the flow", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.RegistrationFailed, false) })
+		return
+	}
+	add("has a client identity", true, func(w *world, j *job) {
+		flow := &credential.Flow{ID: j.began.FlowID, Deadline: w.now().Add(j.began.Settings.LoginDeadline), Scopes: j.began.Scopes}
+		if x.options.Mode == Unattended {
+			j.ends(transitions.Input{Event: transitions.ClientIdentified, Flow: flow.ID, Payload: transitions.Payload{Flow: flow}})
+			return
+		}
+		if x.options.Mode == Device {
+			flow.DeviceCode = credential.NewSecret("code of " + flow.ID)
+		}
+		j.carry.flow, j.step = flow, saving
+	})
+	add("is not registered now", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.RegistrationFailed, false) })
+	add("is refused", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.RegistrationRejected, true) })
+}
+
+// loginEnd is upstream's: the outcome of a login's job that failed.
+func (x *explorer) loginEnd(w *world, j *job, failed transitions.Event, final bool) {
+	in := transitions.Input{Event: transitions.LoginEnd(w.machine.Data, failed), Flow: j.began.FlowID}
+	if x.options.Mode == Unattended {
+		in = transitions.Input{Event: transitions.GrantFailed}
+		if final {
+			in.Event = transitions.GrantRejected
+		}
+	}
+	j.ends(in)
+}
+
+// await is a page that is shown, or a code; the person acts elsewhere.
+func (x *explorer) await(w *world, j *job, add adder) {
+	switch {
+	case j.step == showing && (j.cause == transitions.FlowOpen || j.cause == transitions.DeviceFlowOpen):
+		add("listens again", true, func(_ *world, j *job) { j.step = listening })
+	case j.step == showing:
+		add("shows the page", true, func(w *world, j *job) {
+			flow := j.began.FlowID
+			if j.name == transitions.JobAwaitBrowser {
+				w.openTab(flow)
+			}
+			j.step = listening
+			_ = x.fire(w, transitions.Input{Event: transitions.BrowserShown, Flow: flow, Epoch: j.epoch, Payload: transitions.Payload{Opened: "opened"}})
+		})
+		if j.name == transitions.JobAwaitDevice {
+			return
+		}
+		add("cannot listen", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.ListenerFailed, false) })
+	case j.name == transitions.JobAwaitDevice && j.step == asking:
+		add("is given a token", true, func(w *world, j *job) { x.issue(w, j, true) })
+		add("the client is forgotten", false, func(_ *world, j *job) { j.ends(transitions.Input{Event: transitions.ClientForgotten}) })
+	case j.step == saving:
+		x.save(transitions.CodeExchanged, add)
+	}
+}
+
+// obtain redeems a code, or asks with a grant that needs no person.
+func (x *explorer) obtain(w *world, j *job, add adder) {
+	exchange := j.name == transitions.JobExchange
+	switch {
+	case j.step == saving && exchange:
+		x.save(transitions.CodeExchanged, add)
+	case j.step == saving:
+		x.save(transitions.TokenGranted, add)
+	case j.step == erasing:
+		add("erases the flow", true, func(w *world, j *job) {
+			if w.disk.flow != nil && w.disk.flow.ID == j.began.FlowID {
+				w.disk.flow = nil
+			}
+			j.step = reporting
+		})
+	case exchange:
+		add("is given a token", true, func(w *world, j *job) { x.issue(w, j, true) })
+		add("is refused", false, func(w *world, j *job) {
+			x.loginEnd(w, j, transitions.ExchangeRejected, false)
+			j.step = erasing
+		})
+		add("the client is forgotten", false, func(w *world, j *job) {
+			x.loginEnd(w, j, transitions.ClientForgotten, false)
+			j.step = erasing
+		})
+	default:
+		add("is given a token", true, func(w *world, j *job) { x.issue(w, j, false) })
+		add("has no answer", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.GrantFailed, false) })
+		add("is refused", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.GrantRejected, true) })
+	}
+}
+
+// issue has the authorization server make a new family of tokens.
+func (x *explorer) issue(w *world, j *job, refreshable bool) {
+	j.carry.token = w.newToken(j.began.Generation+1, refreshable)
+	if flow := j.began.Flow; flow != nil {
+		j.carry.token.RequestedScopes = flow.Scopes
+	}
+	if refreshable {
+		w.server.grants = append(w.server.grants, refreshToken{id: j.carry.token.Refresh.Reveal(), family: w.ids})
+	}
+	j.step = saving
+}
+
+func (w *world) newToken(generation uint64, refreshable bool) *credential.Token {
+	id := w.id("token")
+	t := &credential.Token{Generation: generation, Access: credential.NewSecret(id), ObtainedAt: w.now(), ExpiresAt: w.now().Add(tick)}
+	if refreshable {
+		t.Refresh = credential.NewSecret(id)
+	}
+	return t
+}
+
+// openTab shows a page.
+func (w *world) openTab(flow string) {
+	if !slices.Contains(w.tabs, flow) {
+		w.tabs = append(w.tabs, flow)
+	}
+}
+
+// closeTabs closes the pages of logins that are over, here and in the store. That
+// one is still approved is always possible (see personActions).
+func (w *world) closeTabs() {
+	w.tabs = slices.DeleteFunc(w.tabs, func(flow string) bool {
+		return !w.machine.Data.HasFlow(flow) && (w.disk.flow == nil || w.disk.flow.ID != flow)
+	})
+}
