@@ -1,4 +1,4 @@
-.PHONY: build test lint soak crash e2e conformance diagrams bench bench-compare fuzz demo
+.PHONY: build test verify lint soak crash e2e conformance diagrams bench bench-compare fuzz demo
 
 FUZZTIME ?= 10s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -6,9 +6,15 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 build:
 	go build -o bin/ ./cmd/mcpproxy ./cmd/statectl
 
-# What continuous integration runs: lint, every test with the race detector.
+# What continuous integration runs: lint, every test with the race detector, and the
+# complete search without it.
 test: lint
 	go test -race -count=1 -timeout 20m ./...
+	$(MAKE) verify
+
+# Every situation of the graph and what is around it, searched for a broken promise.
+verify:
+	go run ./cmd/statectl verify
 
 lint:
 	go vet ./...

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"maps"
 	"runtime"
@@ -17,6 +18,30 @@ func Explore(ctx context.Context, o Options) (Report, error) {
 	return explore(ctx, transitions.Definition(), o, nil)
 }
 
+// ExploreAll searches the built-in graph in several modes side by side, one processor
+// each, and returns their reports in the order of the modes. It goes on with the others
+// when one has found a counterexample; the error joins those of all.
+func ExploreAll(ctx context.Context, o Options, modes []Mode) ([]Report, error) {
+	reports, errs := make([]Report, len(modes)), make([]error, len(modes))
+	todo := make(chan int, len(modes))
+	for i := range modes {
+		todo <- i
+	}
+	close(todo)
+	var all sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(modes)) {
+		all.Go(func() {
+			for i := range todo {
+				o := o
+				o.Mode, o.Workers = modes[i], 1
+				reports[i], errs[i] = Explore(ctx, o)
+			}
+		})
+	}
+	all.Wait()
+	return reports, errors.Join(errs...)
+}
+
 // explore searches a graph. The events of forgetEpoch are taken however old they are.
 func explore(ctx context.Context, graph *transitions.Graph, o Options, forgetEpoch map[transitions.Event]bool) (Report, error) {
 	if o.Mode == "" {
@@ -26,7 +51,11 @@ func explore(ctx context.Context, graph *transitions.Graph, o Options, forgetEpo
 		keys: map[key]int32{}, seeds: seeds{maphash.MakeSeed(), maphash.MakeSeed()},
 		report: Report{Mode: o.Mode, Covered: map[string]bool{}}, options: o,
 	}
-	for range runtime.GOMAXPROCS(0) {
+	workers := o.Workers
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	for range workers {
 		s.explorers = append(s.explorers, newExplorer(graph, o, forgetEpoch))
 	}
 	return s.run(ctx)
@@ -79,6 +108,9 @@ func (s *search) run(ctx context.Context) (Report, error) {
 			break
 		}
 		s.expand(s.frontier[:min(batch, len(s.frontier))])
+		if s.options.Progress != nil {
+			s.options.Progress(s.options.Mode, len(s.nodes))
+		}
 	}
 	s.report.Complete = len(s.frontier) == 0
 	if s.report.Complete && s.report.Counterexample == nil {

@@ -11,8 +11,8 @@ import (
 
 // Invariant is one promise that is checked.
 type Invariant struct {
-	Name string
-	Doc  string
+	Name string `json:"name"`
+	Doc  string `json:"doc"`
 }
 
 // Invariants returns all that are checked, in a fixed order.

@@ -19,8 +19,8 @@ const (
 	Unattended Mode = "unattended"
 )
 
-// Modes returns all modes.
-func Modes() []Mode { return []Mode{Interactive, Automatic, StepUp, Device, Unattended} }
+// Modes returns all modes, those that take longest first.
+func Modes() []Mode { return []Mode{StepUp, Automatic, Interactive, Device, Unattended} }
 
 // disturbance is something that happens to the machine which not every mode explores.
 type disturbance byte
@@ -55,6 +55,11 @@ type Options struct {
 	// Worlds bounds the search; 0 means none. A search that meets it is incomplete
 	// and says so.
 	Worlds int
+	// Workers is how many processors one search uses; 0 means all.
+	Workers int
+	// Progress, if not nil, is told now and then how many worlds a search has met.
+	// Searches that run side by side call it at the same time.
+	Progress func(mode Mode, worlds int)
 }
 
 // Report is what a search found.
@@ -81,6 +86,9 @@ type Counterexample struct {
 	Why       string `json:"why"`
 	Trace     []Step `json:"trace"`
 }
+
+// Failed reports whether there is a counterexample.
+func (r *Report) Failed() bool { return r.Counterexample != nil }
 
 // Step is one action of a trace and where it led.
 type Step struct {

@@ -48,6 +48,8 @@ func main() {
 	switch {
 	case errors.Is(err, admin.ErrNotRunning):
 		os.Exit(exitNoProxy)
+	case errors.Is(err, errCounterexample):
+		os.Exit(exitCounterexample)
 	case errors.Is(err, errUsage), errors.Is(err, upstream.ErrUnknown):
 		os.Exit(exitUsage)
 	}
@@ -77,6 +79,7 @@ func root() *cobra.Command {
 		&cobra.Command{Use: "history UPSTREAM", Short: "Print the upstream's journal, accepted and refused events", Args: usage(cobra.ExactArgs(1)), ValidArgsFunction: o.completeUpstream,
 			Example: "  statectl history github",
 			RunE:    func(c *cobra.Command, args []string) error { return o.history(c.Context(), c.OutOrStdout(), args[0]) }},
+		o.verifyCommand(),
 		graphCommand())
 	return c
 }
