@@ -8,7 +8,8 @@ import (
 // Compile checks spec and turns it into a definition. Every problem is reported
 // at once, in a [*DefinitionError]. The spec must not be changed afterwards.
 func Compile[S, E ~string, D, P any](spec Spec[S, E, D, P]) (*Definition[S, E, D, P], error) {
-	d := &Definition[S, E, D, P]{name: spec.Name, home: map[E]int{}}
+	d := &Definition[S, E, D, P]{name: spec.Name, home: map[E]int{}, columns: map[E]*column[S, E, D, P]{}, remark: remarks[P]()}
+	d.runs.New = func() any { return &run[S, E, D, P]{} }
 	c := &compiler[S, E, D, P]{definition: d}
 	if spec.Name == "" {
 		c.problem("the definition has no name")
@@ -18,7 +19,7 @@ func Compile[S, E ~string, D, P any](spec Spec[S, E, D, P]) (*Definition[S, E, D
 	}
 	for i, source := range spec.Regions {
 		r := &region[S, E, D, P]{index: i, spec: source,
-			states: map[S]*State[S, E, D]{}, events: map[E]*Event[E]{},
+			states: map[S]*State[S, E, D]{}, number: map[S]int{}, events: map[E]*Event[E]{},
 			rules: map[pair[S, E]]rule[S, E, D, P]{}, accepted: map[S][]string{}}
 		r.pool.New = func() any { return r.newCarrier() }
 		d.regions = append(d.regions, r)
@@ -35,7 +36,29 @@ func Compile[S, E ~string, D, P any](spec Spec[S, E, D, P]) (*Definition[S, E, D
 	if len(c.problems) > 0 {
 		return nil, &DefinitionError{Name: spec.Name, Problems: c.problems}
 	}
+	for _, r := range d.regions {
+		d.tabulate(r)
+	}
 	return d, nil
+}
+
+// tabulate lays the rules of a region out by event and number of the state.
+func (d *Definition[S, E, D, P]) tabulate(r *region[S, E, D, P]) {
+	for i := range r.spec.Events {
+		event := &r.spec.Events[i]
+		c := &column[S, E, D, P]{region: r, event: event}
+		for j := range r.spec.States {
+			row := r.rules[pair[S, E]{r.spec.States[j].Name, event.Name}]
+			if t := row.transition; t != nil {
+				row.to, row.number, row.signals = r.states[t.To], r.number[t.To], t.Signals
+				if row.disposition == Moved {
+					row.signals = slices.Concat(t.Signals, row.to.Signals)
+				}
+			}
+			c.rules = append(c.rules, row)
+		}
+		d.columns[event.Name] = c
+	}
 }
 
 type compiler[S, E ~string, D, P any] struct {
@@ -63,7 +86,7 @@ func (c *compiler[S, E, D, P]) names(r *region[S, E, D, P]) {
 		if r.states[state.Name] != nil {
 			c.problem("%s: state %s is declared twice", name, state.Name)
 		}
-		r.states[state.Name] = state
+		r.states[state.Name], r.number[state.Name] = state, i
 	}
 	for i := range r.spec.Events {
 		event := &r.spec.Events[i]

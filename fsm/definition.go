@@ -1,10 +1,6 @@
 package fsm
 
-import (
-	"sync"
-
-	looplab "github.com/looplab/fsm"
-)
+import "sync"
 
 // Definition is a compiled [Spec]: immutable, shared by every machine of its
 // kind, safe for concurrent use.
@@ -13,6 +9,12 @@ type Definition[S, E ~string, D, P any] struct {
 	regions []*region[S, E, D, P]
 	// home is the region of each event.
 	home map[E]int
+	// columns has the rules of each event in all states of its region.
+	columns map[E]*column[S, E, D, P]
+	// remark returns what a payload says about itself, for the journal.
+	remark func(*P) string
+	// runs holds what steps are carried out with, to be used again.
+	runs sync.Pool
 }
 
 // region is a compiled Region.
@@ -21,6 +23,8 @@ type region[S, E ~string, D, P any] struct {
 	spec   Region[S, E, D, P]
 	states map[S]*State[S, E, D]
 	events map[E]*Event[E]
+	// number is the place of each state in the declaration.
+	number map[S]int
 	// rules is total: every pair of a declared state and a declared event is in it.
 	rules    map[pair[S, E]]rule[S, E, D, P]
 	accepted map[S][]string
@@ -38,6 +42,19 @@ type rule[S, E ~string, D, P any] struct {
 	disposition Disposition
 	transition  *Transition[S, E, D, P]
 	reason      string
+	// to is the state after the transition, number its place in the declaration.
+	to     *State[S, E, D]
+	number int
+	// signals are those of the transition and then those of the state that it enters.
+	signals []E
+}
+
+// column is what one event means, by the number of the state: the table as the
+// hot path reads it, with one look-up for each event.
+type column[S, E ~string, D, P any] struct {
+	region *region[S, E, D, P]
+	event  *Event[E]
+	rules  []rule[S, E, D, P]
 }
 
 // Name returns the name of the kind of machine.
@@ -67,29 +84,4 @@ func (d *Definition[S, E, D, P]) Jobs() []string {
 		}
 	}
 	return names
-}
-
-// carrier is one looplab machine with a slot for the attempt it carries out.
-type carrier[S, E ~string, D, P any] struct {
-	fsm     *looplab.FSM
-	attempt *attempt[S, E, D, P]
-}
-
-func (r *region[S, E, D, P]) newCarrier() *carrier[S, E, D, P] {
-	c := &carrier[S, E, D, P]{}
-	var edges []looplab.EventDesc
-	for i := range r.spec.Transitions {
-		t := &r.spec.Transitions[i]
-		edge := looplab.EventDesc{Name: string(t.Event), Dst: string(t.To)}
-		for _, from := range t.From {
-			edge.Src = append(edge.Src, string(from))
-		}
-		edges = append(edges, edge)
-	}
-	c.fsm = looplab.NewFSM(string(r.spec.Initial), edges, looplab.Callbacks{
-		"before_event": c.before,
-		"leave_state":  c.leave,
-		"enter_state":  c.enter,
-	})
-	return c
 }

@@ -1,6 +1,9 @@
 package fsm
 
-import "time"
+import (
+	"reflect"
+	"time"
+)
 
 // Entry is one line of a machine's journal: one event, accepted or refused. It
 // holds no data and no payload beyond the payload's own [Noter] remark.
@@ -36,40 +39,56 @@ type Steps[S, E ~string, D, P any] struct {
 	Entries []Entry
 }
 
-func (s *Steps[S, E, D, P]) add(a *attempt[S, E, D, P], first bool) {
-	if first {
-		s.Outcome, s.Err = a.outcome, a.err
-	}
-	s.Entries = append(s.Entries, a.entry())
-}
-
-func (a *attempt[S, E, D, P]) entry() Entry {
-	entry := Entry{Time: a.input.At, Machine: a.snapshot.Machine, Sequence: a.snapshot.Sequence, Epoch: a.outcome.Epoch,
-		Event: string(a.input.Event), Actor: a.input.Actor, From: string(a.outcome.From), To: string(a.outcome.To),
-		Disposition: a.outcome.Disposition, Guard: a.guard, RaisedBy: string(a.raisedBy), Flow: a.input.Flow}
-	if a.region != nil {
-		entry.Region = a.region.spec.Name
+// note adds the entry for an attempt.
+func (r *run[S, E, D, P]) note(d *Definition[S, E, D, P], a *attempt[S, E, D, P]) {
+	r.Entries = append(r.Entries, Entry{})
+	entry := &r.Entries[len(r.Entries)-1]
+	entry.Time, entry.Machine, entry.Sequence, entry.Epoch = a.input.At, a.snapshot.Machine, a.snapshot.Sequence, a.outcome.Epoch
+	entry.Event, entry.Actor, entry.From, entry.To = string(a.input.Event), a.input.Actor, string(a.outcome.From), string(a.outcome.To)
+	entry.Disposition, entry.Guard, entry.RaisedBy, entry.Flow = a.outcome.Disposition, a.guard, string(a.raisedBy), a.input.Flow
+	if a.column != nil {
+		entry.Region = a.column.region.spec.Name
 	}
 	if a.move != nil {
 		entry.Sequence++
 	} else {
 		entry.Reason = a.outcome.Reason
 	}
-	if noter, ok := any(a.input.Payload).(Noter); ok {
-		entry.Note = noter.Note()
-	}
-	return entry
+	entry.Note = d.remark(&a.input.Payload)
 }
 
-// undone turns the steps into the refusal of their first event.
-func (s *Steps[S, E, D, P]) undone(before *Snapshot[S, E, D, P], in Input[E, P], err error) Steps[S, E, D, P] {
-	first := s.Entries[0]
-	first.Disposition, first.Reason, first.To = Vetoed, err.Error(), first.From
+// remarks returns what asks a payload for its [Noter] remark without allocating:
+// a value is asked by its address.
+func remarks[P any]() func(*P) string {
+	var example P
+	if _, ok := any(&example).(Noter); ok {
+		return func(payload *P) string { return any(payload).(Noter).Note() }
+	}
+	switch reflect.TypeFor[P]().Kind() {
+	case reflect.Interface, reflect.Pointer:
+		return func(payload *P) string {
+			if noter, ok := any(*payload).(Noter); ok {
+				return noter.Note()
+			}
+			return ""
+		}
+	}
+	return func(*P) string { return "" }
+}
+
+// undo turns the step into the refusal of its first event.
+func (r *run[S, E, D, P]) undo(before *Snapshot[S, E, D, P], err error) {
+	first, in, reason := r.Entries[0], &r.queue[0].input, err.Error()
+	first.Disposition, first.Reason, first.To = Vetoed, reason, first.From
 	first.Sequence = before.Sequence
-	refusal := Refusal{Machine: before.Machine, Region: first.Region, State: first.From, Event: string(in.Event), Epoch: before.Region(first.Region).Epoch, Flow: in.Flow, Reason: err.Error()}
-	return Steps[S, E, D, P]{
-		Outcome: Outcome[S]{Disposition: Vetoed, From: S(first.From), To: S(first.From), Epoch: refusal.Epoch, Reason: err.Error()},
+	refusal := Refusal{Machine: before.Machine, Region: first.Region, State: first.From, Event: string(in.Event),
+		Epoch: before.Region(first.Region).Epoch, Flow: in.Flow, Reason: reason}
+	clear(r.Moves)
+	clear(r.Entries)
+	r.Steps = Steps[S, E, D, P]{
+		Outcome: Outcome[S]{Disposition: Vetoed, From: S(first.From), To: S(first.From), Epoch: refusal.Epoch, Reason: reason},
 		Err:     &VetoError{Refusal: refusal, Err: err},
-		Entries: []Entry{first},
+		Moves:   r.Moves[:0],
+		Entries: append(r.Entries[:0], first),
 	}
 }

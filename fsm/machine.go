@@ -14,7 +14,7 @@ import (
 type Options[S, E ~string, D, P any] struct {
 	// Commit is called under the machine's lock before each move takes effect.
 	// Its error vetoes the move and everything that belongs to its step. It must
-	// be quick, do no I/O and fire no event.
+	// be quick, do no I/O, fire no event and not keep the move.
 	Commit func(*Move[S, E, D, P]) error
 	// Perform is given each move, in order, outside the lock.
 	Perform func(Move[S, E, D, P])
@@ -32,8 +32,7 @@ type Machine[S, E ~string, D, P any] struct {
 
 	mu      sync.Mutex // serialises events; held for the decision only
 	current atomic.Pointer[node[S, E, D, P]]
-
-	outbox outbox[S, E, D, P]
+	outbox  outbox[S, E, D, P] // guarded by mu
 }
 
 // New starts a machine in the initial states of its regions, as of now.
@@ -45,9 +44,15 @@ func New[S, E ~string, D, P any](d *Definition[S, E, D, P], name string, data D,
 
 func (m *Machine[S, E, D, P]) start(name string, data D, now time.Time) {
 	first, moves := m.definition.Start(name, data, now)
-	m.current.Store(newNode(first))
-	m.outbox.put(moves, nil)
-	m.outbox.drain(m.deliver)
+	m.current.Store(&node[S, E, D, P]{snapshot: first})
+	r := m.definition.runs.Get().(*run[S, E, D, P])
+	r.Moves = append(r.Moves, moves...)
+	m.mu.Lock()
+	mine := m.outbox.put(r)
+	m.mu.Unlock()
+	if mine {
+		m.deliver(r)
+	}
 }
 
 // Definition returns the definition that the machine runs on.
@@ -74,36 +79,39 @@ func (m *Machine[S, E, D, P]) Fire(in Input[E, P]) (Outcome[S], error) {
 		}
 		m.mu.Lock()
 	}
-	steps := m.decide(in)
-	m.outbox.drain(m.deliver)
-	return steps.Outcome, steps.Err
+	r := m.definition.runs.Get().(*run[S, E, D, P])
+	outcome, mine, err := m.decide(r, &in)
+	if mine {
+		m.deliver(r)
+	}
+	return outcome, err
 }
 
-// decide runs the step and publishes its result. It holds the lock on entry and releases it.
-func (m *Machine[S, E, D, P]) decide(in Input[E, P]) Steps[S, E, D, P] {
+// decide carries out the step, publishes its result and puts it into the outbox.
+// It holds the lock on entry and releases it; r is the caller's from then on only
+// where mine says that the caller is to deliver.
+func (m *Machine[S, E, D, P]) decide(r *run[S, E, D, P], in *Input[E, P]) (outcome Outcome[S], mine bool, err error) {
 	defer m.mu.Unlock()
 	last := m.current.Load()
-	after, steps := m.definition.Step(last.snapshot, in, m.options.Commit)
+	after := r.step(m.definition, last.snapshot, in, m.options.Commit)
 	if after == last.snapshot {
-		m.outbox.put(nil, steps.Entries)
-		return steps
+		return r.Outcome, m.outbox.put(r), r.Err
 	}
 	// Waiters walk through every state of the step; readers see its end only. The
 	// end is there for readers before any waiter is woken: who has waited for a
 	// state must not read an older one.
-	first := newNode(after)
+	first := &node[S, E, D, P]{snapshot: after}
 	end := first
-	for i := len(steps.Moves) - 1; i >= 0; i-- {
-		if passed := steps.Moves[i].After; passed != after {
-			before := newNode(passed)
+	for i := len(r.Moves) - 1; i >= 0; i-- {
+		if passed := r.Moves[i].After; passed != after {
+			before := &node[S, E, D, P]{snapshot: passed}
 			before.link(first)
 			first = before
 		}
 	}
 	m.current.Store(end)
 	last.link(first)
-	m.outbox.put(steps.Moves, steps.Entries)
-	return steps
+	return r.Outcome, m.outbox.put(r), r.Err
 }
 
 // Wait returns the first snapshot, from the present one on, for which condition
@@ -111,29 +119,53 @@ func (m *Machine[S, E, D, P]) decide(in Input[E, P]) Steps[S, E, D, P] {
 // returns the context's error when ctx ends first. condition is called without
 // any lock and may do what it likes.
 func (m *Machine[S, E, D, P]) Wait(ctx context.Context, condition func(*Snapshot[S, E, D, P]) bool) (*Snapshot[S, E, D, P], error) {
-	for at := m.current.Load(); ; at = at.next.Load() {
+	for at := m.current.Load(); ; {
 		if condition(at.snapshot) {
 			return at.snapshot, nil
 		}
-		select {
-		case <-at.replaced:
-		case <-ctx.Done():
-			return at.snapshot, context.Cause(ctx)
+		next, err := at.successor(ctx)
+		if err != nil {
+			return at.snapshot, err
 		}
+		at = next
 	}
 }
 
-func (m *Machine[S, E, D, P]) deliver(d delivery[S, E, D, P]) {
-	defer func() {
-		if value := recover(); value != nil {
-			m.panicked(&PanicError{Callback: "observer", Value: value})
+// deliver shows observers the step r, and then those that were decided meanwhile.
+func (m *Machine[S, E, D, P]) deliver(r *run[S, E, D, P]) {
+	for r != nil {
+		if m.options.Perform != nil {
+			for i := range r.Moves {
+				m.perform(&r.Moves[i])
+			}
 		}
-	}()
-	if d.move != nil && m.options.Perform != nil {
-		m.options.Perform(*d.move)
+		if m.options.Journal != nil {
+			for i := range r.Entries {
+				m.journal(&r.Entries[i])
+			}
+		}
+		m.mu.Lock()
+		next := m.outbox.next()
+		m.mu.Unlock()
+		r.forget()
+		m.definition.runs.Put(r)
+		r = next
 	}
-	if d.entry != nil && m.options.Journal != nil {
-		m.options.Journal(*d.entry)
+}
+
+func (m *Machine[S, E, D, P]) perform(move *Move[S, E, D, P]) {
+	defer m.caught()
+	m.options.Perform(*move)
+}
+
+func (m *Machine[S, E, D, P]) journal(entry *Entry) {
+	defer m.caught()
+	m.options.Journal(*entry)
+}
+
+func (m *Machine[S, E, D, P]) caught() {
+	if value := recover(); value != nil {
+		m.panicked(&PanicError{Callback: "observer", Value: value})
 	}
 }
 

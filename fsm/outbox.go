@@ -1,48 +1,38 @@
 package fsm
 
-import "sync"
-
-// outbox hands moves and journal entries to observers in the order in which
-// they were decided, outside the machine's lock. Whoever finds it idle empties
-// it; an event fired by an observer is delivered after the one being observed.
+// outbox keeps the steps that were decided until observers have seen them, in the
+// order in which they were decided. Observers are called outside the machine's
+// lock, so that one who fires an event finds it delivered after what is being
+// observed. Whoever puts a step into an idle outbox delivers it, and then what was
+// put there meanwhile.
 type outbox[S, E ~string, D, P any] struct {
-	mu       sync.Mutex
-	queue    []delivery[S, E, D, P]
-	draining bool // somebody is emptying the queue and will see what is added
+	first, last *run[S, E, D, P]
+	delivering  bool // somebody delivers and will see what is added
 }
 
-// delivery is a move or an entry.
-type delivery[S, E ~string, D, P any] struct {
-	move  *Move[S, E, D, P]
-	entry *Entry
+// put adds a step. It reports whether the caller is to deliver; the step is then
+// not kept.
+func (o *outbox[S, E, D, P]) put(r *run[S, E, D, P]) (mine bool) {
+	switch {
+	case !o.delivering:
+		o.delivering = true
+		return true
+	case o.first == nil:
+		o.first = r
+	default:
+		o.last.next = r
+	}
+	o.last = r
+	return false
 }
 
-func (o *outbox[S, E, D, P]) put(moves []Move[S, E, D, P], entries []Entry) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for i := range moves {
-		o.queue = append(o.queue, delivery[S, E, D, P]{move: &moves[i]})
+// next returns the step to deliver after one was delivered, or nil.
+func (o *outbox[S, E, D, P]) next() *run[S, E, D, P] {
+	r := o.first
+	if r == nil {
+		o.delivering, o.last = false, nil
+		return nil
 	}
-	for i := range entries {
-		o.queue = append(o.queue, delivery[S, E, D, P]{entry: &entries[i]})
-	}
-}
-
-func (o *outbox[S, E, D, P]) drain(deliver func(delivery[S, E, D, P])) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.draining {
-		return
-	}
-	o.draining = true
-	for len(o.queue) > 0 {
-		batch := o.queue
-		o.queue = nil
-		o.mu.Unlock()
-		for _, d := range batch {
-			deliver(d)
-		}
-		o.mu.Lock()
-	}
-	o.draining = false
+	o.first = r.next
+	return r
 }

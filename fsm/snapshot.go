@@ -1,9 +1,6 @@
 package fsm
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "time"
 
 // Snapshot is a machine at one moment. It is immutable; share it freely.
 type Snapshot[S, E ~string, D, P any] struct {
@@ -32,6 +29,9 @@ type Active[S, E ~string] struct {
 	Job string
 	// Timers are armed, earliest first.
 	Timers []ArmedTimer[E]
+
+	// number is the place of State in the declaration.
+	number int
 }
 
 // ArmedTimer is a timer that will fire Event at At.
@@ -60,22 +60,34 @@ func (s *Snapshot[S, E, D, P]) Postponed() []E {
 	return events
 }
 
-// node links a snapshot to its successor, so that a waiter walks through every
-// state however slow it is, without a lock and without a queue: the garbage
-// collector takes what nobody waits on any more.
-type node[S, E ~string, D, P any] struct {
-	snapshot *Snapshot[S, E, D, P]
-	next     atomic.Pointer[node[S, E, D, P]]
-	// replaced is closed when next is set.
-	replaced chan struct{}
+// newSnapshot returns an empty snapshot. It and its regions are one allocation
+// where they are no more than two.
+func newSnapshot[S, E ~string, D, P any](regions int) *Snapshot[S, E, D, P] {
+	switch regions {
+	case 1:
+		s := new(struct {
+			Snapshot[S, E, D, P]
+			regions [1]Active[S, E]
+		})
+		s.Regions = s.regions[:]
+		return &s.Snapshot
+	case 2:
+		s := new(struct {
+			Snapshot[S, E, D, P]
+			regions [2]Active[S, E]
+		})
+		s.Regions = s.regions[:]
+		return &s.Snapshot
+	}
+	return &Snapshot[S, E, D, P]{Regions: make([]Active[S, E], regions)}
 }
 
-func newNode[S, E ~string, D, P any](s *Snapshot[S, E, D, P]) *node[S, E, D, P] {
-	return &node[S, E, D, P]{snapshot: s, replaced: make(chan struct{})}
-}
-
-// link makes next the successor and wakes who waits for it.
-func (n *node[S, E, D, P]) link(next *node[S, E, D, P]) {
-	n.next.Store(next)
-	close(n.replaced)
+// copy returns a snapshot like s that may be changed until it is shown to anybody.
+func (s *Snapshot[S, E, D, P]) copy() *Snapshot[S, E, D, P] {
+	after := newSnapshot[S, E, D, P](len(s.Regions))
+	regions := after.Regions
+	copy(regions, s.Regions)
+	*after = *s
+	after.Regions = regions
+	return after
 }

@@ -1,0 +1,203 @@
+package fsm
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+)
+
+// attempt is one event on its way through one region.
+type attempt[S, E ~string, D, P any] struct {
+	run      *run[S, E, D, P]
+	snapshot *Snapshot[S, E, D, P]
+	input    *Input[E, P]
+	raisedBy E
+	commit   func(*Move[S, E, D, P]) error
+
+	column  *column[S, E, D, P]
+	rule    *rule[S, E, D, P]
+	active  *Active[S, E]
+	outcome Outcome[S]
+	guard   string
+	err     error
+	// move is the last of the run's, where there is one.
+	move  *Move[S, E, D, P]
+	after *Snapshot[S, E, D, P]
+}
+
+func (a *attempt[S, E, D, P]) decide(d *Definition[S, E, D, P]) {
+	a.column = d.columns[a.input.Event]
+	if a.column == nil {
+		a.outcome.Disposition = Illegal
+		a.err = &unknownEventError{a.snapshot.Machine, string(a.input.Event)}
+		return
+	}
+	a.active = &a.snapshot.Regions[a.column.region.index]
+	a.rule = &a.column.rules[a.active.number]
+	a.outcome = Outcome[S]{From: a.active.State, To: a.active.State, Epoch: a.active.Epoch, Reason: a.rule.reason}
+	if a.stale() {
+		return
+	}
+	switch a.outcome.Disposition = a.rule.disposition; a.rule.disposition {
+	case Illegal:
+		a.err = &IllegalTransitionError{a.refusal(a.rule.reason)}
+	case Postponed:
+		a.postpone()
+	case Moved, Updated:
+		// Guards are asked first, so that looplab is only given what may happen: it
+		// makes an error of its own, and what belongs to it, for each refusal.
+		if a.ask(); a.err != nil {
+			return
+		}
+		pool := &a.column.region.pool
+		c := pool.Get().(*carrier[S, E, D, P])
+		c.carry(a)
+		pool.Put(c)
+	}
+}
+
+func (a *attempt[S, E, D, P]) stale() bool {
+	reason := ""
+	switch {
+	case a.input.Epoch != 0 && a.input.Epoch != a.active.Epoch:
+		reason = "the state that started it was left since"
+	case a.input.Epoch == 0 && a.column.event.Bound && a.raisedBy == "":
+		reason = "it is the outcome of a job or timer and carries no epoch"
+	default:
+		return false
+	}
+	a.outcome.Disposition = Stale
+	a.outcome.Reason = reason
+	a.err = &StaleError{Refusal: a.refusal(reason), Started: a.input.Epoch}
+	return true
+}
+
+func (a *attempt[S, E, D, P]) refusal(reason string) Refusal {
+	return Refusal{Machine: a.snapshot.Machine, Region: a.active.Region, State: string(a.active.State),
+		Event: string(a.input.Event), Epoch: a.active.Epoch, Flow: a.input.Flow,
+		Accepted: a.column.region.accepted[a.active.State], Reason: reason}
+}
+
+// postpone keeps the event for the next state, once: asking twice for the same is one wish.
+func (a *attempt[S, E, D, P]) postpone() {
+	for i := range a.snapshot.postponed {
+		if a.snapshot.postponed[i].Event == a.input.Event {
+			return
+		}
+	}
+	after := *a.snapshot
+	after.postponed = append(slices.Clone(after.postponed), *a.input)
+	a.after = &after
+}
+
+// ask asks the guards, in their order, until one refuses.
+func (a *attempt[S, E, D, P]) ask() {
+	for i := range a.rule.transition.Guards {
+		guard := &a.rule.transition.Guards[i]
+		var refused error
+		var reason string
+		crash := userCode("guard ", guard.Name, func() {
+			if refused = guard.Check(a.snapshot.Data, *a.input); refused != nil {
+				reason = refused.Error()
+			}
+		})
+		switch {
+		case crash != nil:
+			a.veto(crash, crash.Error())
+			return
+		case refused != nil:
+			a.guard = guard.Name
+			a.outcome.Disposition, a.outcome.Reason = Guarded, reason
+			a.err = &GuardError{Refusal: a.refusal(reason), Guard: guard.Name, Err: refused}
+			return
+		}
+	}
+}
+
+// prepare computes what the machine will be after the move and commits to it.
+func (a *attempt[S, E, D, P]) prepare() {
+	t := a.rule.transition
+	after := a.snapshot.copy()
+	after.Sequence++
+	active := &after.Regions[a.column.region.index]
+	if a.rule.disposition == Moved {
+		after.lastEpoch++
+		*active = Active[S, E]{Region: active.Region, State: t.To, Kind: a.rule.to.Kind, Epoch: after.lastEpoch,
+			Since: a.input.At, Job: a.rule.to.Job.Name, number: a.rule.number}
+	}
+	if t.Update != nil || len(a.rule.to.Timers) > 0 {
+		if crash := userCode("update for ", string(t.Event), func() {
+			if t.Update != nil {
+				after.Data = t.Update(after.Data, *a.input)
+			}
+			active.Timers = armed(a.rule.to, after.Data, active.Since)
+		}); crash != nil {
+			a.veto(crash, crash.Error())
+			return
+		}
+	}
+	move := a.run.move()
+	move.Region, move.Disposition, move.From, move.To = active.Region, a.rule.disposition, a.active.State, active.State
+	move.Left, move.Epoch, move.Input, move.RaisedBy = a.active.Epoch, active.Epoch, *a.input, a.raisedBy
+	move.Timers, move.After = active.Timers, after
+	if a.rule.disposition == Moved {
+		move.Job = active.Job
+	}
+	if a.commit != nil && !a.committed(move) {
+		a.run.unmove()
+		return
+	}
+	a.move = move
+}
+
+// committed asks the commit hook.
+func (a *attempt[S, E, D, P]) committed(move *Move[S, E, D, P]) bool {
+	var failed error
+	var reason string
+	crash := userCode("commit hook", "", func() {
+		if failed = a.commit(move); failed != nil {
+			reason = failed.Error()
+		}
+	})
+	if crash != nil {
+		failed, reason = crash, crash.Error()
+	}
+	if failed != nil {
+		a.veto(failed, reason)
+	}
+	return failed == nil
+}
+
+func (a *attempt[S, E, D, P]) publish() {
+	a.after = a.move.After
+	a.outcome.To, a.outcome.Epoch = a.move.To, a.move.Epoch
+}
+
+func (a *attempt[S, E, D, P]) veto(err error, reason string) {
+	a.outcome.Disposition, a.outcome.Reason = Vetoed, reason
+	a.err = &VetoError{Refusal: a.refusal(reason), Err: err}
+}
+
+// userCode is the one door to guards, updates, timers and commit hooks, so that
+// a panic is caught and a re-entrant Fire can be recognised by its stack. kind and
+// name say what f is, should it panic.
+//
+//go:noinline
+func userCode(kind, name string, f func()) (crash error) {
+	defer func() {
+		if value := recover(); value != nil {
+			crash = &PanicError{Callback: kind + name, Value: value, Stack: debug.Stack()}
+		}
+	}()
+	f()
+	return nil
+}
+
+// unknownEventError puts its words together when somebody reads them.
+type unknownEventError struct{ machine, event string }
+
+func (e *unknownEventError) Error() string {
+	return fmt.Sprintf("%s: %v %q", e.machine, ErrUnknownEvent, e.event)
+}
+
+func (e *unknownEventError) Unwrap() error { return ErrUnknownEvent }

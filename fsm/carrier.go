@@ -1,0 +1,73 @@
+package fsm
+
+import (
+	"context"
+	"fmt"
+
+	looplab "github.com/looplab/fsm"
+)
+
+// carrier is one looplab machine of a region with a slot for the attempt that it
+// carries out.
+type carrier[S, E ~string, D, P any] struct {
+	fsm     *looplab.FSM
+	attempt *attempt[S, E, D, P]
+}
+
+func (r *region[S, E, D, P]) newCarrier() *carrier[S, E, D, P] {
+	c := &carrier[S, E, D, P]{}
+	var edges []looplab.EventDesc
+	for i := range r.spec.Transitions {
+		t := &r.spec.Transitions[i]
+		edge := looplab.EventDesc{Name: string(t.Event), Dst: string(t.To)}
+		for _, from := range t.From {
+			edge.Src = append(edge.Src, string(from))
+		}
+		edges = append(edges, edge)
+	}
+	c.fsm = looplab.NewFSM(string(r.spec.Initial), edges, looplab.Callbacks{
+		"before_event": c.before,
+		"leave_state":  c.leave,
+		"enter_state":  c.enter,
+	})
+	return c
+}
+
+// carry lets looplab/fsm make the move of an attempt that no guard refuses.
+func (c *carrier[S, E, D, P]) carry(a *attempt[S, E, D, P]) {
+	c.attempt = a
+	c.fsm.SetState(string(a.active.State))
+	err := c.fsm.Event(context.Background(), string(a.input.Event))
+	c.attempt = nil
+	if err == nil || a.err != nil { // made, or the commit hook refused
+		return
+	}
+	if _, internal := err.(looplab.NoTransitionError); !internal {
+		a.mismatch(fmt.Errorf("the transition map refused what the table allows: %w", err))
+		return
+	}
+	if a.prepare(); a.err == nil {
+		a.publish()
+	}
+}
+
+// before holds looplab's destination against the table's: looplab's before_event.
+func (c *carrier[S, E, D, P]) before(_ context.Context, e *looplab.Event) {
+	if a := c.attempt; e.Dst != string(a.rule.transition.To) {
+		a.mismatch(fmt.Errorf("the transition map leads to %s and the table to %s", e.Dst, a.rule.transition.To))
+		e.Cancel(a.err)
+	}
+}
+
+// leave computes the move and asks the commit hook: looplab's leave_state.
+func (c *carrier[S, E, D, P]) leave(_ context.Context, e *looplab.Event) {
+	if c.attempt.prepare(); c.attempt.err != nil {
+		e.Cancel(c.attempt.err)
+	}
+}
+
+// enter makes the new entry: looplab's enter_state. It runs no user code.
+func (c *carrier[S, E, D, P]) enter(context.Context, *looplab.Event) { c.attempt.publish() }
+
+// mismatch refuses what Compile has proved not to happen.
+func (a *attempt[S, E, D, P]) mismatch(err error) { a.veto(err, err.Error()) }
