@@ -43,10 +43,12 @@
 // Every transition is carried out by github.com/looplab/fsm: its transition map
 // decides where an event leads, and its callback order (before, leave, enter)
 // and its veto are the engine's skeleton. Compile proves that the table of
-// refusals agrees with that map on every pair. Three callbacks are used:
-// before_event checks the guards, leave_state computes the new data and calls
-// the write-ahead commit hook, whose error vetoes the move, and enter_state
-// makes the new entry with its epoch, timers and job.
+// refusals agrees with that map on every pair. Guards are asked first; what they
+// let through is given to looplab, of which three callbacks are used:
+// before_event holds the destination against the table's, leave_state computes
+// the new data and the new entry with its epoch, timers and job, and calls the
+// write-ahead commit hook, whose error vetoes the move, and enter_state makes
+// what was computed the result.
 //
 // Used by itself looplab/fsm would not carry an authentication machine, so each
 // of the following is avoided or added here, and has a test:
