@@ -64,10 +64,17 @@ func NewLineWriter(w io.Writer) *LineWriter { return &LineWriter{w: w} }
 
 // Write writes one message. A raw newline between the tokens of a raw part
 // becomes a space, which means the same in JSON.
-func (l *LineWriter) Write(m *Message) error {
+func (l *LineWriter) Write(m *Message) error { return l.write(m.Append) }
+
+// WriteBatch writes messages as one batch.
+func (l *LineWriter) WriteBatch(messages []*Message) error {
+	return l.write(func(buffer []byte) []byte { return AppendBatch(buffer, messages) })
+}
+
+func (l *LineWriter) write(appendTo func([]byte) []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.buffer = m.Append(l.buffer[:0])
+	l.buffer = appendTo(l.buffer[:0])
 	for i, b := range l.buffer {
 		if b == '\n' || b == '\r' {
 			l.buffer[i] = ' '

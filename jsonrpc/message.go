@@ -3,8 +3,9 @@
 //
 // It promises that what it does not need to read stays byte for byte as it came,
 // ids included, and that a message that is none is refused with the reason. It
-// knows nothing of methods, sessions or transports, and takes no batches (MCP
-// dropped them in 2025-06-18); [Split] takes them apart for older peers.
+// knows nothing of methods, sessions or transports. A batch is no message (MCP
+// dropped them in 2025-06-18); [Split] takes one of an older peer apart, and
+// [AppendBatch] puts the answers together.
 package jsonrpc
 
 import (
@@ -34,6 +35,8 @@ var (
 	ErrInvalid = errors.New("not a JSON-RPC 2.0 message")
 	// ErrParse is matched where the text is no JSON at all.
 	ErrParse = fmt.Errorf("%w: not JSON", ErrInvalid)
+	// ErrBatch is matched where [Decode] finds a batch.
+	ErrBatch = fmt.Errorf("%w: a batch, and one message was expected", ErrInvalid)
 )
 
 // Message is one message: a request (Method and ID), a notification (Method
@@ -205,7 +208,7 @@ func Decode(text []byte) (*Message, error) {
 // notAnObject says what a text is that is no object.
 func notAnObject(text []byte) error {
 	if at := space(text, 0); check(text, at, 1) > 0 && text[at] == '[' {
-		return fmt.Errorf("%w: a batch, and one message was expected", ErrInvalid)
+		return ErrBatch
 	}
 	var anything json.RawMessage
 	if err := json.Unmarshal(text, &anything); err != nil {
@@ -293,21 +296,4 @@ func (m *Message) Append(buffer []byte) []byte {
 // Encode returns the message's wire form.
 func (m *Message) Encode() []byte {
 	return m.Append(make([]byte, 0, 64+len(m.ID)+len(m.Method)+len(m.Params)+len(m.Result)))
-}
-
-// Split returns the messages of a batch, or the one message that text is.
-// Errors match [ErrInvalid].
-func Split(text []byte) ([]json.RawMessage, error) {
-	trimmed := bytes.TrimSpace(text)
-	if len(trimmed) == 0 || trimmed[0] != '[' {
-		return []json.RawMessage{trimmed}, nil
-	}
-	var batch []json.RawMessage
-	if err := json.Unmarshal(trimmed, &batch); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	if len(batch) == 0 {
-		return nil, fmt.Errorf("%w: an empty batch", ErrInvalid)
-	}
-	return batch, nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -86,17 +85,6 @@ func (zeros) Read(p []byte) (int, error) {
 		p[i] = '0'
 	}
 	return len(p), nil
-}
-
-func ExampleSplit() {
-	parts, _ := jsonrpc.Split([]byte(`[{"jsonrpc":"2.0","method":"a"}, {"jsonrpc":"2.0","method":"b"}]`))
-	for _, part := range parts {
-		m, _ := jsonrpc.Decode(part)
-		fmt.Println(m.Method)
-	}
-	// Output:
-	// a
-	// b
 }
 
 func FuzzDecode(f *testing.F) {

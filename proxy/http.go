@@ -69,6 +69,12 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, v view, id string)
 		return
 	}
 	m, err := jsonrpc.Decode(*body)
+	if errors.Is(err, jsonrpc.ErrBatch) {
+		if c := s.find(id, v); c != nil && c.takesBatches() {
+			s.postBatch(w, r, c, *body)
+			return
+		}
+	}
 	if err != nil {
 		s.writeMessage(w, http.StatusBadRequest, refusal(err))
 		return

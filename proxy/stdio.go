@@ -14,6 +14,17 @@ type lines struct{ writer *jsonrpc.LineWriter }
 
 func (l lines) send(m *jsonrpc.Message) bool { return l.writer.Write(m) == nil }
 
+// batch sends what there is to answer to a batch. Like send it cannot help a client
+// that does not read.
+func (l lines) batch(answers []*jsonrpc.Message, err error) {
+	switch {
+	case err != nil:
+		l.send(refusal(err))
+	case len(answers) > 0:
+		_ = l.writer.WriteBatch(answers)
+	}
+}
+
 // ServeStdio serves one client on a pair of streams (MCP 2025-11-25 transports,
 // stdio) until in ends or ctx does. only names the one upstream to show, or is
 // empty for all. It returns when every request has been answered or cancelled.
@@ -37,6 +48,8 @@ func (s *Server) ServeStdio(ctx context.Context, only string, in io.Reader, out 
 		}
 		m, err := jsonrpc.Decode(line)
 		switch {
+		case errors.Is(err, jsonrpc.ErrBatch) && c.takesBatches():
+			running.Go(func() { on.batch(c.handleBatch(ctx, line, on)) })
 		case err != nil:
 			on.send(refusal(err))
 		case m.IsRequest():

@@ -59,7 +59,7 @@ func (u *Upstream) dial() (wire.Conn, error) {
 		for name, value := range c.Env {
 			env = append(env, name+"="+value.Reveal())
 		}
-		return wire.Stdio(wire.Command{Path: c.Command, Args: c.Args, Env: env, Dir: c.Dir}, u.logger)
+		return wire.Stdio(wire.Command{Path: c.Command, Args: c.Args, Env: env, Dir: c.Dir}, u.logger, u.Catalog().ProtocolVersion), nil
 	case SSE:
 		return wire.SSE(c.URL, u.client, u.logger)
 	default:

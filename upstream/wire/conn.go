@@ -15,6 +15,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
@@ -57,7 +58,8 @@ type Server struct {
 
 var (
 	// ErrProtocol says that the server answers, but not as the protocol demands.
-	ErrProtocol = errors.New("the server does not speak the protocol")
+	ErrProtocol         = errors.New("the server does not speak the protocol")
+	errNoCommonRevision = fmt.Errorf("%w in a revision that this program knows", ErrProtocol)
 	// ErrSessionLost says that the server does not know the session (404). The
 	// request was not carried out. HTTP clients given to [HTTP] return it.
 	ErrSessionLost = errors.New("the server no longer knows the session")

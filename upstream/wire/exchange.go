@@ -26,6 +26,8 @@ type exchange struct {
 	// this connection.
 	token json.RawMessage
 	asked sync.WaitGroup
+	// batches says that the server may put several messages into one text.
+	batches bool
 
 	// resume takes a broken stream up again; nil where the protocol has no way to.
 	resume func(ctx context.Context, events *eventReader, failures int) (*http.Response, error)
@@ -53,7 +55,7 @@ func newExchange(call relay.Call, id int64, meta func(given, token json.RawMessa
 
 func (c *httpConn) exchange(call relay.Call) *exchange {
 	x := newExchange(call, c.next.Add(1), sessionMeta)
-	x.resume, x.respond = c.resume, c.respond
+	x.resume, x.respond, x.batches = c.resume, c.respond, c.batches
 	return x
 }
 
@@ -62,7 +64,7 @@ func (x *exchange) answer(ctx context.Context, response *http.Response) (json.Ra
 	defer response.Body.Close()
 	switch media := mediaType(response); media {
 	case "application/json":
-		return x.document(response)
+		return x.document(ctx, response)
 	case "text/event-stream":
 		// What the server asked during the call is answered before the call ends.
 		ctx, stop := context.WithCancel(ctx)
@@ -159,9 +161,18 @@ func (x *exchange) event(ctx context.Context, e event) (result json.RawMessage, 
 		return nil, false, nil // primes the stream with an id
 	}
 	m, err := jsonrpc.Decode(e.Data)
-	switch {
-	case err != nil:
+	if errors.Is(err, jsonrpc.ErrBatch) && x.batches {
+		return x.batch(ctx, e.Data)
+	}
+	if err != nil {
 		return nil, true, fmt.Errorf("%w: %w", ErrProtocol, err)
+	}
+	return x.message(ctx, m)
+}
+
+// message handles one message of the call; done means that it was the answer.
+func (x *exchange) message(ctx context.Context, m *jsonrpc.Message) (result json.RawMessage, done bool, err error) {
+	switch {
 	case m.IsNotification():
 		if x.call.Notify != nil {
 			x.call.Notify(m.Method, x.restore(m.Method, m.Params))

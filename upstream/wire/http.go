@@ -32,11 +32,7 @@ type StatusError struct {
 }
 
 func (e *StatusError) Error() string {
-	text := fmt.Sprintf("the server answers %d %s", e.Status, http.StatusText(e.Status))
-	if e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotFound {
-		text += "; if it speaks the older HTTP with server-sent events, say \"type\": \"sse\" in the configuration"
-	}
-	return text
+	return fmt.Sprintf("the server answers %d %s", e.Status, http.StatusText(e.Status))
 }
 
 // httpConn is streamable HTTP with a handshake (MCP 2025-03-26 to 2025-11-25).
@@ -45,6 +41,7 @@ type httpConn struct {
 	transport *transport.StreamableHTTP
 
 	posting, listening http.Header // set by Handshake, like all up to next
+	batches            bool
 	opening            chan opened
 	end                context.CancelFunc
 	next               atomic.Int64
@@ -66,6 +63,7 @@ func newSessionHTTP(url string, client *http.Client, logger *slog.Logger) (*http
 
 func (c *httpConn) Handshake(ctx context.Context, client Client) (Server, error) {
 	server, err := handshake(ctx, c.transport, client)
+	c.batches = hasBatches(server.ProtocolVersion)
 	c.listening = http.Header{"Accept": {"text/event-stream"}, "Mcp-Protocol-Version": {server.ProtocolVersion}}
 	if session := c.transport.GetSessionId(); session != "" {
 		c.listening.Set("Mcp-Session-Id", session)

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ const held = 32 << 10
 var ErrCut = errors.New("the answer broke off")
 
 // document reads an answer that is one JSON document.
-func (x *exchange) document(response *http.Response) (json.RawMessage, error) {
+func (x *exchange) document(ctx context.Context, response *http.Response) (json.RawMessage, error) {
 	size := response.ContentLength
 	text, whole, err := readFirst(response.Body, size)
 	if err != nil {
@@ -36,7 +37,14 @@ func (x *exchange) document(response *http.Response) (json.RawMessage, error) {
 		}
 	}
 	m, err := jsonrpc.Decode(text)
-	if err != nil {
+	switch {
+	case errors.Is(err, jsonrpc.ErrBatch) && x.batches:
+		defer x.asked.Wait()
+		if result, done, err := x.batch(ctx, text); done {
+			return result, err
+		}
+		return nil, fmt.Errorf("%w: it answers with a batch that has no answer in it", ErrProtocol)
+	case err != nil:
 		return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
 	}
 	return x.result(m)

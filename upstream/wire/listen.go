@@ -114,13 +114,20 @@ func (c *httpConn) follow(ctx context.Context, response *http.Response, before *
 			continue
 		}
 		m, err := jsonrpc.Decode(e.Data)
-		switch {
-		case err != nil:
+		messages := []*jsonrpc.Message{m}
+		if errors.Is(err, jsonrpc.ErrBatch) && c.batches {
+			messages, err = messagesOf(e.Data)
+		}
+		if err != nil {
 			return events, fmt.Errorf("%w: %w", ErrProtocol, err)
-		case m.IsNotification():
-			notification(m.Method, m.Params)
-		case m.IsRequest():
-			c.work.Go(func() { c.respond(ctx, m, c.askers.youngest()) })
+		}
+		for _, m := range messages {
+			switch {
+			case m.IsNotification():
+				notification(m.Method, m.Params)
+			case m.IsRequest():
+				c.work.Go(func() { c.respond(ctx, m, c.askers.youngest()) })
+			}
 		}
 	}
 }

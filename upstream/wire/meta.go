@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
@@ -78,9 +79,15 @@ type unsupported struct {
 	Supported []string `json:"supported"`
 }
 
-// stateless returns the newest revision without a handshake that both sides
+// newerOnly reports whether the server names revisions of this era, and none of them
+// is spoken here: then it need not be asked in the other era's way.
+func (u *unsupported) newerOnly() bool {
+	return len(u.Supported) > 0 && newestStateless(u.Supported) == "" && mcp.IsModernProtocol(slices.Min(u.Supported))
+}
+
+// newestStateless returns the newest revision without a handshake that both sides
 // speak, or "".
-func stateless(supported []string) string {
+func newestStateless(supported []string) string {
 	if version := mcp.NegotiateMutuallySupportedVersion(supported); mcp.IsModernProtocol(version) {
 		return version
 	}

@@ -3,9 +3,10 @@ package wire
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"mcpproxy/jsonrpc"
@@ -21,11 +22,19 @@ func HTTP(url string, client *http.Client, logger *slog.Logger, known string) (C
 	if err != nil {
 		return nil, err
 	}
-	ways := []Conn{newStatelessHTTP(session.endpoint, logger), session}
-	if known != "" && !mcp.IsModernProtocol(known) {
-		ways[0], ways[1] = ways[1], ways[0]
+	older, err := SSE(url, client, logger)
+	if err != nil {
+		return nil, err
 	}
-	return &negotiated{ways: ways}, nil
+	stateless := newStatelessHTTP(session.endpoint, logger)
+	n := &negotiated{ways: []Conn{stateless, session, older}, older: older}
+	switch {
+	case known == mcp.ProtocolVersion20241105:
+		n.ways = []Conn{older, stateless, session}
+	case known != "" && !mcp.IsModernProtocol(known):
+		n.ways = []Conn{session, stateless, older}
+	}
+	return n, nil
 }
 
 // otherEra reports whether a failed handshake means that the server speaks a
@@ -34,6 +43,8 @@ func otherEra(err error) bool {
 	var object *jsonrpc.Error
 	var status *StatusError
 	switch {
+	case errors.Is(err, errNoCommonRevision):
+		return false
 	case errors.As(err, &object), errors.Is(err, ErrProtocol):
 		return true
 	case errors.As(err, &status):
@@ -42,11 +53,27 @@ func otherEra(err error) bool {
 	return false
 }
 
-// negotiated is streamable HTTP of whatever revision the server speaks.
+// noStreamable reports whether a server refused a POST as one does that speaks the
+// older HTTP with server-sent events (MCP 2025-11-25 transports, backwards
+// compatibility). One that puts an error object under the status does not.
+func noStreamable(err error) bool {
+	var status *StatusError
+	if !errors.As(err, &status) {
+		return false
+	}
+	if m, invalid := jsonrpc.Decode(status.Body); invalid == nil && m.Error != nil {
+		return false
+	}
+	return status.Status == http.StatusBadRequest || status.Status == http.StatusNotFound || status.Status == http.StatusMethodNotAllowed
+}
+
+// negotiated is HTTP of whatever revision the server speaks.
 type negotiated struct {
 	Conn // nil until the handshake
-	// ways are both kinds, the likelier first.
+	// ways are all kinds, the likelier first.
 	ways []Conn
+	// older is the one of them that is no streamable HTTP.
+	older Conn
 }
 
 // probeLimit bounds the first handshake: some older servers never answer what
@@ -54,10 +81,13 @@ type negotiated struct {
 const probeLimit = 5 * time.Second
 
 func (n *negotiated) Handshake(ctx context.Context, client Client) (Server, error) {
-	var failures []error
+	var failures refusals
 	for i, way := range n.ways {
+		if i > 0 && way == n.older && !noStreamable(failures[i-1]) {
+			break
+		}
 		probe, stop := ctx, context.CancelFunc(func() {})
-		if i < len(n.ways)-1 {
+		if i == 0 || way == n.older {
 			probe, stop = context.WithTimeout(ctx, probeLimit)
 		}
 		server, err := way.Handshake(probe, client)
@@ -68,13 +98,29 @@ func (n *negotiated) Handshake(ctx context.Context, client Client) (Server, erro
 			return server, nil
 		}
 		way.Close(ctx)
-		if !unanswered && !otherEra(err) {
+		last := i > 0 && way == n.older // what it says is not more than the others said
+		if !unanswered && !otherEra(err) && !last {
 			return Server{}, err
 		}
 		failures = append(failures, err)
 	}
-	return Server{}, fmt.Errorf("%w (and without a handshake: %w)", failures[len(failures)-1], failures[0])
+	return Server{}, failures
 }
+
+// refusals are what came of the ways that were tried, in their order.
+type refusals []error
+
+func (r refusals) Error() string {
+	var texts []string
+	for _, err := range r {
+		if text := err.Error(); !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	return strings.Join(texts, "; asked in another way: ")
+}
+
+func (r refusals) Unwrap() []error { return r }
 
 func (n *negotiated) Close(ctx context.Context) {
 	if n.Conn != nil {

@@ -57,16 +57,7 @@ func newSession(t transport.Interface) *session {
 }
 
 func (s *session) Handshake(ctx context.Context, client Client) (Server, error) {
-	// The transport lives as long as the connection, its opening as long as ctx.
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	s.end = end
-	stop := context.AfterFunc(ctx, end)
-	defer stop()
-	s.transport.SetNotificationHandler(s.notified)
-	if both, ok := s.transport.(transport.BidirectionalInterface); ok {
-		both.SetRequestHandler(s.asked)
-	}
-	if err := s.transport.Start(life); err != nil {
+	if err := s.open(ctx); err != nil {
 		return Server{}, err
 	}
 	server, err := handshake(ctx, s.transport, client)
@@ -76,20 +67,40 @@ func (s *session) Handshake(ctx context.Context, client Client) (Server, error) 
 	return server, nil
 }
 
+// open starts the transport.
+func (s *session) open(ctx context.Context) error {
+	// The transport lives as long as the connection, its opening as long as ctx.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	s.end = end
+	stop := context.AfterFunc(ctx, end)
+	defer stop()
+	s.transport.SetNotificationHandler(s.notified)
+	if both, ok := s.transport.(transport.BidirectionalInterface); ok {
+		both.SetRequestHandler(s.asked)
+	}
+	return s.transport.Start(life)
+}
+
 func (s *session) Call(ctx context.Context, call relay.Call) (json.RawMessage, error) {
+	defer s.askers.add(&call)()
+	return s.request(ctx, call, sessionMeta)
+}
+
+// request sends one request. meta makes the _meta that is sent of the one that is
+// given and of the progress token that the server sees; nil stands for the same.
+func (s *session) request(ctx context.Context, call relay.Call, meta func(given, token json.RawMessage) json.RawMessage) (json.RawMessage, error) {
 	id := s.next.Add(1)
 	request := transport.JSONRPCRequest{JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(id), Method: call.Method}
 	seen := json.RawMessage(strconv.AppendInt(nil, id, 10))
 	params := call.Params
 	given := jsonrpc.Member(params, "_meta")
 	token := jsonrpc.Member(given, progressToken)
-	if meta := sessionMeta(given, seen); meta != nil {
-		params = jsonrpc.Put(params, meta, "_meta")
+	if sent := meta(given, seen); sent != nil {
+		params = jsonrpc.Put(params, sent, "_meta")
 	}
 	if params != nil {
 		request.Params = params
 	}
-	defer s.askers.add(&call)()
 	defer s.begin(string(seen), &running{call: call, token: token})()
 	response, err := s.transport.SendRequest(ctx, request)
 	switch {

@@ -10,7 +10,10 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"mcpproxy/jsonrpc"
 
 	"github.com/mark3labs/mcp-go/client/transport"
 )
@@ -30,17 +33,17 @@ const stopPause = 2 * time.Second
 
 // process is the child behind a stdio connection.
 type process struct {
-	*session
+	session *session
+	// batches says that it may put several messages into one line.
+	batches atomic.Bool
 	command *exec.Cmd
 	stdin   io.WriteCloser
 	exited  chan struct{}
 	readers sync.WaitGroup
 }
 
-// Stdio starts a child process and returns the connection to it. What the child
-// writes to its standard error goes to logger. It returns an error that wraps
-// exec.ErrNotFound or fs.ErrPermission where the command cannot be run.
-func Stdio(c Command, logger *slog.Logger) (Conn, error) {
+// startProcess starts a child process.
+func startProcess(c Command, logger *slog.Logger) (*process, error) {
 	command := exec.Command(c.Path, c.Args...)
 	command.Env, command.Dir = c.Env, c.Dir
 	ownGroup(command)
@@ -64,9 +67,9 @@ func Stdio(c Command, logger *slog.Logger) (Conn, error) {
 		return nil, errors.Join(fmt.Errorf("the command could not be started: %w", err), out.Close(), log.Close(), stdin.Close())
 	}
 	p := &process{command: command, stdin: stdin, exited: make(chan struct{})}
-	ended := &endReader{inner: out}
-	p.session = newSession(transport.NewIO(ended, stdin, io.NopCloser(nil)))
-	ended.end = func() { p.session.broke(errors.New("the child process closed its output")) }
+	said := &childLines{lines: jsonrpc.NewLineReader(out), from: out, batches: &p.batches}
+	p.session = newSession(transport.NewIO(said, stdin, io.NopCloser(nil)))
+	said.end = p.session.broke
 	p.readers.Go(func() { logLines(log, logger) })
 	p.readers.Go(p.reap)
 	return p, nil
@@ -100,19 +103,40 @@ func (p *process) Close(ctx context.Context) {
 	p.session.Close(ctx)
 }
 
-// endReader tells when its end was reached.
-type endReader struct {
-	inner io.ReadCloser
-	end   func()
+// childLines is what a child says, a message a line, until it says no more. It
+// bounds the lines, takes batches apart, and tells when and why it ended.
+type childLines struct {
+	lines   *jsonrpc.LineReader
+	from    io.Closer
+	batches *atomic.Bool
+	end     func(error)
+	rest    []byte
 }
 
-func (r *endReader) Read(buffer []byte) (int, error) {
-	n, err := r.inner.Read(buffer)
-	if err != nil {
-		_ = r.inner.Close()
-		r.end()
+func (r *childLines) Read(buffer []byte) (int, error) {
+	for len(r.rest) == 0 {
+		line, err := r.lines.Next()
+		if err != nil {
+			_ = r.from.Close()
+			if errors.Is(err, io.EOF) {
+				err = errors.New("the child process closed its output")
+			}
+			r.end(err)
+			return 0, io.EOF
+		}
+		if line[0] == '[' && r.batches.Load() {
+			if parts, err := jsonrpc.Split(line); err == nil {
+				line = line[:0:0]
+				for _, part := range parts {
+					line = append(append(line, part...), '\n')
+				}
+			}
+		}
+		r.rest = append(line, '\n')
 	}
-	return n, err
+	n := copy(buffer, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
 }
 
 // logLines logs what the child says besides the protocol.

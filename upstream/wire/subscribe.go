@@ -15,7 +15,7 @@ import (
 )
 
 // subscribe changes what resources are listened for; the stream is opened anew.
-func (c *statelessHTTP) subscribe(call relay.Call) (json.RawMessage, error) {
+func (c *stateless) subscribe(call relay.Call) (json.RawMessage, error) {
 	var p struct {
 		URI string `json:"uri"`
 	}
@@ -37,7 +37,7 @@ func (c *statelessHTTP) subscribe(call relay.Call) (json.RawMessage, error) {
 }
 
 // filter is everything that the server can tell, as far as somebody wants it.
-func (c *statelessHTTP) filter() mcp.SubscriptionFilter {
+func (c *stateless) filter() mcp.SubscriptionFilter {
 	var offers struct {
 		Tools, Prompts struct {
 			ListChanged bool `json:"listChanged"`
@@ -59,7 +59,7 @@ func (c *statelessHTTP) filter() mcp.SubscriptionFilter {
 
 // Listen keeps a subscription open to everything that the server can tell (MCP
 // 2026-07-28, subscriptions/listen), taking it up again when it ends.
-func (c *statelessHTTP) Listen(ctx context.Context, notification func(string, json.RawMessage)) error {
+func (c *stateless) Listen(ctx context.Context, notification func(string, json.RawMessage)) error {
 	for failures := 0; ; {
 		filter := c.filter()
 		if filter.IsEmpty() {
@@ -99,7 +99,7 @@ func (c *statelessHTTP) Listen(ctx context.Context, notification func(string, js
 var errResubscribe = errors.New("other resources are to be listened for")
 
 // listenOnce holds one subscription until the server, ctx or a change ends it.
-func (c *statelessHTTP) listenOnce(ctx context.Context, filter mcp.SubscriptionFilter, notification func(string, json.RawMessage)) error {
+func (c *stateless) listenOnce(ctx context.Context, filter mcp.SubscriptionFilter, notification func(string, json.RawMessage)) error {
 	params, err := json.Marshal(map[string]any{"notifications": filter})
 	if err != nil {
 		return err

@@ -1,0 +1,303 @@
+package wire_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"mcpproxy/jsonrpc"
+	"mcpproxy/relay"
+	"mcpproxy/upstream/wire"
+)
+
+// childKind is the environment's variable that makes the test's program a child
+// process of the kind that it names.
+const childKind = "WIRE_TEST_CHILD"
+
+// child is an MCP server on standard streams.
+func child(kind string) {
+	if strings.Contains(kind, "deaf") {
+		signal.Ignore(syscall.SIGTERM)
+	}
+	if strings.Contains(kind, "parent") {
+		grandchild := exec.Command("sleep", "600")
+		_ = grandchild.Start()
+		fmt.Fprintln(os.Stderr, "grandchild", grandchild.Process.Pid)
+	}
+	fmt.Fprintln(os.Stderr, "a child of the kind", kind)
+	in := bufio.NewScanner(os.Stdin)
+	for n := 0; in.Scan(); n++ {
+		m, err := jsonrpc.Decode(in.Bytes())
+		if err != nil {
+			continue
+		}
+		fmt.Fprintln(os.Stderr, "got", m.Method, string(m.Params))
+		if n == 0 && m.Method != "initialize" && strings.Contains(kind, "abrupt") {
+			os.Exit(3)
+		}
+		childAnswer(kind, m)
+	}
+	if strings.Contains(kind, "stubborn") {
+		select {}
+	}
+}
+
+func childAnswer(kind string, m *jsonrpc.Message) {
+	say := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+	legacy := !strings.Contains(kind, "modern")
+	switch {
+	case m.Method == "initialize" && legacy:
+		revision := "2025-11-25"
+		if strings.Contains(kind, "batching") {
+			revision = "2025-03-26"
+		}
+		say(`{"jsonrpc":"2.0","id":%s,"result":{"protocolVersion":%q,"capabilities":{},"serverInfo":{"name":"c","version":"1"}}}`, m.ID, revision)
+	case m.Method == "server/discover" && strings.Contains(kind, "future"):
+		say(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32022,"message":"no","data":{"supported":["2099-01-01"]}}}`, m.ID)
+	case m.Method == "server/discover" && !legacy:
+		say(`{"jsonrpc":"2.0","id":%s,"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true}}}}`, m.ID)
+	case m.Method == "subscriptions/listen" && !legacy:
+		say(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{}}`)
+		say(`{"jsonrpc":"2.0","id":"question","method":"ping"}`) // which it may not
+		say(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{}}`)
+	case m.Method == "never", !m.IsRequest(), strings.Contains(kind, "mute") && m.Method != "tools/list":
+	case strings.Contains(kind, "batching") && m.Method == "tools/list":
+		say(`[{"jsonrpc":"2.0","method":"notifications/message","params":{}},{"jsonrpc":"2.0","id":%s,"result":{"tools":[]}}]`, m.ID)
+	case m.Method == "tools/list":
+		say(`{"jsonrpc":"2.0","id":%s,"result":{"params":%q}}`, m.ID, m.Params)
+	default:
+		say(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32602,"message":"initialize first"}}`, m.ID)
+	}
+}
+
+// children starts children of the test's own program, with a log of what they say.
+type children struct {
+	*testing.T
+	log lockedLog
+}
+
+// lockedLog is a log that may be read while it is written.
+type lockedLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (c *children) start(kind, known string) (wire.Conn, wire.Server, error) {
+	c.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		c.Fatal(err)
+	}
+	logger := slog.New(slog.NewTextHandler(&c.log, nil))
+	conn := wire.Stdio(wire.Command{Path: program, Env: append(os.Environ(), childKind+"="+kind)}, logger, known)
+	c.Cleanup(func() { conn.Close(context.Background()) })
+	ctx, cancel := context.WithTimeout(c.Context(), 20*time.Second)
+	defer cancel()
+	server, err := conn.Handshake(ctx, wire.Client{Name: "t", Version: "1", Capabilities: json.RawMessage("{}")})
+	return conn, server, err
+}
+
+func (c *children) logged(what string) bool {
+	for range 200 {
+		if strings.Contains(c.log.String(), what) {
+			return true
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return false
+}
+
+// The era of a child is found out, whatever it does with a question of the other one.
+func TestTheEraOfAChild(t *testing.T) {
+	for _, test := range []struct {
+		kind, known, revision string
+		asked                 []string // in this order
+	}{
+		{"modern", "", "2026-07-28", []string{"server/discover", "tools/list"}},
+		{"legacy", "", "2025-11-25", []string{"server/discover", "initialize", "tools/list"}},
+		{"legacy, mute", "", "2025-11-25", []string{"server/discover", "initialize", "tools/list"}},
+		{"legacy, abrupt", "", "2025-11-25", []string{"server/discover", "initialize", "tools/list"}},
+		{"legacy", "2025-11-25", "2025-11-25", []string{"initialize", "tools/list"}},
+		{"modern", "2025-11-25", "2026-07-28", []string{"initialize", "server/discover", "tools/list"}},
+	} {
+		t.Run(test.kind+" known as "+test.known, func(t *testing.T) {
+			t.Parallel()
+			c := &children{T: t}
+			conn, server, err := c.start(test.kind, test.known)
+			if err != nil || server.ProtocolVersion != test.revision {
+				t.Fatalf("%q, %v", server.ProtocolVersion, err)
+			}
+			result, err := conn.Call(t.Context(), relay.Call{Method: "tools/list"})
+			if describes := strings.Contains(string(result), `io.modelcontextprotocol/protocolVersion\":\"2026-07-28`); err != nil || describes != (test.revision == "2026-07-28") {
+				t.Errorf("the request says of itself: %s, %v", result, err)
+			}
+			c.logged("got tools/list")
+			rest := c.log.String()
+			for _, method := range test.asked {
+				_, behind, found := strings.Cut(rest, "got "+method+" ")
+				if rest = behind; !found {
+					t.Errorf("it was not asked for %s, or not in this order: %s", method, c.log.String())
+				}
+			}
+			if len(test.asked) < 3 && strings.Contains(c.log.String(), "got initialize") != (test.known != "") {
+				t.Errorf("more than one way was tried: %s", c.log.String())
+			}
+		})
+	}
+}
+
+// A child that names revisions of its own era only is not asked in the other era's way.
+func TestAChildOfTheFuture(t *testing.T) {
+	c := &children{T: t}
+	if _, _, err := c.start("modern, future", ""); !errors.Is(err, wire.ErrProtocol) || !strings.Contains(err.Error(), "2099-01-01") {
+		t.Error(err)
+	}
+	if strings.Contains(c.log.String(), "got initialize") {
+		t.Error(c.log.String())
+	}
+}
+
+// A child of the stateless protocol is subscribed to, and is sent no responses.
+func TestNotificationsOfAStatelessChild(t *testing.T) {
+	c := &children{T: t}
+	conn, _, err := c.start("modern", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	notified := make(chan string, 8)
+	ended := make(chan error, 1)
+	go func() { ended <- conn.Listen(ctx, func(method string, _ json.RawMessage) { notified <- method }) }()
+	if method := <-notified; method != "notifications/tools/list_changed" {
+		t.Errorf("first came %s", method)
+	}
+	if _, err := conn.Call(t.Context(), relay.Call{Method: "tools/list"}); err != nil {
+		t.Error(err)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if !c.logged("got notifications/cancelled") {
+		t.Error("the subscription was not ended")
+	}
+	if log := c.log.String(); strings.Contains(log, `msg="child process" stderr="got  `) {
+		t.Errorf("it was sent a response: %s", log)
+	}
+}
+
+// A call that nobody waits for any more is cancelled at the child, in both eras.
+func TestCancellingAtAChild(t *testing.T) {
+	for _, kind := range []string{"legacy", "modern"} {
+		c := &children{T: t}
+		conn, _, err := c.start(kind, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			_, err := conn.Call(ctx, relay.Call{Method: "never"})
+			ended <- err
+		}()
+		if !c.logged("got never") {
+			t.Fatal(c.log.String())
+		}
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if !c.logged(`\"reason\":\"context canceled\",\"requestId\":2}`) {
+			t.Errorf("%s: the child was not told: %s", kind, c.log.String())
+		}
+	}
+}
+
+// A child of 2025-03-26 may put several messages into one line.
+func TestBatchesOfAChild(t *testing.T) {
+	conn, _, err := (&children{T: t}).start("legacy, batching", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if result, err := conn.Call(t.Context(), relay.Call{Method: "tools/list"}); string(result) != `{"tools":[]}` || err != nil {
+		t.Errorf("%s, %v", result, err)
+	}
+}
+
+// What a child says on its standard error is logged, and is no failure.
+func TestStandardErrorIsALog(t *testing.T) {
+	c := &children{T: t}
+	if _, _, err := c.start("legacy", ""); err != nil {
+		t.Fatal(err)
+	}
+	if !c.logged(`msg="child process" stderr="a child of the kind legacy"`) {
+		t.Errorf("the log has %s", c.log.String())
+	}
+}
+
+// Closing ends every child: one that heeds the end of its input, one that has to be
+// asked, one that has to be killed; and what a child has started ends with it.
+func TestClosingEndsTheChild(t *testing.T) {
+	for _, kind := range []string{"obedient", "stubborn", "stubborn, deaf", "parent", "stubborn, deaf, parent"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			c := &children{T: t}
+			conn, _, err := c.start(kind, "2025-11-25")
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.Close(t.Context())
+			if _, err := conn.Call(t.Context(), relay.Call{Method: "tools/list"}); !errors.Is(err, wire.ErrLost) {
+				t.Errorf("after the end: %v", err)
+			}
+			if _, text, found := strings.Cut(c.log.String(), "grandchild "); found {
+				number, _, _ := strings.Cut(text, `"`)
+				pid, err := strconv.Atoi(number)
+				if err != nil {
+					t.Fatal(err)
+				}
+				awaitGone(t, pid)
+			} else if strings.Contains(kind, "parent") {
+				t.Errorf("it started nothing: %s", c.log.String())
+			}
+		})
+	}
+}
+
+// awaitGone waits until a process has ended; as a zombie it has, whoever reaps it.
+func awaitGone(t *testing.T, pid int) {
+	t.Helper()
+	for range 500 {
+		state, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
+		if err != nil || strings.HasPrefix(string(state), "Z") {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("the process %d goes on", pid)
+}

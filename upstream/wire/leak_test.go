@@ -1,0 +1,17 @@
+package wire_test
+
+import (
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// Nothing outlives its owner. The test's own program is the child processes too.
+func TestMain(m *testing.M) {
+	if kind := os.Getenv(childKind); kind != "" {
+		child(kind)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
