@@ -34,6 +34,12 @@ type Version struct {
 	PID     int    `json:"pid"`
 }
 
+// Invitation is the answer to somebody who asks for the page.
+type Invitation struct {
+	// URL opens the page in a browser of this machine, once and for a minute.
+	URL string `json:"url"`
+}
+
 // Pasted is what became of an address that a person pasted.
 type Pasted struct {
 	// Good says whether the login was completed.
@@ -47,8 +53,16 @@ type Pasted struct {
 type api struct {
 	instance *instance.Instance
 	version  string
-	// reload reads the configuration anew; nil where there is none to be read.
-	reload func(context.Context) error
+	options  Options
+}
+
+// Options are what a proxy can do beyond its upstreams.
+type Options struct {
+	// Reload reads the configuration anew; nil where there is none to be read.
+	Reload func(context.Context) error
+	// Invite returns the address that opens the page for people, once and for a minute;
+	// nil where there is no page.
+	Invite func() (string, error)
 }
 
 // route is one operation. serve writes the answer, or returns why not without
@@ -64,6 +78,7 @@ func (a *api) routes() []route {
 		{http.MethodGet, "/v1/version", a.who},
 		{http.MethodPost, "/v1/reload", a.readAnew},
 		{http.MethodGet, "/v1/events", a.events},
+		{http.MethodPost, "/v1/page", a.page},
 		{http.MethodPost, "/v1/paste", a.paste},
 		{http.MethodPost, "/v1/stdio", a.stdio},
 		{http.MethodGet, "/v1/upstreams", a.list},
@@ -78,9 +93,9 @@ func (a *api) routes() []route {
 	}
 }
 
-// Handler serves an instance. reload, if not nil, reads the configuration anew.
-func Handler(i *instance.Instance, version string, reload func(context.Context) error) http.Handler {
-	a := &api{instance: i, version: version, reload: reload}
+// Handler serves an instance.
+func Handler(i *instance.Instance, version string, o Options) http.Handler {
+	a := &api{instance: i, version: version, options: o}
 	mux := http.NewServeMux()
 	for _, r := range a.routes() {
 		mux.HandleFunc(r.method+" "+r.path, func(w http.ResponseWriter, request *http.Request) {
@@ -133,13 +148,25 @@ func status(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error 
 }
 
 func (a *api) readAnew(w http.ResponseWriter, r *http.Request) error {
-	if a.reload == nil {
+	if a.options.Reload == nil {
 		return fmt.Errorf("%w: this proxy has no configuration file to read", errRequest)
 	}
-	if err := a.reload(r.Context()); err != nil {
+	if err := a.options.Reload(r.Context()); err != nil {
 		return err
 	}
 	return reply(w, struct{}{})
+}
+
+// page invites whoever asks at the socket to the page for people.
+func (a *api) page(w http.ResponseWriter, _ *http.Request) error {
+	if a.options.Invite == nil {
+		return fmt.Errorf("%w: this proxy has no page", errRequest)
+	}
+	address, err := a.options.Invite()
+	if err != nil {
+		return err
+	}
+	return reply(w, Invitation{address})
 }
 
 func (a *api) journal(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {

@@ -67,7 +67,8 @@ func newWorld(t *testing.T, o oauthserver.Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	people := &http.Server{Handler: Handler(i, "test", func(context.Context) error { return nil }), ReadHeaderTimeout: time.Second}
+	people := &http.Server{Handler: Handler(i, "test", Options{
+		Reload: func(context.Context) error { return nil }, Invite: func() (string, error) { return "http://127.0.0.1:1/ui/open", nil }}), ReadHeaderTimeout: time.Second}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -153,6 +154,7 @@ func TestEveryAnswerIsAsDescribed(t *testing.T) {
 		{method: "GET", path: "/v1/version", status: 200, words: `"version":"test"`},
 		{method: "GET", path: "/v1/openapi", status: 200, words: `"openapi": "3.1.1"`},
 		{method: "POST", path: "/v1/reload", status: 200},
+		{method: "POST", path: "/v1/page", status: 200, words: "/ui/open"},
 		{method: "GET", path: "/v1/upstreams", status: 200, words: `"phase":"LoginRequired"`},
 		{method: "GET", path: u, status: 200, words: `"phase":"LoginRequired"`},
 		{method: "GET", path: u + "/journal?limit=2", status: 200, words: `"event":`},
@@ -371,7 +373,7 @@ func TestASlowReaderIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		last := feed.New(0)
 		here, there := net.Pipe()
-		people := &http.Server{Handler: Handler(&instance.Instance{Feed: last}, "test", nil), ReadHeaderTimeout: time.Second}
+		people := &http.Server{Handler: Handler(&instance.Instance{Feed: last}, "test", Options{}), ReadHeaderTimeout: time.Second}
 		go func() { _ = people.Serve(&oneConn{conn: there, closed: make(chan struct{})}) }() // ends with Close
 		if _, err := here.Write([]byte("GET /v1/events HTTP/1.1\r\nHost: proxy\r\n\r\n")); err != nil {
 			t.Fatal(err)

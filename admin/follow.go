@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"mcpproxy/fsm"
 )
@@ -24,6 +26,10 @@ type Event struct {
 // the one after the id on, or, with an empty id, from now on. It returns the id to go
 // on from, and why it ended: ctx's error, see's, or that the connection ended.
 func (c *Client) Follow(ctx context.Context, only, after string, see func(Event) error) (place string, err error) {
+	return c.follow(ctx, only, after, func() error { return nil }, see)
+}
+
+func (c *Client) follow(ctx context.Context, only, after string, opened func() error, see func(Event) error) (place string, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://proxy/v1/events?upstream="+url.QueryEscape(only), nil)
 	if err != nil {
 		return after, err
@@ -37,6 +43,9 @@ func (c *Client) Follow(ctx context.Context, only, after string, see func(Event)
 		return after, err
 	}
 	defer response.Body.Close()
+	if err := opened(); err != nil {
+		return after, err
+	}
 	place = after
 	for lines := bufio.NewReader(response.Body); ; {
 		id, event, err := readEvent(lines)
@@ -52,6 +61,61 @@ func (c *Client) Follow(ctx context.Context, only, after string, see func(Event)
 		}
 		if err != nil {
 			return place, err
+		}
+	}
+}
+
+// Follower is told what happens, by one goroutine.
+type Follower struct {
+	// Only is the one upstream to follow, or empty for all.
+	Only string
+	// Opened is called each time that the stream is open: all that happens from then
+	// on comes to See. Nil does nothing.
+	Opened func() error
+	// See is given each event. After the proxy was started anew the first is a gap.
+	See func(Event) error
+	// Lost is called when the proxy went away. Nil does nothing.
+	Lost func()
+}
+
+// again is how long Stay waits before it asks again whether a proxy is there.
+const again = 200 * time.Millisecond
+
+// Stay follows from now on and, when the proxy goes away, goes on where it was as soon
+// as one answers again. It returns ctx's error, the follower's, a [*RefusedError], or
+// [ErrNotRunning] where no proxy answers at first.
+func (c *Client) Stay(ctx context.Context, f Follower) error {
+	var place string
+	var ended error // the follower's
+	for was := false; ; {
+		open := false
+		next, err := c.follow(ctx, f.Only, place, func() error {
+			open, was = true, true
+			if f.Opened != nil {
+				ended = f.Opened()
+			}
+			return ended
+		}, func(e Event) error {
+			ended = f.See(e)
+			return ended
+		})
+		place = next
+		var refused *RefusedError
+		switch {
+		case ended != nil:
+			return ended
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !was || errors.As(err, &refused):
+			return err
+		}
+		if open && f.Lost != nil {
+			f.Lost()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(again):
 		}
 	}
 }

@@ -55,7 +55,7 @@ func TestTheDescriptionHasTheSchemasOfWhatIsAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Components.Schemas = map[string]json.RawMessage{
-		"Entry": schemaOf[fsm.Entry](t), "Gap": schemaOf[Gap](t), "Outcome": schemaOf[Outcome](t), "Pasted": schemaOf[Pasted](t),
+		"Entry": schemaOf[fsm.Entry](t), "Gap": schemaOf[Gap](t), "Invitation": schemaOf[Invitation](t), "Outcome": schemaOf[Outcome](t), "Pasted": schemaOf[Pasted](t),
 		"Problem": schemaOf[Problem](t), "Report": schemaOf[Report](t), "Status": schemaOf[upstream.Status](t), "Version": schemaOf[Version](t),
 	}
 	var text bytes.Buffer

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"mcpproxy/admin"
 	"mcpproxy/credential"
 	"mcpproxy/fsm"
 	"mcpproxy/instance"
@@ -48,6 +49,7 @@ type demo struct {
 	server   *oauthserver.Server
 	instance *instance.Instance
 	clients  *http.Server
+	people   *http.Server
 	address  string
 	calls    int
 }
@@ -105,7 +107,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return errors.New("the counts at the authorization server are not those of one login and single-use refresh tokens")
 	}
 	if d.keep {
-		d.say("Staying up at %s until you interrupt", d.address)
+		d.say("Staying up at %s until you interrupt. Look into it from another terminal:\n\n  statectl dump --store %[2]s\n  statectl watch --store %[2]s", d.address, d.store)
 		<-ctx.Done()
 	}
 	return nil
@@ -122,9 +124,15 @@ func (d *demo) start(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, i.Close())
 	}
+	control, err := admin.Listen(filepath.Join(filepath.Dir(d.store), "mcpproxy.sock"))
+	if err != nil {
+		return errors.Join(err, listener.Close(), i.Close())
+	}
 	d.instance, d.address = i, "http://"+listener.Addr().String()+"/mcp"
 	d.clients = &http.Server{Handler: i.Proxy.Handler(), ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	d.people = &http.Server{Handler: admin.Handler(i, version, admin.Options{}), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = d.clients.Serve(listener) }() // ended by stop
+	go func() { _ = d.people.Serve(control) }()   // ended by stop
 	return nil
 }
 
@@ -134,7 +142,7 @@ func (d *demo) stop() error {
 	}
 	i := d.instance
 	d.instance = nil
-	return errors.Join(d.clients.Close(), i.Close())
+	return errors.Join(d.people.Close(), d.clients.Close(), i.Close())
 }
 
 // visit is the person's browser: it follows the redirects of the login.

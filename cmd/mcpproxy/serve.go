@@ -132,10 +132,11 @@ func (s *serveOptions) run(ctx context.Context) error {
 		}
 		return i.Manager.Apply(ctx, configs, true)
 	}
-	api := admin.Handler(i, version, reload)
-	page := ui.New(api, version)
+	var page *ui.Page
+	api := admin.Handler(i, version, admin.Options{Reload: reload, Invite: func() (string, error) { return page.Invite(listener.Addr()) }})
+	page = ui.New(api, version)
 	clients := &http.Server{Handler: beside(page, observer.Accept(i.Proxy.Handler())), ReadHeaderTimeout: 10 * time.Second}
-	people := &http.Server{Handler: withPage(api, page, listener.Addr()), ReadHeaderTimeout: 10 * time.Second}
+	people := &http.Server{Handler: api, ReadHeaderTimeout: 10 * time.Second}
 	logger.Info("serving", "clients", "http://"+listener.Addr().String()+"/mcp", "socket", s.socketPath(), "upstreams", len(configs), "key", i.Store.KeyOrigin())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(clients.Serve(listener)) })

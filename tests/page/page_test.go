@@ -116,7 +116,7 @@ func newScene(t *testing.T) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.page, s.address = ui.New(admin.Handler(i, "1.0", nil), "1.0"), listener.Addr()
+	s.page, s.address = ui.New(admin.Handler(i, "1.0", admin.Options{}), "1.0"), listener.Addr()
 	server := &http.Server{Handler: s.page.Handler(), ReadHeaderTimeout: time.Second}
 	go func() { _ = server.Serve(listener) }() // ends with Close
 	t.Cleanup(func() {
