@@ -109,6 +109,8 @@ type picture struct {
 	signals map[string]bool
 	// small is the size of the text below a state's name, in points.
 	small float64
+	// marks light what happened; nil for none.
+	marks *Marks
 }
 
 func signalsOf(g fsm.Graph) map[string]bool {
@@ -242,6 +244,10 @@ const (
 // state draws one state with what runs in it, its timers, and the notes.
 func (p *picture) state(region string, s fsm.GraphState, notes []string) {
 	fill, border, width := look(s.Kind)
+	class := "state " + string(s.Kind)
+	if p.marks != nil && p.marks.Now[region] == s.Name {
+		class, border, width = class+" now", nowColour, 6
+	}
 	kind := string(s.Kind)
 	if s.Job != "" {
 		kind += ": " + s.Job
@@ -264,7 +270,7 @@ func (p *picture) state(region string, s fsm.GraphState, notes []string) {
 		row(p.small, ink, strings.Join(small, "<BR/>"))
 	}
 	p.line("    %s [id=%s, class=%s, tooltip=%s, label=<<TABLE BORDER=\"%d\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"2\" STYLE=\"ROUNDED\" BGCOLOR=%s COLOR=%s TITLE=%s>%s</TABLE>>];",
-		quote(region+"."+s.Name), quote(StateID(region, s.Name)), quote("state "+string(s.Kind)), quote(s.Doc), width, quote(fill), quote(border), `"`+escape(s.Doc)+`"`, rows.String())
+		quote(region+"."+s.Name), quote(StateID(region, s.Name)), quote(class), quote(s.Doc), width, quote(fill), quote(border), `"`+escape(s.Doc)+`"`, rows.String())
 }
 
 // timerNotes are a state's timers; those that strike at the same time stand together.

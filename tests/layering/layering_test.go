@@ -16,7 +16,7 @@ var floors = [][]string{
 	{"credential", "jsonrpc", "fsm", "diagrams/layout", "upstream/browser"},
 	{"relay", "states", "store", "feed", "diagrams", "upstream/callback", "upstream/oauth"},
 	{"transitions", "upstream/wire", "proxy", "metrics", "telemetry"},
-	{"verify", "upstream"},
+	{"verify", "upstream", "journal"},
 	{"explain", "config", "instance"},
 	{"admin", "ui"},
 	{"cmd/mcpproxy", "cmd/statectl", "diagrams/cmd/generate"},
