@@ -7,31 +7,39 @@ import (
 	"path/filepath"
 	"testing"
 
-	"mcpproxy/fsm"
+	"mcpproxy/journal"
 	"mcpproxy/upstream"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/jsonschema-go/jsonschema"
 )
 
-var update = flag.Bool("update", false, "write the schemas anew")
+var update = flag.Bool("update", false, "write the schemas, and the outputs in docs/statectl.md, anew")
+
+// schemas are what each command prints with --json, by the name of the file in
+// docs/schemas. Of watch it is one line.
+func schemas(t *testing.T) map[string]*jsonschema.Schema {
+	t.Helper()
+	return map[string]*jsonschema.Schema{
+		"dump": of[[]upstream.Status](t), "dump-stopped": of[[]stored](t), "history": of[[]journal.Line](t), "stats": of[[]journal.Stats](t),
+		"graph": of[drawn](t), "fire": of[fired](t), "wait": of[waited](t),
+		"watch": {AnyOf: []*jsonschema.Schema{of[journal.Line](t), of[gapLine](t)}},
+	}
+}
+
+func of[T any](t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	schema, err := jsonschema.For[T](nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
 
 // What programs get with --json is what docs/schemas says; a field that is added,
 // renamed or dropped has to be documented in the same change.
 func TestSchemas(t *testing.T) {
-	status, err := jsonschema.For[[]upstream.Status](nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept, err := jsonschema.For[[]stored](nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	journal, err := jsonschema.For[[]fsm.Entry](nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, schema := range map[string]*jsonschema.Schema{"dump": status, "dump-stopped": kept, "history": journal} {
+	for name, schema := range schemas(t) {
 		schema.Schema = "https://json-schema.org/draft/2020-12/schema"
 		text, err := json.MarshalIndent(schema, "", "  ")
 		if err != nil {
@@ -50,5 +58,21 @@ func TestSchemas(t *testing.T) {
 		if diff := cmp.Diff(string(written), string(text)+"\n"); diff != "" {
 			t.Errorf("%s is not what the program prints; run: go test ./cmd/statectl -update\n%s", path, diff)
 		}
+	}
+}
+
+// conforms holds a document to a schema.
+func conforms(t *testing.T, schema *jsonschema.Schema, text []byte) {
+	t.Helper()
+	resolved, err := schema.Resolve(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var document any
+	if err := json.Unmarshal(text, &document); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	if err := resolved.Validate(document); err != nil {
+		t.Errorf("%v in %s", err, text)
 	}
 }

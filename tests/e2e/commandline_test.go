@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"mcpproxy/fsm"
+	"mcpproxy/journal"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/upstream"
 )
@@ -19,7 +19,7 @@ func TestEachCommandsHelpHasAnExample(t *testing.T) {
 	for program, commands := range map[string][]string{
 		"mcpproxy": {"", "serve", "stdio", "auth login", "auth status", "auth logout", "auth cancel", "upstream list", "upstream add", "upstream remove", "upstream connect",
 			"upstream disconnect", "config check", "ui", "demo", "version"},
-		"statectl": {"", "dump", "history", "graph"},
+		"statectl": {"", "dump", "watch", "history", "stats", "graph", "fire", "wait"},
 	} {
 		for _, command := range commands {
 			out := m.mustRun(program, append(strings.Fields(command), "--help")...)
@@ -46,6 +46,16 @@ func TestExitCodes(t *testing.T) {
 			{[]string{"mcpproxy", "auth", "cancel", "u"}, 7, "LoginCancelled"},
 			{[]string{"statectl", "dump", "nobody"}, 2, "nobody"},
 			{[]string{"statectl", "dump", "u"}, 0, ""},
+			{[]string{"statectl", "history", "v"}, 2, "did you mean u?"},
+			{[]string{"statectl", "stats", "u"}, 0, ""},
+			{[]string{"statectl", "graph", "u"}, 0, ""},
+			{[]string{"statectl", "wait", "u", "--for", "LoginRequired"}, 0, ""},
+			{[]string{"statectl", "wait", "u", "--for", "Connected"}, 4, "mcpproxy auth login u"},
+			{[]string{"statectl", "wait", "u", "--for", "Conected"}, 2, "did you mean Connected"},
+			{[]string{"statectl", "wait", "u", "--for", "Connected", "--patient", "--timeout", "100ms"}, 3, "u is LoginRequired, not Connected"},
+			{[]string{"statectl", "fire", "u", "retry"}, 7, "RetryRequested"},
+			{[]string{"statectl", "fire", "u", "CodeReceived"}, 2, "connect, disconnect, login, logout, retry"},
+			{[]string{"statectl", "fire", "u", "disconnect"}, 0, ""},
 			{[]string{"mcpproxy", "serve", "--listen", "127.0.0.1:0"}, 1, fmt.Sprint("process ", running.serve.Process.Pid)},
 		})
 	})
@@ -65,6 +75,10 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"statectl", "history"}, 2, "statectl history --help"},
 		{[]string{"statectl", "graph", "--format", "png"}, 2, "mermaid"},
 		{[]string{"statectl", "dump"}, 6, "store.db"},
+		{[]string{"statectl", "stats"}, 6, "mcpproxy serve"},
+		{[]string{"statectl", "fire", "u", "connect"}, 6, "mcpproxy serve"},
+		{[]string{"statectl", "watch"}, 6, "mcpproxy serve"},
+		{[]string{"statectl", "wait", "u", "--for", "Connected"}, 6, "--patient"},
 	})
 }
 
@@ -100,7 +114,7 @@ func TestJSONOutputs(t *testing.T) {
 			t.Errorf("%v: %+v", command, all)
 		}
 	}
-	var live, stopped []fsm.Entry
+	var live, stopped []journal.Line
 	m.eventually("the whole history", func() bool {
 		live = nil
 		decodeStrictly(t, m.mustRun("statectl", "history", "u", "--json"), &live)
@@ -164,7 +178,7 @@ func TestUpstreamNamesAreCompleted(t *testing.T) {
 		for _, program := range programs {
 			commands := []string{"auth login", "auth logout", "auth status", "auth cancel", "upstream connect", "upstream disconnect", "upstream remove"}
 			if program == "statectl" {
-				commands = []string{"dump", "history"}
+				commands = []string{"dump", "watch", "history", "stats", "graph", "fire", "wait"}
 			}
 			for _, command := range commands {
 				// Flags come before the word that is completed.

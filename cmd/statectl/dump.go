@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"mcpproxy/admin"
+	"mcpproxy/states"
+	"mcpproxy/store"
+	"mcpproxy/upstream"
+
+	"github.com/spf13/cobra"
+)
+
+func dumpCommand(o *options) *cobra.Command {
+	return &cobra.Command{Use: "dump [UPSTREAM]", Short: "Print each upstream's states, timers, token facts, last refusals and what you can do", Args: usage(cobra.MaximumNArgs(1)), ValidArgsFunction: o.completeUpstream,
+		Example: "  statectl dump\n  statectl dump github --json",
+		RunE:    func(c *cobra.Command, args []string) error { return o.dump(c.Context(), c.OutOrStdout(), args) }}
+}
+
+func (o *options) dump(ctx context.Context, out io.Writer, args []string) error {
+	var all []upstream.Status
+	err := o.client().Get(ctx, "/v1/upstreams", &all)
+	if errors.Is(err, admin.ErrNotRunning) {
+		return o.dumpStore(ctx, out, args)
+	}
+	if err != nil {
+		return err
+	}
+	if len(args) == 1 {
+		var names []string
+		var one []upstream.Status
+		for _, s := range all {
+			names = append(names, s.Name)
+			if s.Name == args[0] {
+				one = append(one, s)
+			}
+		}
+		if one == nil {
+			return unknown(args[0], names)
+		}
+		all = one
+	}
+	if o.json {
+		return json.NewEncoder(out).Encode(all)
+	}
+	for _, s := range all {
+		printStatus(out, s, time.Now())
+	}
+	return nil
+}
+
+func printStatus(out io.Writer, s upstream.Status, now time.Time) {
+	fmt.Fprintf(out, "%s: %s. %s\n", s.Name, s.Phase, s.Doc)
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	for _, r := range s.Regions {
+		fmt.Fprintf(w, "  %s\t%s\t%s\tsince %s (%s)\tepoch %d\n", r.Region, r.State, r.Kind, r.Since.Local().Format(time.DateTime), now.Sub(r.Since).Round(time.Second), r.Epoch)
+		if r.Effect != "" {
+			fmt.Fprintf(w, "  \truns\t%s\n", r.Effect)
+		}
+		for _, timer := range r.Timers {
+			fmt.Fprintf(w, "  \tnext\t%s\tin %s (%s)\n", timer.Event, timer.At.Sub(now).Round(time.Second), timer.Doc)
+		}
+		fmt.Fprintf(w, "  \taccepts\t%v\n", r.Accepted)
+	}
+	if t := s.Token; t != nil {
+		expiry := "no stated expiry"
+		if t.ExpiresAt != nil {
+			expiry = "expires " + t.ExpiresAt.Local().Format(time.DateTime)
+		}
+		fmt.Fprintf(w, "  token\tgeneration %d\t%s\trefresh token: %v\tscopes %v\tissuer %s\n", t.Generation, expiry, t.HasRefreshToken, t.Scopes, t.Issuer)
+	}
+	if s.Flow != nil {
+		fmt.Fprintf(w, "  login\tflow %s\tbrowser: %s\n", s.Flow.ID, s.Flow.Browser)
+	}
+	if s.Reason != "" {
+		fmt.Fprintf(w, "  reason\t%s\t%s\n", s.Reason, s.Reason.Doc())
+	}
+	for _, last := range []struct {
+		region  string
+		failure *upstream.Failure
+	}{{states.Connection, s.ConnectionError}, {states.Credential, s.CredentialError}} {
+		if last.failure != nil {
+			fmt.Fprintf(w, "  last error\t%s\t%s\n", last.region, last.failure.Text)
+		}
+	}
+	for _, e := range s.Refused {
+		fmt.Fprintf(w, "  refused\t%s\tin %s: %s\n", e.Event, e.From, e.Reason)
+	}
+	for _, a := range s.Actions {
+		fmt.Fprintf(w, "  you can\t%s\t%s\n", a.Command, a.Why)
+	}
+	_ = w.Flush() // the terminal went away
+}
+
+// stored is what the store of a stopped proxy says about an upstream.
+type stored struct {
+	Name       string                `json:"name"`
+	Running    bool                  `json:"running"`
+	Generation uint64                `json:"generation"`
+	Token      *upstream.TokenStatus `json:"token,omitempty"`
+	LoginOpen  string                `json:"open_flow,omitempty"`
+	LoggedOut  *time.Time            `json:"logged_out,omitempty"`
+	Uncertain  bool                  `json:"refresh_without_outcome"`
+}
+
+func (o *options) dumpStore(ctx context.Context, out io.Writer, args []string) error {
+	var all []stored
+	err := o.inStore(ctx, func(s *store.Store) (err error) {
+		all, err = kept(s, args)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return json.NewEncoder(out).Encode(all)
+	}
+	fmt.Fprintf(out, "No proxy is running; this is what its store %s says.\n", o.store)
+	for _, entry := range all {
+		fmt.Fprintf(out, "%s: generation %d", entry.Name, entry.Generation)
+		switch {
+		case entry.LoggedOut != nil:
+			fmt.Fprintf(out, ", logged out at %s", entry.LoggedOut.Local().Format(time.DateTime))
+		case entry.Token == nil:
+			fmt.Fprint(out, ", no token")
+		case entry.Token.ExpiresAt != nil:
+			fmt.Fprintf(out, ", access token until %s, refresh token: %v", entry.Token.ExpiresAt.Local().Format(time.DateTime), entry.Token.HasRefreshToken)
+		}
+		if entry.LoginOpen != "" {
+			fmt.Fprintf(out, ", open login %s", entry.LoginOpen)
+		}
+		if entry.Uncertain {
+			fmt.Fprint(out, ", a refresh without a known outcome")
+		}
+		fmt.Fprintln(out)
+	}
+	return nil
+}
+
+// kept is what a store says of all upstreams, or of those that are named.
+func kept(s *store.Store, only []string) ([]stored, error) {
+	names, err := s.Upstreams()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range only {
+		if !contains(names, name) {
+			return nil, unknown(name, names)
+		}
+		names = only
+	}
+	all := []stored{}
+	for _, name := range names {
+		c, err := s.Load(name)
+		if err != nil {
+			return nil, err
+		}
+		entry := stored{Name: name, Generation: c.Generation, Uncertain: c.Intent != nil, Token: upstream.TokenStatusOf(c.Token)}
+		if c.Flow != nil {
+			entry.LoginOpen = c.Flow.ID
+		}
+		if c.Logout != nil {
+			entry.LoggedOut = &c.Logout.At
+		}
+		all = append(all, entry)
+	}
+	return all, nil
+}

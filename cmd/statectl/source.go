@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"mcpproxy/admin"
+	"mcpproxy/fsm"
+	"mcpproxy/store"
+	"mcpproxy/upstream"
+)
+
+// client speaks to the running proxy.
+func (o *options) client() *admin.Client {
+	if o.socket != "" {
+		return admin.NewClient(o.socket)
+	}
+	return admin.NewClient(filepath.Join(filepath.Dir(o.store), "mcpproxy.sock"))
+}
+
+// open opens the store of a stopped proxy, to read.
+func (o *options) open(ctx context.Context) (*store.Store, error) {
+	var keys store.KeySource
+	if path := os.Getenv("MCPPROXY_KEY_FILE"); path != "" {
+		keys = store.FileKeys(path)
+	}
+	return store.Open(ctx, o.store, store.Options{ReadOnly: true, Keys: keys})
+}
+
+// statuses are all upstreams of the running proxy.
+func (o *options) statuses(ctx context.Context) ([]upstream.Status, error) {
+	var all []upstream.Status
+	err := o.client().Get(ctx, "/v1/upstreams", &all)
+	return all, err
+}
+
+// status is one upstream of the running proxy; another name is an error that suggests
+// near ones.
+func (o *options) status(ctx context.Context, name string) (*upstream.Status, error) {
+	all, err := o.statuses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for i := range all {
+		if all[i].Name == name {
+			return &all[i], nil
+		}
+		names = append(names, all[i].Name)
+	}
+	return nil, unknown(name, names)
+}
+
+// unknown says that there is no such upstream, and which are meant perhaps.
+func unknown(name string, names []string) error {
+	if len(names) == 0 {
+		return fmt.Errorf("%q: %w, and no other; add one with: mcpproxy upstream add", name, upstream.ErrUnknown)
+	}
+	return fmt.Errorf("%q: %w%s; there are: %s", name, upstream.ErrUnknown, meant(name, names), listed(names))
+}
+
+// past is what is known of one upstream: its journal, and of a running proxy how it is
+// now.
+type past struct {
+	entries []fsm.Entry
+	// now is nil where no proxy runs.
+	now *upstream.Status
+}
+
+// past reads one upstream's journal, of the running proxy or from the store of a
+// stopped one.
+func (o *options) past(ctx context.Context, name string) (past, error) {
+	now, err := o.status(ctx, name)
+	if errors.Is(err, admin.ErrNotRunning) {
+		entries, err := o.stored(ctx, name)
+		return past{entries: entries}, err
+	}
+	if err != nil {
+		return past{}, err
+	}
+	p := past{now: now}
+	err = o.client().Get(ctx, "/v1/upstreams/"+url.PathEscape(name)+"/journal", &p.entries)
+	return p, err
+}
+
+// stored reads a journal from the store of a stopped proxy.
+func (o *options) stored(ctx context.Context, name string) (entries []fsm.Entry, err error) {
+	err = o.inStore(ctx, func(s *store.Store) error {
+		names, err := s.Upstreams()
+		if err != nil {
+			return err
+		}
+		if !contains(names, name) {
+			return unknown(name, names)
+		}
+		lines, err := s.Journal(name, 0)
+		for _, line := range lines {
+			var e fsm.Entry
+			if err := json.Unmarshal(line, &e); err != nil {
+				return fmt.Errorf("an entry of %s's journal in %s: %w", name, o.store, err)
+			}
+			entries = append(entries, e)
+		}
+		return err
+	})
+	return entries, err
+}
+
+// inStore looks into the store of a stopped proxy.
+func (o *options) inStore(ctx context.Context, look func(*store.Store) error) (err error) {
+	s, err := o.open(ctx)
+	if errors.Is(err, store.ErrAbsent) {
+		return fmt.Errorf("%w, and there is no store at %s to look into; start a proxy with: mcpproxy serve, or name another store with --store", admin.ErrNotRunning, o.store)
+	}
+	if err != nil {
+		return fmt.Errorf("%w, and its store cannot be read: %w", admin.ErrNotRunning, err)
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return look(s)
+}
+
+// names are the upstreams of the running proxy, or in the store of a stopped one.
+func (o *options) names(ctx context.Context) (names []string, running bool, err error) {
+	all, err := o.statuses(ctx)
+	if errors.Is(err, admin.ErrNotRunning) {
+		err = o.inStore(ctx, func(s *store.Store) error {
+			names, err = s.Upstreams()
+			return err
+		})
+		return names, false, err
+	}
+	for _, s := range all {
+		names = append(names, s.Name)
+	}
+	return names, true, err
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mcpproxy/admin"
+	"mcpproxy/fsm"
+	"mcpproxy/instance"
+	"mcpproxy/states"
+	"mcpproxy/store"
+	"mcpproxy/tests/oauthserver"
+	"mcpproxy/transitions"
+	"mcpproxy/upstream"
+)
+
+// world is a proxy with one upstream, "github", that can be started, stopped, and
+// looked into with statectl's commands.
+type world struct {
+	*testing.T
+	dir    string
+	server *oauthserver.Server
+	// pages are the addresses that the proxy opened in the browser.
+	pages chan string
+	// entries counts what the journal should hold.
+	entries atomic.Int64
+
+	instance *instance.Instance
+	people   *http.Server
+	served   chan struct{}
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	server, err := oauthserver.Start(t.Context(), oauthserver.Options{AutoApprove: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Sockets have short names.
+	dir, err := os.MkdirTemp("", "statectl-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{T: t, dir: dir, server: server, pages: make(chan string, 10)}
+	t.Setenv("MCPPROXY_KEY_FILE", filepath.Join(dir, "key"))
+	w.start()
+	t.Cleanup(func() {
+		w.stop()
+		if err := errors.Join(server.Close(), os.RemoveAll(dir)); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+func (w *world) store() string { return filepath.Join(w.dir, "store.db") }
+
+func (w *world) start() {
+	w.Helper()
+	i, err := instance.Start(w.Context(), instance.Options{
+		StorePath: w.store(), Keys: store.FileKeys(filepath.Join(w.dir, "key")), Connect: true, Logger: slog.New(slog.DiscardHandler), Version: "test",
+		Configs: []upstream.Config{{Name: "github", Transport: upstream.HTTP, URL: w.server.MCPURL(), Settings: states.DefaultSettings()}},
+		Open:    func(_ context.Context, page string) error { w.pages <- page; return nil },
+		Observe: func(fsm.Entry) { w.entries.Add(1) },
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
+	listener, err := admin.Listen(filepath.Join(w.dir, "mcpproxy.sock"))
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.instance, w.people, w.served = i, &http.Server{Handler: admin.Handler(i, "test", admin.Options{}), ReadHeaderTimeout: time.Second}, make(chan struct{})
+	go func() {
+		defer close(w.served)
+		_ = w.people.Serve(listener) // ends with stop
+	}()
+}
+
+func (w *world) stop() {
+	w.Helper()
+	if w.instance == nil {
+		return
+	}
+	err := w.people.Close()
+	<-w.served
+	if err := errors.Join(err, w.instance.Close()); err != nil {
+		w.Error(err)
+	}
+	w.instance = nil
+}
+
+// await waits until the upstream's machine is as it should be.
+func (w *world) await(so func(*transitions.Snapshot) bool) {
+	w.Helper()
+	u, err := w.instance.Manager.Get("github")
+	if err != nil {
+		w.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(w.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := u.Machine().Wait(ctx, so); err != nil {
+		w.Fatalf("%v: %+v", err, u.Snapshot().Regions)
+	}
+}
+
+func (w *world) awaitPhase(phase states.Phase) {
+	w.Helper()
+	w.await(func(s *transitions.Snapshot) bool {
+		return states.PhaseOf(s.Region(states.Connection).State, s.Region(states.Credential).State) == phase
+	})
+}
+
+// shown waits until the login's page was opened.
+func (w *world) shown() {
+	w.Helper()
+	w.await(func(s *transitions.Snapshot) bool { return s.Data.Opened != "" })
+}
+
+// visit is the person's browser: it completes the login whose page was opened.
+func (w *world) visit() {
+	w.Helper()
+	page := <-w.pages
+	w.shown()
+	response, err := http.Get(page)
+	if err != nil {
+		w.Fatal(err)
+	}
+	_ = response.Body.Close()
+}
+
+// written waits until the journal has everything that happened.
+func (w *world) written() {
+	w.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		entries, err := w.instance.Store.Journal("github", 0)
+		if err != nil {
+			w.Fatal(err)
+		}
+		if int64(len(entries)) == w.entries.Load() {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.Fatalf("%d of %d entries are written", len(entries), w.entries.Load())
+		}
+	}
+}
+
+// run runs a command as a shell would.
+func (w *world) run(args ...string) (code int, out, errs string) {
+	return w.runFor(w.Context(), args...)
+}
+
+func (w *world) runFor(ctx context.Context, args ...string) (code int, out, errs string) {
+	var stdout, stderr lockedBuffer
+	err := w.execute(ctx, &stdout, &stderr, args...)
+	if err != nil {
+		stderr.WriteString("statectl: " + err.Error() + "\n")
+	}
+	return exitCode(err), stdout.String(), stderr.String()
+}
+
+func (w *world) execute(ctx context.Context, out, errs *lockedBuffer, args ...string) error {
+	c := root()
+	c.SetOut(out)
+	c.SetErr(errs)
+	c.SetArgs(append(args, "--store", w.store()))
+	return c.ExecuteContext(ctx)
+}
+
+// lockedBuffer is read while a command writes.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) WriteString(s string) { _, _ = l.Write([]byte(s)) }
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
