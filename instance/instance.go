@@ -45,7 +45,7 @@ type Options struct {
 	Metrics *metrics.Metrics
 	// Telemetry, if set, sends spans of calls and jobs.
 	Telemetry *telemetry.Telemetry
-	// AllowPrivate lets authorization servers have private addresses.
+	// AllowPrivate lets the authorization servers of all upstreams have private addresses.
 	AllowPrivate bool
 }
 
@@ -70,7 +70,10 @@ func Start(ctx context.Context, o Options) (*Instance, error) {
 	last := feed.New(0)
 	o.Observe = both(last.Publish, o.Observe)
 	environment := &upstream.Environment{Store: kept, Callback: listener, Open: o.Open,
-		Authorization: oauth.NewHTTPClient(oauth.HTTPOptions{AllowPrivate: o.AllowPrivate}), Logger: o.Logger, Version: o.Version, LoginURL: o.LoginURL, Observe: o.Observe}
+		Authorization: oauth.Clients(), Logger: o.Logger, Version: o.Version, LoginURL: o.LoginURL, Observe: o.Observe}
+	if o.AllowPrivate {
+		environment.Reach = oauth.Private
+	}
 	o.observe(environment)
 	manager := upstream.NewManager(context.WithoutCancel(ctx), environment)
 	login := func(ctx context.Context, name string) (string, error) {

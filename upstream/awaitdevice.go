@@ -27,7 +27,7 @@ func (u *Upstream) pollDevice(ctx context.Context, order transitions.Order, flow
 	u.reportShown(order, flow, "enter the code "+flow.UserCode+" on any device")
 	generation := order.Snapshot.Data.Generation
 	for attempt := 0; ; attempt++ {
-		token, err := oauth.AwaitDevice(ctx, u.environment.Authorization, *flow, generation+1)
+		token, err := oauth.AwaitDevice(ctx, u.authorization, *flow, generation+1)
 		if err == nil {
 			return u.keepObtained(ctx, order, token, transitions.CodeExchanged)
 		}
@@ -61,7 +61,7 @@ func (u *Upstream) deviceRefused(order transitions.Order, flow *credential.Flow,
 
 // beginDevice asks for a device code and puts the flow on disk.
 func (u *Upstream) beginDevice(ctx context.Context, order transitions.Order, d *credential.Discovery, registration credential.Registration, request oauth.FlowRequest) transitions.Input {
-	flow, err := oauth.NewDeviceFlow(ctx, u.environment.Authorization, *d, registration, request)
+	flow, err := oauth.NewDeviceFlow(ctx, u.authorization, *d, registration, request)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nothing

@@ -14,8 +14,9 @@ import (
 // discover finds the authorization server of the resource.
 func (u *Upstream) discover(ctx context.Context, order transitions.Order) transitions.Input {
 	challenge := order.Snapshot.Data.Challenge
-	found, err := oauth.Discover(ctx, u.environment.Authorization, oauth.DiscoveryRequest{
+	found, err := oauth.Discover(ctx, u.authorization, oauth.DiscoveryRequest{
 		ServerURL:        u.config.URL,
+		Reach:            u.reach,
 		Challenge:        oauth.Challenge{Scheme: challenge.Scheme, ResourceMetadata: challenge.ResourceMetadata, Scopes: challenge.Scopes},
 		ConfiguredIssuer: u.config.OAuth.Issuer,
 		LegacyFallback:   u.config.OAuth.LegacyFallback,

@@ -17,7 +17,7 @@ func (u *Upstream) exchange(ctx context.Context, order transitions.Order) transi
 	data := &order.Snapshot.Data
 	flow := data.Flow
 	generation := data.Generation + 1
-	token, err := oauth.Exchange(context.WithoutCancel(ctx), u.environment.Authorization, *flow, order.Cause.Payload.Code, generation)
+	token, err := oauth.Exchange(context.WithoutCancel(ctx), u.authorization, *flow, order.Cause.Payload.Code, generation)
 	if err != nil {
 		return u.exchangeFailed(order, flow, err)
 	}

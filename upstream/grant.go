@@ -119,7 +119,7 @@ func (u *Upstream) requestToken(ctx context.Context, order transitions.Order) tr
 	if request.Assertion, err = u.assertion(ctx, d); err != nil {
 		return u.grantFailed(order, err)
 	}
-	token, err := oauth.Grant(context.WithoutCancel(ctx), u.environment.Authorization, d, flow.Registration, request)
+	token, err := oauth.Grant(context.WithoutCancel(ctx), u.authorization, d, flow.Registration, request)
 	if err != nil {
 		return u.grantFailed(order, err)
 	}
@@ -141,7 +141,7 @@ func (u *Upstream) assertion(ctx context.Context, d credential.Discovery) (crede
 		if !p.ClientSecret.IsZero() {
 			method = "client_secret_post"
 		}
-		return oauth.ExchangeIdentity(ctx, u.environment.Authorization, oauth.IdentityProvider{TokenEndpoint: p.TokenEndpoint, IDToken: identity,
+		return oauth.ExchangeIdentity(ctx, u.authorization, oauth.IdentityProvider{TokenEndpoint: p.TokenEndpoint, IDToken: identity,
 			Registration: credential.Registration{ClientID: p.ClientID, Secret: p.ClientSecret, AuthMethod: method}}, d)
 	}
 	return credential.Secret{}, nil

@@ -36,7 +36,7 @@ func (u *Upstream) logOut(ctx context.Context, order transitions.Order) transiti
 	if stored.Token != nil && stored.Token.RevocationEndpoint != "" {
 		limited, cancel := context.WithTimeout(ctx, revocationLimit)
 		defer cancel()
-		if err := oauth.Revoke(limited, u.environment.Authorization, *stored.Token, registration); err != nil {
+		if err := oauth.Revoke(limited, u.authorization, *stored.Token, registration); err != nil {
 			u.logger.Warn("the token is erased here, but the authorization server did not confirm its revocation", "error", err)
 		}
 	}

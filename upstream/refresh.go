@@ -53,11 +53,11 @@ func (u *Upstream) refresh(ctx context.Context, order transitions.Order) transit
 	// A request that was sent is never given up: not for a deadline that strikes
 	// now, not for a shutdown. The client's own timeout bounds it.
 	options := oauth.RefreshOptions{SendScope: u.config.OAuth.SendScopeOnRefresh, OmitResource: u.config.OAuth.OmitResource}
-	renewed, err := oauth.Refresh(context.WithoutCancel(ctx), u.environment.Authorization, *token, registration, options)
+	renewed, err := oauth.Refresh(context.WithoutCancel(ctx), u.authorization, *token, registration, options)
 	if options.SendScope && codeOf(err) == "invalid_scope" {
 		// It was an answer, so that the refresh token was not used.
 		options.SendScope = false
-		renewed, err = oauth.Refresh(context.WithoutCancel(ctx), u.environment.Authorization, *token, registration, options)
+		renewed, err = oauth.Refresh(context.WithoutCancel(ctx), u.authorization, *token, registration, options)
 	}
 	if err != nil {
 		return u.refreshFailed(order, intent, registration, err)

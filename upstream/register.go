@@ -107,7 +107,7 @@ func (u *Upstream) identity(ctx context.Context, order transitions.Order, d *cre
 		if now, err := u.environment.Store.Registration(d.Issuer); err == nil && given == nil && reusable(now, data.DoubtfulClient, reservation.RedirectURI(), time.Now()) {
 			return *now, nil
 		}
-		registration, err := oauth.Register(ctx, u.environment.Authorization, *d, request)
+		registration, err := oauth.Register(ctx, u.authorization, *d, request)
 		if err != nil || registration.Source == credential.SourcePreregistered {
 			return registration, err
 		}

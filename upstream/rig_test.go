@@ -72,7 +72,7 @@ func (r *rig) start() {
 	logger := slog.New(slog.NewTextHandler(&r.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	listener := callback.NewServer(logger)
 	r.manager = upstream.NewManager(context.Background(), &upstream.Environment{
-		Store: kept, Callback: listener, Open: r.browse, Authorization: oauth.NewHTTPClient(oauth.HTTPOptions{}), Logger: logger, Version: "test",
+		Store: kept, Callback: listener, Open: r.browse, Authorization: oauth.Clients(), Logger: logger, Version: "test",
 		Observe: func(e fsm.Entry) {
 			r.mu.Lock()
 			defer r.mu.Unlock()

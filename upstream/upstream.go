@@ -16,6 +16,7 @@ import (
 	"mcpproxy/transitions"
 	"mcpproxy/upstream/browser"
 	"mcpproxy/upstream/callback"
+	"mcpproxy/upstream/oauth"
 
 	"golang.org/x/sync/singleflight"
 )
@@ -26,8 +27,11 @@ type Environment struct {
 	Callback *callback.Server
 	// Open shows an authorization page to a person.
 	Open browser.Opener
-	// Authorization is the HTTP client for authorization servers (oauth.NewHTTPClient).
-	Authorization *http.Client
+	// Authorization is the HTTP client for authorization servers of a reach
+	// (oauth.NewHTTPClient); it is asked once for each upstream.
+	Authorization func(oauth.Reach) *http.Client
+	// Reach is how near the authorization servers of every upstream may be.
+	Reach oauth.Reach
 	// Network carries requests to MCP servers, below the token. Nil is
 	// [NewNetwork]'s.
 	Network http.RoundTripper
@@ -57,6 +61,10 @@ type Upstream struct {
 	logger      *slog.Logger
 	runner      *fsm.Runner[states.State, transitions.Event, states.Data, transitions.Payload]
 	client      *http.Client
+	// reach is how near the servers may be that the upstream leads to, and
+	// authorization the client for them.
+	reach         oauth.Reach
+	authorization *http.Client
 	// origin is the scheme and host that tokens may be sent to.
 	origin url.URL
 
@@ -76,6 +84,8 @@ func newUpstream(ctx context.Context, graph *transitions.Graph, config Config, e
 	u.catalog.Store(&relay.Catalog{})
 	u.client = &http.Client{Transport: &bearer{upstream: u, next: environment.Network}}
 	u.origin = config.origin()
+	u.reach = max(environment.Reach, oauth.ReachOf(config.URL, config.OAuth.Issuer, config.OAuth.IdentityProvider.TokenEndpoint))
+	u.authorization = environment.Authorization(u.reach)
 	settings := config.Settings
 	if settings == (states.Settings{}) {
 		settings = states.DefaultSettings()

@@ -58,7 +58,7 @@ configuration file is taken up at once.`,
 func (s *serveOptions) browserFlags(c *cobra.Command) {
 	c.Flags().BoolVar(&s.noBrowser, "no-browser", false, "open no browser; print the address instead")
 	c.Flags().StringVar(&s.browser, "browser", "", "command that opens an address")
-	c.Flags().BoolVar(&s.allowPrivate, "allow-private", false, "allow authorization servers with private addresses")
+	c.Flags().BoolVar(&s.allowPrivate, "allow-private", false, "allow authorization servers in a private network to MCP servers on the internet")
 }
 
 func (s *serveOptions) opener() browser.Opener {

@@ -33,7 +33,7 @@ type process struct {
 	callback *callback.Server
 	proxy    *proxy.Server
 	face     http.Handler
-	ways     []*http.Transport
+	ways     []interface{ CloseIdleConnections() }
 	end      context.CancelFunc
 
 	// turn is for who changes or ends the upstreams: waiting for a lock stops the
@@ -80,14 +80,13 @@ func (p *process) start() error {
 		}
 		return w.network.listen(p.host, address)
 	}
-	client := oauth.NewHTTPClient(oauth.HTTPOptions{})
+	client := oauth.NewHTTPClient(oauth.HTTPOptions{Reach: oauth.Loopback, Dial: p.dial})
 	network := upstream.NewNetwork()
-	p.ways = []*http.Transport{client.Transport.(*http.Transport), network}
-	for _, way := range p.ways {
-		way.DialContext = p.dial
-	}
-	client.Transport = &checked{p, p.ways[0]}
-	p.manager = upstream.NewManager(ctx, &upstream.Environment{Store: p.store, Callback: p.callback, Authorization: client, Network: &checked{p, network},
+	network.DialContext = p.dial
+	direct := *client
+	p.ways = []interface{ CloseIdleConnections() }{&direct, network}
+	client.Transport = &checked{p, direct.Transport}
+	p.manager = upstream.NewManager(ctx, &upstream.Environment{Store: p.store, Callback: p.callback, Authorization: func(oauth.Reach) *http.Client { return client }, Network: &checked{p, network},
 		Logger: logger, Version: "simulation", Open: func(_ context.Context, page string) error { return w.browse(p, page) },
 		Observe: func(e fsm.Entry) { w.observe(p, e) }})
 	p.proxy = proxy.New(proxy.Options{Upstreams: p.manager, Logger: logger, Version: "simulation"})

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
 	"net/url"
 	"sync/atomic"
 	"syscall"
@@ -19,46 +18,55 @@ import (
 // maxBody bounds what an authorization server may answer, in bytes.
 const maxBody = 1 << 20
 
-// requestLimit bounds one request to an authorization server.
+// requestLimit bounds one request to an authorization server, and its answer.
 const requestLimit = 20 * time.Second
+
+// maxHeader bounds the header of an answer, in bytes.
+const maxHeader = 64 << 10
 
 // HTTPOptions of [NewHTTPClient].
 type HTTPOptions struct {
-	// AllowPrivate lets requests go to private and link-local addresses, for
-	// servers in a company's own network.
-	AllowPrivate bool
+	Reach Reach
+	// Proxy finds the HTTP proxy for a request; nil asks the environment.
+	Proxy func(*http.Request) (*url.URL, error)
+	// Dial, if set, connects in place of the network, and resolves and checks nothing.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// NewHTTPClient returns the client for authorization servers: no redirects, no
-// cookies, no proxies' credentials, bounded in time. Link-local addresses (cloud
-// metadata services among them) are refused when the connection is made, after
-// names were resolved; private ones too unless they are allowed.
+// NewHTTPClient returns a client for the authorization servers of upstreams of one
+// reach: no redirects, no cookies, bounded in time and in the length of headers. An
+// address that is nearer than the reach is refused with an [*AddressError], after
+// names were resolved and before anything is sent. Clients share no connections: one
+// that is open could be nearer than the other may reach.
 func NewHTTPClient(o HTTPOptions) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error { return checkAddress(address, o.AllowPrivate) }}
-	transport.DialContext = dialer.DialContext
-	transport.MaxIdleConnsPerHost = 4
-	transport.ResponseHeaderTimeout = requestLimit
-	return &http.Client{Transport: transport, Timeout: requestLimit,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	t := &reaching{reach: o.Reach, proxy: o.Proxy, direct: newTransport(), proxied: newTransport()}
+	if t.proxy == nil {
+		t.proxy = http.ProxyFromEnvironment
+	}
+	t.proxied.Proxy = t.proxy
+	if t.direct.DialContext = o.Dial; o.Dial == nil {
+		dialer := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error { return o.Reach.checkAddress(address) }}
+		t.direct.DialContext = dialer.DialContext
+	}
+	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-type addressError struct{ address string }
-
-func (e *addressError) Error() string {
-	return fmt.Sprintf("the address %s is not one that an authorization server may have", e.address)
+// Clients gives each reach a client, which all upstreams of the reach share.
+func Clients() func(Reach) *http.Client {
+	var clients []*http.Client
+	for reach := Public; reach <= Loopback; reach++ {
+		clients = append(clients, NewHTTPClient(HTTPOptions{Reach: reach}))
+	}
+	return func(r Reach) *http.Client { return clients[r] }
 }
 
-func checkAddress(address string, private bool) error {
-	at, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return &addressError{address}
-	}
-	ip := at.Addr().Unmap()
-	if ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() || ip.IsPrivate() && !private {
-		return &addressError{address}
-	}
-	return nil
+func newTransport() *http.Transport {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.Proxy = nil
+	t.MaxIdleConnsPerHost = 4
+	t.ResponseHeaderTimeout = requestLimit
+	t.MaxResponseHeaderBytes = maxHeader
+	return t
 }
 
 // checkURL accepts https, and http to this machine (MCP 2025-11-25 authorization,
@@ -106,6 +114,9 @@ func get(ctx context.Context, hc *http.Client, operation, target string, into an
 	response, err := hc.Do(request)
 	if err != nil {
 		failure.Class, failure.Err = NotSent, stripURL(err)
+		if near := (*AddressError)(nil); errors.As(err, &near) {
+			failure.Class = Misconfigured
+		}
 		return false, failure
 	}
 	defer response.Body.Close()

@@ -17,6 +17,9 @@ import (
 type DiscoveryRequest struct {
 	// ServerURL is the MCP endpoint.
 	ServerURL string
+	// Reach is how near the servers may be that it leads to, if that is nearer than
+	// ServerURL and ConfiguredIssuer are.
+	Reach Reach
 	// Challenge is the server's last 401 or 403.
 	Challenge Challenge
 	// ConfiguredIssuer, if set, is the only authorization server that is taken.
@@ -74,6 +77,7 @@ type serverMetadata struct {
 // metadata (MCP 2025-11-25 authorization, discovery). Of several servers it takes
 // the first that will do, a known one before the others.
 func Discover(ctx context.Context, hc *http.Client, r DiscoveryRequest) (credential.Discovery, error) {
+	r.Reach = max(r.Reach, ReachOf(r.ServerURL, r.ConfiguredIssuer))
 	resource, at, err := discoverResource(ctx, hc, r)
 	if err != nil {
 		return credential.Discovery{}, err
@@ -117,7 +121,7 @@ func discoverFrom(ctx context.Context, hc *http.Client, issuer string, resource 
 		d.Resource = Canonical(r.ServerURL)
 	}
 	d.ProofRequired = d.ProofRequired || strings.EqualFold(r.Challenge.Scheme, "DPoP")
-	if err := checkEndpoints(d, r.Unattended); err != nil {
+	if err := checkEndpoints(d, r); err != nil {
 		return d, err
 	}
 	return d, checkDemands(&found, resource, r)
@@ -278,18 +282,18 @@ func discoverServer(ctx context.Context, hc *http.Client, issuer string, legacy 
 	return m, nil
 }
 
-// checkEndpoints refuses endpoints that secrets must not be sent to, and servers
-// without PKCE (MCP 2025-11-25 authorization, authorization code protection).
-func checkEndpoints(d credential.Discovery, unattended bool) error {
+// checkEndpoints refuses endpoints that secrets must not be sent to or a browser not
+// be led to, and servers without PKCE (MCP 2025-11-25 authorization, authorization code protection).
+func checkEndpoints(d credential.Discovery, r DiscoveryRequest) error {
 	for name, endpoint := range map[string]string{"authorization": d.AuthorizationEndpoint, "token": d.TokenEndpoint} {
-		if unattended && name == "authorization" {
+		if r.Unattended && name == "authorization" {
 			continue
 		}
-		if err := checkURL(endpoint); err != nil {
+		if err := r.Reach.checkURL(endpoint); err != nil {
 			return &Error{Operation: "discovery", Class: Misconfigured, URL: where(d.Issuer), Err: fmt.Errorf("the %s endpoint: %w", name, err)}
 		}
 	}
-	if !unattended && !slices.Contains(d.CodeChallengeMethods, "S256") {
+	if !r.Unattended && !slices.Contains(d.CodeChallengeMethods, "S256") {
 		return &Error{Operation: "discovery", Class: Unsupported, URL: where(d.Issuer), Err: errors.New("the authorization server does not say that it supports PKCE with S256")}
 	}
 	return nil

@@ -110,7 +110,7 @@ func classOfStatus(status int) Class {
 // classOfNetwork tells a request that surely was not sent from one that may
 // have been. sent says whether it was written to a connection.
 func classOfNetwork(err error, sent bool) Class {
-	var refused *addressError
+	var refused *AddressError
 	var operation *net.OpError
 	switch {
 	case !sent, errors.As(err, &refused), errors.As(err, &operation) && operation.Op == "dial":

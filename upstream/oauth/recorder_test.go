@@ -58,7 +58,7 @@ const tokenBody = `{"access_token":"new-access","token_type":"bearer","expires_i
 
 var taken = answer{status: http.StatusOK, body: tokenBody}
 
-func client() *http.Client { return oauth.NewHTTPClient(oauth.HTTPOptions{}) }
+func client() *http.Client { return oauth.NewHTTPClient(oauth.HTTPOptions{Reach: oauth.Loopback}) }
 
 func secret(text string) credential.Secret { return credential.NewSecret(text) }
 
