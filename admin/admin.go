@@ -93,12 +93,16 @@ func (a *api) routes() []route {
 	}
 }
 
+// maxForm bounds what a request may carry, in bytes.
+const maxForm = 1 << 20
+
 // Handler serves an instance.
 func Handler(i *instance.Instance, version string, o Options) http.Handler {
 	a := &api{instance: i, version: version, options: o}
 	mux := http.NewServeMux()
 	for _, r := range a.routes() {
 		mux.HandleFunc(r.method+" "+r.path, func(w http.ResponseWriter, request *http.Request) {
+			request.Body = http.MaxBytesReader(w, request.Body, maxForm)
 			if err := r.serve(w, request); err != nil {
 				refuse(w, err)
 			}

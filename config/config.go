@@ -3,7 +3,8 @@
 //
 // It promises that a key it does not know, a value of the wrong kind and a
 // variable that is not set are errors that name the file, the place in the
-// document and what would be accepted; and that writing keeps every other entry.
+// document and what would be accepted; that a file which other users may write is
+// refused; and that writing keeps every other entry.
 // It opens no connection.
 package config
 
@@ -12,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"net/url"
@@ -83,7 +85,7 @@ func Load(path string, environment func(string) (string, bool)) ([]upstream.Conf
 
 func read(path string) (document, error) {
 	d := document{Servers: map[string]json.RawMessage{}}
-	text, err := os.ReadFile(path)
+	text, err := readOwn(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return d, nil
 	}
@@ -96,6 +98,24 @@ func read(path string) (document, error) {
 		return d, &Error{File: path, Problem: fmt.Sprintf("%v (line %d); the document is {\"mcpServers\": {\"<name>\": {...}}}", err, 1+bytes.Count(text[:min(int(decoder.InputOffset()), len(text))], []byte("\n")))}
 	}
 	return d, nil
+}
+
+// readOwn reads a file that nobody else may write: it names commands that are run,
+// and where secrets are sent.
+func readOwn(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if who := writable(info); who != "" {
+		return nil, &Error{File: path, Problem: "can be written " + who + ", and it names commands that are run; look through it, make it your own, and run: chmod go-w " + path}
+	}
+	return io.ReadAll(file)
 }
 
 // server is one entry of the file.

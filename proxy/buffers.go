@@ -46,10 +46,11 @@ func (b *buffers) give(used *[]byte) {
 	b.lent[class-smallest].Put(used)
 }
 
-// read reads one message of a client, of a bounded length. The error is a
+// read reads one message of a client, of a bounded length. The memory for a long one
+// comes as it does: its length is only what the client says. The error is a
 // [*http.MaxBytesError] for one that is too long.
 func (b *buffers) read(w http.ResponseWriter, r *http.Request) (*[]byte, error) {
-	if r.ContentLength >= 0 && r.ContentLength <= maxBody {
+	if r.ContentLength >= 0 && r.ContentLength <= 1<<largest {
 		body := b.take(int(r.ContentLength))
 		*body = (*body)[:r.ContentLength]
 		_, err := io.ReadFull(r.Body, *body)

@@ -65,6 +65,21 @@ func New(o Options) *Server {
 	return &Server{options: o, parked: map[string]parkedCall{}}
 }
 
+// Bounds of a request: of its header, in bytes, of the time that a client may take to
+// send it, and of the time that its connection may then lie idle. An answer may take
+// as long as the call.
+const (
+	maxHeader   = 64 << 10
+	headerLimit = 10 * time.Second
+	readLimit   = time.Minute
+	idleClient  = 10 * time.Minute
+)
+
+// NewHTTPServer returns a server for clients, bounded in what a request may take.
+func NewHTTPServer(handler http.Handler) *http.Server {
+	return &http.Server{Handler: handler, ReadHeaderTimeout: headerLimit, ReadTimeout: readLimit, IdleTimeout: idleClient, MaxHeaderBytes: maxHeader}
+}
+
 // Listen listens on address. Elsewhere than on the loopback address it demands
 // that clients have a token.
 func Listen(address string, token credential.Secret) (net.Listener, error) {

@@ -227,5 +227,6 @@ func NewNetwork() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 512, 64
 	t.TLSHandshakeTimeout = 10 * time.Second
+	t.MaxResponseHeaderBytes = 256 << 10
 	return t
 }

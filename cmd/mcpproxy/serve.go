@@ -135,8 +135,8 @@ func (s *serveOptions) run(ctx context.Context) error {
 	var page *ui.Page
 	api := admin.Handler(i, version, admin.Options{Reload: reload, Invite: func() (string, error) { return page.Invite(listener.Addr()) }})
 	page = ui.New(api, version)
-	clients := &http.Server{Handler: beside(page, observer.Accept(i.Proxy.Handler())), ReadHeaderTimeout: 10 * time.Second}
-	people := &http.Server{Handler: api, ReadHeaderTimeout: 10 * time.Second}
+	clients := proxy.NewHTTPServer(beside(page, observer.Accept(i.Proxy.Handler())))
+	people := admin.NewHTTPServer(api)
 	logger.Info("serving", "clients", "http://"+listener.Addr().String()+"/mcp", "socket", s.socketPath(), "upstreams", len(configs), "key", i.Store.KeyOrigin())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(clients.Serve(listener)) })
