@@ -19,6 +19,7 @@ import (
 	"os"
 	"strconv"
 
+	"mcpproxy/explain"
 	"mcpproxy/instance"
 	"mcpproxy/upstream"
 )
@@ -83,6 +84,7 @@ func (a *api) routes() []route {
 		{http.MethodPost, "/v1/stdio", a.stdio},
 		{http.MethodGet, "/v1/upstreams", a.list},
 		{http.MethodGet, "/v1/upstreams/{name}", a.upstream(status)},
+		{http.MethodGet, "/v1/upstreams/{name}/explain", a.upstream(explained)},
 		{http.MethodGet, "/v1/upstreams/{name}/journal", a.upstream(a.journal)},
 		{http.MethodPost, "/v1/upstreams/{name}/login", a.upstream(login)},
 		{http.MethodPost, "/v1/upstreams/{name}/logout", a.upstream(logout)},
@@ -149,6 +151,10 @@ func (a *api) list(w http.ResponseWriter, _ *http.Request) error {
 
 func status(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error {
 	return reply(w, u.Status())
+}
+
+func explained(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error {
+	return reply(w, explain.Of(u.Machine().Definition().Graph(), u.Status()))
 }
 
 func (a *api) readAnew(w http.ResponseWriter, r *http.Request) error {

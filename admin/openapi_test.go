@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"mcpproxy/explain"
 	"mcpproxy/fsm"
 	"mcpproxy/upstream"
 
@@ -55,7 +56,7 @@ func TestTheDescriptionHasTheSchemasOfWhatIsAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Components.Schemas = map[string]json.RawMessage{
-		"Entry": schemaOf[fsm.Entry](t), "Gap": schemaOf[Gap](t), "Invitation": schemaOf[Invitation](t), "Outcome": schemaOf[Outcome](t), "Pasted": schemaOf[Pasted](t),
+		"Entry": schemaOf[fsm.Entry](t), "Explanation": schemaOf[explain.Explanation](t), "Gap": schemaOf[Gap](t), "Invitation": schemaOf[Invitation](t), "Outcome": schemaOf[Outcome](t), "Pasted": schemaOf[Pasted](t),
 		"Problem": schemaOf[Problem](t), "Report": schemaOf[Report](t), "Status": schemaOf[upstream.Status](t), "Version": schemaOf[Version](t),
 	}
 	var text bytes.Buffer

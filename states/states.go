@@ -63,16 +63,28 @@ type Phase string
 
 // PhaseOf projects the two regions' states onto the phase.
 func PhaseOf(connection, credential State) Phase {
-	switch connection {
-	case AwaitingCredential, AwaitingLogin:
-		switch credential {
-		case Fresh, Anonymous, NotNeeded, Unloaded:
-			// The answer is on its way to the connection.
-			return Phase(AwaitingCredential)
-		}
+	if Leading(connection, credential) == Credential {
 		return Phase(credential)
 	}
 	return Phase(connection)
+}
+
+// Leading is the region whose state is the phase.
+func Leading(connection, credential State) string {
+	if (connection == AwaitingCredential || connection == AwaitingLogin) && !credential.Resting() {
+		return Credential
+	}
+	return Connection
+}
+
+// Resting reports whether the credential's state is one in which nothing is missing:
+// the connection has its answer, or will have it at once.
+func (s State) Resting() bool {
+	switch s {
+	case Fresh, Anonymous, NotNeeded, Unloaded:
+		return true
+	}
+	return false
 }
 
 // NeedsPerson reports whether the credential's state is one that only a person ends.

@@ -99,3 +99,32 @@ func Settled(s *Snapshot, generation uint64) bool {
 	}
 	return true
 }
+
+// OwnLoginAt is from when on the machine may begin a login by itself: the guards of
+// LoginProposed, with their limit, as a time. It is zero where no login is missing or
+// only a person may begin one.
+func OwnLoginAt(s *Snapshot, now time.Time) time.Time {
+	d := &s.Data
+	missing := s.Region(states.Credential).State == states.LoginRequired || s.Region(states.Credential).State == states.Fresh && scopesMissing.Check(*d, Input{At: now}) == nil
+	if !missing || !d.Settings.AutomaticLogin {
+		return time.Time{}
+	}
+	at := now
+	later := func(t time.Time) {
+		if t.After(at) {
+			at = t
+		}
+	}
+	if !d.ProposedAt.IsZero() {
+		later(d.ProposedAt.Add(d.Settings.BrowserInterval))
+	}
+	if recent := d.RecentProposals(now); len(recent) >= d.Settings.BrowserBudget && len(recent) > 0 {
+		later(recent[len(recent)-max(d.Settings.BrowserBudget, 1)].Add(time.Hour))
+	}
+	return at
+}
+
+// Outlooks returns all outlooks.
+func Outlooks() []Outlook {
+	return []Outlook{Serves, OnItsWay, NeedsPerson, RenewalFails, Unwanted, Broken, Gone}
+}

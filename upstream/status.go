@@ -17,15 +17,22 @@ type Status struct {
 	Transport Transport    `json:"transport"`
 	URL       string       `json:"url,omitempty"`
 	Phase     states.Phase `json:"phase"`
+	// Outlook is what a call can expect that is made now.
+	Outlook transitions.Outlook `json:"outlook"`
 	// Doc says in a sentence what the phase means.
 	Doc     string         `json:"doc"`
 	Regions []RegionStatus `json:"regions"`
 	Token   *TokenStatus   `json:"token,omitempty"`
 	Flow    *FlowStatus    `json:"flow,omitempty"`
 	// Reason is why a person is needed, if one is.
-	Reason          states.Reason `json:"reason,omitempty"`
-	ConnectionError *Failure      `json:"connection_error,omitempty"`
-	CredentialError *Failure      `json:"credential_error,omitempty"`
+	Reason states.Reason `json:"reason,omitempty"`
+	// OwnLoginAt is from when on the proxy may begin a login by itself, where a login
+	// is missing and the configuration lets it.
+	OwnLoginAt *time.Time `json:"own_login_at,omitempty"`
+	// MissingScopes are those that a call was refused for.
+	MissingScopes   []string `json:"missing_scopes,omitempty"`
+	ConnectionError *Failure `json:"connection_error,omitempty"`
+	CredentialError *Failure `json:"credential_error,omitempty"`
 	// Refused are the last refused events, oldest first.
 	Refused []fsm.Entry `json:"refused"`
 	// Actions are what a person can do now.
@@ -44,6 +51,10 @@ type RegionStatus struct {
 	Doc    string    `json:"doc"`
 	Since  time.Time `json:"since"`
 	Epoch  uint64    `json:"epoch"`
+	// EnteredBy is the journal's entry that led to the state.
+	EnteredBy *fsm.Entry `json:"entered_by,omitempty"`
+	// FailedAttempts counts them since the last success.
+	FailedAttempts int `json:"failed_attempts,omitempty"`
 	// Effect is the running job.
 	Effect string `json:"effect,omitempty"`
 	// Timers are those that run, the earliest first; of a working state they are its deadline.
@@ -87,34 +98,30 @@ type Failure struct {
 	Text string    `json:"text"`
 }
 
-// Action is something that a person can do.
-type Action struct {
-	Command string `json:"command"`
-	Why     string `json:"why"`
-}
-
 // Status returns the upstream as it is now.
 func (u *Upstream) Status() Status {
 	catalog := u.Catalog()
-	status := StatusOf(u.Machine().Definition(), u.Snapshot())
+	status := StatusOf(u.Machine().Definition(), u.Snapshot(), time.Now())
 	status.Transport, status.URL = u.config.Transport, u.config.URL
-	status.Refused = u.refused.all()
+	status.Refused = u.seen.refusals()
+	for i := range status.Regions {
+		r := &status.Regions[i]
+		r.EnteredBy = u.seen.entry(r.Region, r.Epoch)
+	}
 	status.Tools, status.Resources, status.Prompts = len(catalog.Tools), len(catalog.Resources), len(catalog.Prompts)
 	return status
 }
 
-// StatusOf says what a snapshot of the graph means.
-func StatusOf(graph *transitions.Graph, s *transitions.Snapshot) Status {
+// StatusOf says what a snapshot of the graph means at now.
+func StatusOf(graph *transitions.Graph, s *transitions.Snapshot, now time.Time) Status {
 	connection, credential := s.Region(states.Connection).State, s.Region(states.Credential).State
 	status := Status{
-		Name: s.Machine, Phase: states.PhaseOf(connection, credential), Reason: s.Data.Reason,
+		Name: s.Machine, Phase: states.PhaseOf(connection, credential), Outlook: transitions.OutlookOf(s, now), Reason: s.Data.Reason,
+		OwnLoginAt: optional(transitions.OwnLoginAt(s, now)), MissingScopes: s.Data.Scopes,
 		Token: TokenStatusOf(s.Data.Token), Flow: flowStatus(s), Actions: actions(s), Refused: []fsm.Entry{},
 		ConnectionError: failure(s.Data.ConnectionError), CredentialError: failure(s.Data.CredentialError),
 	}
-	status.Doc = states.Doc(states.Connection, states.State(status.Phase))
-	if status.Doc == "" {
-		status.Doc = states.Doc(states.Credential, states.State(status.Phase))
-	}
+	status.Doc = states.Doc(states.Leading(connection, credential), states.State(status.Phase))
 	for i := range s.Regions {
 		status.Regions = append(status.Regions, regionStatus(graph, s, &s.Regions[i]))
 	}
@@ -130,7 +137,9 @@ func regionStatus(graph *transitions.Graph, s *transitions.Snapshot, r *fsm.Acti
 	for _, event := range graph.Accepted(r.Region, r.State) {
 		status.Accepted = append(status.Accepted, string(event))
 	}
+	status.FailedAttempts = s.Data.Attempts
 	if r.Region == states.Credential {
+		status.FailedAttempts = s.Data.RefreshAttempts
 		for _, event := range s.Postponed() {
 			status.Postponed = append(status.Postponed, string(event))
 		}
@@ -170,40 +179,4 @@ func failure(f states.Failure) *Failure {
 		return nil
 	}
 	return &Failure{At: f.At, Text: f.Text}
-}
-
-// actions are what a person can do in the present states, the most useful first.
-func actions(s *transitions.Snapshot) []Action {
-	name := s.Machine
-	all := []Action{}
-	add := func(command, why string) { all = append(all, Action{Command: command + " " + name, Why: why}) }
-	connection, credential := s.Region(states.Connection).State, s.Region(states.Credential).State
-	switch {
-	case credential == states.LoginRequired || credential == states.LoggedOut:
-		add("mcpproxy auth login", "logs in and connects")
-	case credential == states.AwaitingBrowser:
-		add("mcpproxy auth login", "shows the page of the open login again and waits for its outcome")
-		add("mcpproxy auth cancel", "gives the open login up")
-	case credential == states.Failed:
-		add("mcpproxy upstream connect", "tries again, once the cause is mended")
-		add("mcpproxy auth login", "logs in anew")
-	case credential == states.RefreshPaused || credential == states.RefreshBackoff:
-		add("mcpproxy upstream connect", "tries the refresh now")
-		add("mcpproxy auth login", "logs in anew")
-	}
-	switch connection {
-	case states.Disconnected, states.Failed, states.BackingOff:
-		if len(all) == 0 {
-			add("mcpproxy upstream connect", "connects now")
-		}
-	case states.Connected:
-		if len(s.Data.Scopes) > 0 {
-			add("mcpproxy auth login", "asks for the scopes that a call was missing")
-		}
-		add("mcpproxy upstream disconnect", "closes the connection and keeps the token")
-	}
-	if s.Data.Token != nil && credential != states.LoggedOut {
-		add("mcpproxy auth logout", "erases and revokes the token")
-	}
-	return all
 }

@@ -73,7 +73,7 @@ type Upstream struct {
 	catalog     atomic.Pointer[relay.Catalog]
 	publishing  sync.Mutex
 	watchers    watchers
-	refused     refusals
+	seen        seen
 	work        sync.WaitGroup
 }
 
@@ -176,9 +176,7 @@ func (u *Upstream) moved(move transitions.Move) {
 // observe journals and logs each event, accepted or refused.
 func (u *Upstream) observe(entry fsm.Entry) {
 	u.environment.journal.append(u.config.Name, entry)
-	if entry.Disposition.Refused() {
-		u.refused.add(entry)
-	}
+	u.seen.add(entry)
 	level := slog.LevelDebug
 	switch {
 	case entry.Disposition.Refused():
@@ -206,27 +204,4 @@ func attributes(entry *fsm.Entry) []slog.Attr {
 		}
 	}
 	return all
-}
-
-// refusals keeps the last refused events for people who look.
-type refusals struct {
-	mu   sync.Mutex
-	last []fsm.Entry
-}
-
-// keptRefusals bounds them.
-const keptRefusals = 8
-
-func (r *refusals) add(entry fsm.Entry) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.last = append(r.last, entry); len(r.last) > keptRefusals {
-		r.last = r.last[1:]
-	}
-}
-
-func (r *refusals) all() []fsm.Entry {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return append([]fsm.Entry{}, r.last...)
 }

@@ -1,0 +1,244 @@
+// Package explain says in plain words what an upstream is doing: why, since when,
+// what will happen next and when, what becomes of a call that is made now, what the
+// last failure was, and what a person can do.
+//
+// It promises to be pure: an explanation is a function of what is given, and two
+// people who ask at the same moment are told the same. It has words for every state,
+// reason, timer and outlook that is declared, which a test holds it to. It decides
+// nothing and knows no secret. `statectl explain`, the page and
+// docs/troubleshooting.md show what it says.
+package explain
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+	"mcpproxy/upstream"
+)
+
+// Explanation is what there is to say about an upstream at one moment. Its texts
+// are whole sentences without times; the times stand beside them. The JSON form only
+// grows.
+type Explanation struct {
+	Upstream string `json:"upstream"`
+	// Running is false where a store was asked and no proxy.
+	Running bool         `json:"running"`
+	Phase   states.Phase `json:"phase,omitempty"`
+	// Since is when the phase began; not there where nobody knows.
+	Since *time.Time `json:"since,omitempty"`
+	Doing string     `json:"doing"`
+	Why   string     `json:"why"`
+	// Reason is why a person is needed, if one is.
+	Reason states.Reason `json:"reason,omitempty"`
+	// Failures are the last one of each region, the newest first.
+	Failures []Failure `json:"failures"`
+	// Refused is the last event that was refused in the present state.
+	Refused *Refused `json:"refused,omitempty"`
+	// Next is what will happen by itself at a known time, the earliest first, and Then
+	// what comes of it, or what is waited for.
+	Next []Step `json:"next"`
+	Then string `json:"then"`
+	// Calls is what becomes of a call that is made now.
+	Calls string `json:"calls"`
+	// Accepted are the events that a person may cause and that are accepted now.
+	Accepted []string `json:"accepted"`
+	// Mend is what has to be put right before anything else helps.
+	Mend string `json:"mend,omitempty"`
+	// Can is what a person can do, the most useful first.
+	Can []upstream.Action `json:"can"`
+}
+
+// Failure is the last thing that went wrong in a region.
+type Failure struct {
+	Region string    `json:"region"`
+	At     time.Time `json:"at"`
+	Text   string    `json:"text"`
+}
+
+// Refused is an event that was refused.
+type Refused struct {
+	Event string    `json:"event"`
+	At    time.Time `json:"at"`
+	Why   string    `json:"why"`
+}
+
+// When says how a step's time is meant.
+type When string
+
+// The meanings of a time.
+const (
+	At   When = "at"   // then
+	By   When = "by"   // at the latest
+	From When = "from" // not before
+)
+
+// Step is something that will happen by itself.
+type Step struct {
+	When  When      `json:"when"`
+	At    time.Time `json:"at"`
+	Event string    `json:"event"`
+	Text  string    `json:"text"`
+}
+
+// Of explains an upstream of a running proxy as its status says it is. graph is the
+// declaration that it runs ([transitions.Definition]).
+func Of(graph fsm.Graph, s upstream.Status) Explanation {
+	connection, credential := region(s, states.Connection), region(s, states.Credential)
+	leading, other := connection, credential
+	if states.Leading(states.State(connection.State), states.State(credential.State)) == states.Credential {
+		leading, other = credential, connection
+	}
+	since := leading.Since
+	e := Explanation{Upstream: s.Name, Running: true, Phase: s.Phase, Since: &since,
+		Doing: doing(s, leading), Why: why(graph, leading), Failures: failures(s), Refused: refused(s, leading),
+		Next: steps(s, leading.Region), Then: then(s, leading), Calls: calls[s.Outlook], Accepted: accepted(s), Can: s.Actions}
+	if other.Region == states.Credential && !states.State(other.State).Resting() && other.State != leading.State {
+		// The credential has something to say although the connection leads.
+		e.Doing += " Its credential: " + doing(s, other)
+		e.Why += " Its credential: " + why(graph, other)
+		e.Then += " " + then(s, other)
+	}
+	switch state := states.State(credential.State); {
+	case s.Reason != "" && (state == states.LoginRequired || state == states.Failed):
+		e.Reason, e.Mend = s.Reason, mend[s.Reason]
+		if e.Why = s.Reason.Doc(); leading.Region == states.Connection {
+			e.Why = why(graph, leading) + " Its credential: " + e.Why
+		}
+	case states.State(connection.State) == states.Failed:
+		e.Mend = "Put right what the last failure names, at the server or in the configuration, whose changes are taken up at once."
+	case len(s.MissingScopes) > 0:
+		e.Why += " A call was refused for scopes that the token lacks: " + strings.Join(s.MissingScopes, ", ") + "."
+		e.Mend = "Log in to ask for the missing scopes. Everything that the present token covers goes on meanwhile."
+	}
+	return e
+}
+
+func region(s upstream.Status, name string) upstream.RegionStatus {
+	for _, r := range s.Regions {
+		if r.Region == name {
+			return r
+		}
+	}
+	return upstream.RegionStatus{Region: name}
+}
+
+// doing is the state's sentence, and what is known of its progress.
+func doing(s upstream.Status, r upstream.RegionStatus) string {
+	text := states.Doc(r.Region, states.State(r.State))
+	if attempts := r.FailedAttempts; attempts > 0 && states.State(r.State) != states.Disconnected {
+		text += " " + counted(attempts, "attempt has failed", "attempts have failed") + " so far."
+	}
+	if r.Region == states.Credential && s.Flow != nil && s.Flow.Browser != "" {
+		text += " The browser: " + strings.TrimSuffix(s.Flow.Browser, ".") + "."
+	}
+	if len(r.Postponed) > 0 {
+		text += " Kept for afterwards: " + strings.Join(r.Postponed, ", ") + "."
+	}
+	return text
+}
+
+// why is what led to the state.
+func why(graph fsm.Graph, r upstream.RegionStatus) string {
+	if r.EnteredBy == nil {
+		return "It has been so since the proxy started it."
+	}
+	text := eventDoc(graph, r.EnteredBy.Event)
+	if by := r.EnteredBy.RaisedBy; by != "" {
+		text += " " + eventDoc(graph, by)
+	}
+	return text
+}
+
+func eventDoc(graph fsm.Graph, name string) string {
+	for _, r := range graph.Regions {
+		for _, event := range r.Events {
+			if event.Name == name {
+				return event.Doc
+			}
+		}
+	}
+	return name + "."
+}
+
+func failures(s upstream.Status) []Failure {
+	all := []Failure{}
+	for name, f := range map[string]*upstream.Failure{states.Connection: s.ConnectionError, states.Credential: s.CredentialError} {
+		if f != nil {
+			all = append(all, Failure{Region: name, At: f.At, Text: f.Text})
+		}
+	}
+	slices.SortFunc(all, func(a, b Failure) int {
+		if c := b.At.Compare(a.At); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Region, b.Region)
+	})
+	return all
+}
+
+// refused is the last refusal since the phase began: an older one says nothing of it.
+func refused(s upstream.Status, leading upstream.RegionStatus) *Refused {
+	if len(s.Refused) == 0 {
+		return nil
+	}
+	last := s.Refused[len(s.Refused)-1]
+	if last.Time.Before(leading.Since) {
+		return nil
+	}
+	return &Refused{Event: last.Event, At: last.Time, Why: last.Reason}
+}
+
+// steps are the timers of both regions, and the proxy's own login.
+func steps(s upstream.Status, leading string) []Step {
+	all := []Step{}
+	for _, r := range s.Regions {
+		for _, timer := range r.Timers {
+			if timer.Event == string(transitions.CredentialOverdue) && leading == states.Credential {
+				continue // a second deadline, behind that of what is waited for
+			}
+			w := timers[transitions.Event(timer.Event)]
+			all = append(all, Step{When: w.when, At: timer.At, Event: timer.Event, Text: w.text})
+		}
+	}
+	if at := s.OwnLoginAt; at != nil {
+		all = append(all, Step{When: From, At: *at, Event: string(transitions.LoginProposed), Text: "the next call that needs a login may open its page by itself (oauth.login is automatic)"})
+	}
+	slices.SortStableFunc(all, func(a, b Step) int { return a.At.Compare(b.At) })
+	return all
+}
+
+// then is what comes of it, or what is waited for.
+func then(s upstream.Status, r upstream.RegionStatus) string {
+	state := states.State(r.State)
+	if r.Region == states.Connection {
+		text := connectionNext[state]
+		if state == states.Connected && s.Token != nil && s.Token.ExpiresAt != nil && !s.Token.HasRefreshToken {
+			text += " There is no refresh token, so that a person has to log in again once the access token has expired."
+		}
+		return text
+	}
+	if state == states.LoginRequired && s.OwnLoginAt != nil {
+		return "It stays so, and nothing is sent, until a person logs in or a call begins the login."
+	}
+	return credentialNext[state]
+}
+
+// ofPeople are the events that a person may cause.
+var ofPeople = []transitions.Event{transitions.Connect, transitions.Disconnect, transitions.RetryRequested, transitions.LoginRequested,
+	transitions.LoginCancelled, transitions.LogoutRequested}
+
+func accepted(s upstream.Status) []string {
+	all := []string{}
+	for _, r := range s.Regions {
+		for _, name := range r.Accepted {
+			if slices.Contains(ofPeople, transitions.Event(name)) {
+				all = append(all, name)
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,348 @@
+package explain
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mcpproxy/credential"
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+	"mcpproxy/store"
+	"mcpproxy/transitions"
+	"mcpproxy/upstream"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var (
+	began = time.Date(2026, 3, 1, 9, 30, 0, 0, time.UTC)
+	now   = began.Add(40 * time.Second)
+	graph = transitions.Definition()
+)
+
+// status is an upstream that entered both states at began, with the entries that led
+// there. change makes its data.
+func status(t *testing.T, connection, credential states.State, change func(*states.Data)) upstream.Status {
+	t.Helper()
+	d := states.Data{Settings: states.DefaultSettings()}
+	if needsToken(credential) {
+		d.Token = token(began.Add(20*time.Minute), "refresh")
+	}
+	if change != nil {
+		change(&d)
+	}
+	s := &transitions.Snapshot{Machine: "notes", Data: d, Regions: []fsm.Active[states.State, transitions.Event]{
+		active(t, transitions.ConnectionRegion().States, states.Connection, connection, d),
+		active(t, transitions.CredentialRegion().States, states.Credential, credential, d),
+	}}
+	status := upstream.StatusOf(graph, s, now)
+	for i := range status.Regions {
+		r := &status.Regions[i]
+		r.EnteredBy = entry(r.Region, states.State(r.State))
+	}
+	return status
+}
+
+func needsToken(s states.State) bool {
+	return slices.Contains([]states.State{states.Fresh, states.Refreshing, states.RefreshBackoff, states.RefreshPaused}, s)
+}
+
+func token(expires time.Time, refresh string) *credential.Token {
+	return &credential.Token{Access: credential.NewSecret("access"), Refresh: credential.NewSecret(refresh), Generation: 3, ObtainedAt: began, ExpiresAt: expires}
+}
+
+// active is the region in the state, with the timers that it declares.
+func active(t *testing.T, declared []fsm.State[states.State, transitions.Event, states.Data], region string, name states.State, d states.Data) fsm.Active[states.State, transitions.Event] {
+	t.Helper()
+	for _, s := range declared {
+		if s.Name != name {
+			continue
+		}
+		a := fsm.Active[states.State, transitions.Event]{Region: region, State: name, Kind: s.Kind, Epoch: 7, Since: began, Job: s.Job.Name}
+		for _, timer := range s.Timers {
+			if at := timer.At(d, began); !at.IsZero() {
+				a.Timers = append(a.Timers, fsm.ArmedTimer[transitions.Event]{Event: timer.Event, At: at, Doc: timer.Doc})
+			}
+		}
+		return a
+	}
+	t.Fatalf("%s has no state %s", region, name)
+	panic("not reached")
+}
+
+// entry is one of those that lead to a state; nil for the one that a region begins in.
+func entry(region string, to states.State) *fsm.Entry {
+	var led *fsm.Entry
+	for _, r := range graph.Graph().Regions {
+		for _, edge := range r.Edges {
+			if r.Name != region || edge.To != string(to) || edge.Internal {
+				continue
+			}
+			led = &fsm.Entry{Time: began, Machine: "notes", Region: region, Event: edge.Event, From: edge.From, To: edge.To, Disposition: fsm.Moved, Epoch: 7}
+			if edge.Main {
+				return led
+			}
+		}
+	}
+	return led
+}
+
+// golden compares with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s is not what is said; if this is meant, run: go test ./explain -update\n%s", path, diff)
+	}
+}
+
+func text(t *testing.T, e Explanation) string {
+	t.Helper()
+	var b strings.Builder
+	if err := Fprint(&b, e, now); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// beside is the other region's state in which a state is mostly met.
+func beside(region string, state states.State) (connection, credential states.State) {
+	switch {
+	case state == states.Closed:
+		return states.Closed, states.Closed
+	case region == states.Connection && state == states.AwaitingCredential:
+		return state, states.LoadingToken
+	case region == states.Connection && state == states.AwaitingLogin:
+		return state, states.LoginRequired
+	case region == states.Connection && state == states.Disconnected:
+		return state, states.Unloaded
+	case region == states.Connection:
+		return state, states.Fresh
+	case state == states.Unloaded:
+		return states.Disconnected, state
+	case state.Resting():
+		return states.Connected, state
+	case state == states.LoginRequired, state == states.LoggedOut, state == states.LoggingOut, state == states.Failed, state == states.AwaitingBrowser, state == states.AwaitingDevice:
+		return states.AwaitingLogin, state
+	}
+	return states.AwaitingCredential, state
+}
+
+// Every declared state of both regions is explained; the files are to be read.
+func TestEveryState(t *testing.T) {
+	for _, r := range graph.Graph().Regions {
+		var all strings.Builder
+		for _, s := range r.States {
+			connection, credential := beside(r.Name, states.State(s.Name))
+			e := Of(graph.Graph(), status(t, connection, credential, func(d *states.Data) {
+				switch credential {
+				case states.LoginRequired:
+					d.Reason = states.NeverLoggedIn
+				case states.Failed:
+					d.Reason = states.StoreFailed
+				}
+			}))
+			whole(t, s.Name, e)
+			fmt.Fprintf(&all, "## %s\n\n%s\n", s.Name, text(t, e))
+		}
+		golden(t, r.Name+".txt", all.String())
+	}
+}
+
+// whole reports what an explanation lacks.
+func whole(t *testing.T, name string, e Explanation) {
+	t.Helper()
+	for what, said := range map[string]string{"doing": e.Doing, "why": e.Why, "then": e.Then, "calls": e.Calls} {
+		if !strings.HasSuffix(said, ".") || strings.Contains(said, "  ") {
+			t.Errorf("%s: %s is no sentence: %q", name, what, said)
+		}
+	}
+	for _, s := range e.Next {
+		if s.Text == "" || s.When == "" {
+			t.Errorf("%s: there are no words for %s", name, s.Event)
+		}
+	}
+}
+
+// Every declared reason says what has to be mended.
+func TestEveryReason(t *testing.T) {
+	failed := []states.Reason{states.ClientRejected, states.NotOAuth, states.StoreCorrupt, states.StoreFailed, states.StaticRefused, states.Crashed, states.GrantRejected}
+	var all strings.Builder
+	for _, reason := range states.Reasons() {
+		credential := states.LoginRequired
+		if slices.Contains(failed, reason) {
+			credential = states.Failed
+		}
+		e := Of(graph.Graph(), status(t, states.AwaitingLogin, credential, func(d *states.Data) { d.Reason = reason }))
+		whole(t, string(reason), e)
+		if e.Why != reason.Doc() || e.Why == "" || e.Mend == "" || len(e.Can) == 0 {
+			t.Errorf("%s: why %q, mend %q, can %v", reason, e.Why, e.Mend, e.Can)
+		}
+		fmt.Fprintf(&all, "## %s\n\n%s\n", reason, text(t, e))
+	}
+	golden(t, "reasons.txt", all.String())
+}
+
+// There are words for every timer, outlook and way to start that is declared, and for
+// nothing else.
+func TestEveryTimerAndOutlook(t *testing.T) {
+	declared := map[string]bool{}
+	for _, r := range graph.Graph().Regions {
+		for _, s := range r.States {
+			for _, timer := range s.Timers {
+				declared[timer.Event] = true
+				if w := timers[transitions.Event(timer.Event)]; w.text == "" || w.when == "" {
+					t.Errorf("there are no words for the timer %s", timer.Event)
+				}
+			}
+		}
+	}
+	for event := range timers {
+		if !declared[string(event)] {
+			t.Errorf("%s is no timer", event)
+		}
+	}
+	for _, o := range transitions.Outlooks() {
+		if calls[o] == "" {
+			t.Errorf("there are no words for the outlook %q", o)
+		}
+	}
+	if len(calls) != len(transitions.Outlooks()) {
+		t.Errorf("there are words for %d outlooks", len(calls))
+	}
+}
+
+// What a person is told to do is accepted, in every pair of states.
+func TestWhatAPersonCanDoIsAccepted(t *testing.T) {
+	wishes := map[upstream.Wish][]transitions.Event{
+		upstream.WishLogin: {transitions.LoginRequested}, upstream.WishLogout: {transitions.LogoutRequested},
+		upstream.WishCancel:     {transitions.LoginCancelled, transitions.LoginAbandoned},
+		upstream.WishConnect:    {transitions.Connect, transitions.RetryRequested},
+		upstream.WishDisconnect: {transitions.Disconnect},
+	}
+	for _, connection := range graph.Graph().Regions[0].States {
+		for _, credential := range graph.Graph().Regions[1].States {
+			s := status(t, states.State(connection.Name), states.State(credential.Name), nil)
+			for _, action := range s.Actions {
+				taken := slices.ContainsFunc(wishes[action.Wish], func(event transitions.Event) bool {
+					return slices.ContainsFunc(s.Regions, func(r upstream.RegionStatus) bool { return slices.Contains(r.Accepted, string(event)) })
+				})
+				if !taken {
+					t.Errorf("%s and %s do not accept %q", connection.Name, credential.Name, action.Command)
+				}
+			}
+		}
+	}
+}
+
+func TestMoments(t *testing.T) {
+	var all strings.Builder
+	for _, moment := range []struct {
+		name                   string
+		connection, credential states.State
+		change                 func(*states.Data)
+		status                 func(*upstream.Status)
+	}{
+		{name: "a token is renewed while requests flow", connection: states.Connected, credential: states.Refreshing},
+		{name: "a token without a refresh token", connection: states.Connected, credential: states.Fresh, change: func(d *states.Data) { d.Token = token(began.Add(time.Hour), "") }},
+		{name: "renewal fails and the token has expired", connection: states.Connected, credential: states.RefreshPaused, change: func(d *states.Data) {
+			d.Token = token(began, "refresh")
+			d.RefreshAttempts, d.RefreshAt = 2, began.Add(5*time.Minute)
+			d.CredentialError = states.Failure{At: began, Text: "the refresh at https://as.example.com/token failed with 503 Service Unavailable"}
+		}},
+		{name: "a scope is missing", connection: states.Connected, credential: states.Fresh, change: func(d *states.Data) { d.Scopes = []string{"mcp:admin"} }},
+		{name: "the proxy may begin a login by itself, and did a moment ago", connection: states.AwaitingLogin, credential: states.LoginRequired,
+			change: func(d *states.Data) {
+				d.Settings.AutomaticLogin, d.ProposedAt, d.Reason = true, began, states.LoginTimedOut
+			},
+			status: func(s *upstream.Status) {
+				s.Refused = []fsm.Entry{{Time: now.Add(-time.Second), Event: "LoginProposed", Disposition: fsm.Guarded, Reason: transitions.ErrBrowserLimit.Error()}}
+			}},
+		{name: "nobody wants an upstream that needs a login", connection: states.Disconnected, credential: states.LoginRequired, change: func(d *states.Data) { d.Reason = states.RefreshRejected }},
+		{name: "attempts to connect fail", connection: states.BackingOff, credential: states.Fresh, change: func(d *states.Data) {
+			d.Attempts, d.RetryAt = 4, now.Add(8*time.Second)
+			d.ConnectionError = states.Failure{At: began, Text: "connection refused"}
+		}},
+	} {
+		s := status(t, moment.connection, moment.credential, moment.change)
+		if moment.status != nil {
+			moment.status(&s)
+		}
+		e := Of(graph.Graph(), s)
+		whole(t, moment.name, e)
+		fmt.Fprintf(&all, "## %s\n\n%s\n", moment.name, text(t, e))
+	}
+	golden(t, "moments.txt", all.String())
+}
+
+// Of a proxy that does not run, the store says what the next start makes of it.
+func TestEveryWayToStart(t *testing.T) {
+	ended := []fsm.Entry{
+		{Time: began, Region: states.Connection, From: "Connecting", To: "Connected", Disposition: fsm.Moved},
+		{Time: began, Region: states.Credential, From: "Refreshing", To: "Fresh", Disposition: fsm.Moved},
+		{Time: began.Add(time.Second), Region: states.Connection, From: "Connected", To: "Closed", Disposition: fsm.Moved},
+		{Time: began.Add(time.Second), Region: states.Credential, From: "Fresh", To: "Closed", Disposition: fsm.Moved},
+	}
+	good, spent := token(now.Add(time.Hour), "refresh"), token(began, "")
+	expired := token(began, "refresh")
+	flow := func(code string) *credential.Flow {
+		return &credential.Flow{ID: "f", Deadline: now.Add(time.Minute), DeviceCode: credential.NewSecret(code)}
+	}
+	intent := &credential.Intent{StartedAt: began}
+	var all strings.Builder
+	said := map[string]bool{}
+	for _, c := range []struct {
+		name    string
+		kept    store.Credential
+		journal []fsm.Entry
+	}{
+		{"a token that works", store.Credential{Token: good}, ended},
+		{"an expired token", store.Credential{Token: expired}, ended[:2]},
+		{"an expired token without a refresh token", store.Credential{Token: spent}, ended},
+		{"nothing", store.Credential{}, nil},
+		{"a refresh without an outcome", store.Credential{Token: good, Intent: intent}, ended[:2]},
+		{"a refresh without an outcome, and an expired token", store.Credential{Token: expired, Intent: intent}, ended[:2]},
+		{"an open login", store.Credential{Flow: flow("")}, ended},
+		{"an open login with a code", store.Credential{Flow: flow("code")}, ended},
+		{"a logout", store.Credential{Logout: &credential.LogoutMark{At: began}}, ended},
+	} {
+		e := Stopped("notes", c.kept, c.journal, now)
+		whole(t, c.name, e)
+		said[e.Then] = true
+		fmt.Fprintf(&all, "## %s\n\n%s\n", c.name, text(t, e))
+	}
+	if len(said) != len(atStart) {
+		t.Errorf("%d of %d ways to start are told apart", len(said), len(atStart))
+	}
+	golden(t, "stopped.txt", all.String())
+}
+
+func ExampleSpoken() {
+	for _, d := range []time.Duration{-time.Second, 900 * time.Millisecond, 3 * time.Second, 100 * time.Second, 2 * time.Hour, 50 * time.Hour} {
+		fmt.Println(Spoken(d))
+	}
+	// Output:
+	// 0 s
+	// 1 s
+	// 3 s
+	// 1 min 40 s
+	// 2 h
+	// 2 d 2 h
+}

@@ -1,0 +1,102 @@
+package explain
+
+import (
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+)
+
+// What comes of each state, or what it waits for. What a state is itself stands in
+// package states.
+var (
+	connectionNext = map[states.State]string{
+		states.Disconnected:       "It stays so until somebody connects it, or the proxy starts anew.",
+		states.AwaitingCredential: "It connects as soon as the credential is there.",
+		states.AwaitingLogin:      "It connects by itself once somebody has logged in.",
+		states.Connecting:         "It is connected once the server has answered; an attempt that fails is repeated after a pause.",
+		states.Connected:          "It stays connected; a connection that breaks is opened again by itself.",
+		states.BackingOff:         "It goes on trying, with pauses that grow to a minute.",
+		states.Failed:             "It stays so until somebody connects it or its configuration changes.",
+		states.Closed:             "It is over; a proxy that has the upstream in its configuration begins anew.",
+	}
+	credentialNext = map[states.State]string{
+		states.Unloaded:        "The credential is read once the upstream is wanted.",
+		states.LoadingToken:    "A token that is found is used or renewed, and an open login goes on; without either the server is asked without a token.",
+		states.NotNeeded:       "It stays as the configuration has it.",
+		states.Anonymous:       "Requests carry no token until the server asks for a login.",
+		states.Fresh:           "The token is in use.",
+		states.Refreshing:      "The new token is used once it is on disk. Should the authorization server refuse the refresh token, a person has to log in; should it not answer, another attempt follows.",
+		states.RefreshBackoff:  "The token is kept, and used while it works.",
+		states.RefreshPaused:   "The token is kept, and used while it works; the attempts go on until one is answered.",
+		states.Discovering:     "The login page follows once the authorization server is found.",
+		states.Registering:     "The login page follows once the client is registered.",
+		states.AwaitingBrowser: "It goes on when the page is completed. Asking for the login again shows the same page, and begins no other.",
+		states.ExchangingCode:  "It is logged in once the authorization server has answered.",
+		states.AwaitingDevice:  "It goes on when the code is entered on the page. Asking for the login again shows the same code.",
+		states.RequestingToken: "The token is used once it is on disk.",
+		states.GrantBackoff:    "The token is requested again by itself until the authorization server answers.",
+		states.LoginRequired:   "It stays so, and nothing is sent, until a person logs in.",
+		states.LoggingOut:      "It is logged out once the token is erased here; the authorization server is asked once to revoke it.",
+		states.LoggedOut:       "It stays so, over restarts too, until a person logs in.",
+		states.Failed:          "It stays so until the cause is mended and somebody tries again.",
+		states.Closed:          "It is over; a proxy that has the upstream in its configuration begins anew.",
+	}
+)
+
+// timerWords say what a timer will do.
+type timerWords struct {
+	when When
+	text string
+}
+
+var timers = map[transitions.Event]timerWords{
+	transitions.CredentialOverdue: {By, "it stops waiting for the credential, and asks again after a pause"},
+	transitions.ConnectTimedOut:   {By, "it gives this attempt up, and makes another after a pause"},
+	transitions.ReconnectDue:      {At, "it tries to connect again"},
+	transitions.LoadTimedOut:      {By, "it gives reading the store up"},
+	transitions.RenewDue:          {At, "it renews the token, while requests flow on the old one"},
+	transitions.GrantRenewDue:     {At, "it obtains the next token by itself, while requests flow on the old one"},
+	transitions.ExpiryReached:     {At, "the access token expires, and without a refresh token a person has to log in"},
+	transitions.RefreshTimedOut:   {By, "it stops waiting for this answer, and tries again after a pause"},
+	transitions.RefreshRetryDue:   {At, "it tries to renew the token again"},
+	transitions.LoginTimedOut:     {By, "it gives the login up, and a person has to begin another"},
+	transitions.LoginLapsed:       {By, "it gives the login up, and goes on with the token of before"},
+	transitions.GrantFailed:       {By, "it gives this request up, and makes another after a pause"},
+	transitions.GrantRetryDue:     {At, "it requests a token again"},
+	transitions.LogoutFailed:      {By, "it gives the logout up as failed"},
+}
+
+// calls says what becomes of a call that is made now.
+var calls = map[transitions.Outlook]string{
+	transitions.Serves:       "A call is sent on at once.",
+	transitions.OnItsWay:     "A call waits, within its own deadline, until the upstream can take it.",
+	transitions.NeedsPerson:  "A call fails at once and says which command to run.",
+	transitions.RenewalFails: "A call fails at once and says when the token is renewed next: the one that there is has expired.",
+	transitions.Unwanted:     "A call fails at once and says how to connect the upstream.",
+	transitions.Broken:       "A call fails at once and says what has to be mended.",
+	transitions.Gone:         "A call fails at once.",
+}
+
+// mend says for each reason what has to be put right before anything else helps.
+var mend = map[states.Reason]string{
+	states.NeverLoggedIn:      "Log in once. The token is kept over restarts and renewed by itself.",
+	states.TokenExpired:       "Log in again. Where this comes back at each expiry, the authorization server gives out no refresh tokens; many do when they are asked for the scope offline_access (oauth.scopes).",
+	states.RefreshRejected:    "Log in again. Nothing else helps: the grant has ended at the authorization server, by its age or because somebody revoked it there.",
+	states.RotationLost:       "Log in again. The authorization server replaced the refresh token and its answer got lost, in the network or with the process; a refresh token that comes twice looks like a stolen one to it.",
+	states.TokenRejected:      "Have the server and its authorization server agree first: that the token is meant for this server (its audience or resource), that its scopes will do (oauth.scopes), that both clocks are right. Then log in again.",
+	states.ClientForgotten:    "Log in again. The client is registered anew on the way.",
+	states.ClientRejected:     "Correct oauth.clientId, oauth.clientSecret or oauth.tokenEndpointAuthMethod in the configuration; the change is taken up at once.",
+	states.LoginDenied:        "Log in again and agree on the page. Where it was declined without a question, the account may not use this server.",
+	states.LoginTimedOut:      "Log in again and complete the page in time (oauth.loginTimeout). Where the page showed an error and no form, the next login registers this client anew.",
+	states.LoginCancelled:     "Log in when you want to go on.",
+	states.LoginFailed:        "Log in again. Where it fails the same way, ask whoever runs the authorization server about the error that it gave.",
+	states.DiscoveryFailed:    "See that the upstream's address is right and that its authorization server answers (a page instead of a document, or another issuer than its own, is theirs to mend), and log in again.",
+	states.RegistrationFailed: "Where the authorization server registers nobody, register a client there by hand and give it as oauth.clientId; otherwise log in again.",
+	states.ListenerFailed:     "End the program that holds the port, or set oauth.callbackPort to another one, or to 0 for any; then log in again.",
+	states.ExchangeFailed:     "Log in again: a code is good once. Where it fails the same way, the last failure has what the authorization server said.",
+	states.NotOAuth:           "Give the server what it wants in place of a login, mostly headers.Authorization in the configuration; or correct the address, if it should have a login.",
+	states.StoreCorrupt:       "Put a copy of the store back, or erase the damaged record with the logout and log in again. The record is left as it is until then.",
+	states.StoreFailed:        "See that the disk has room and that the store can be read and written, then try again.",
+	states.StaticRefused:      "Correct headers.Authorization in the configuration, or the environment variable that it takes its value from; the change is taken up at once.",
+	states.Crashed:            "Try again. Where it comes back, report it together with what `statectl history` prints.",
+	states.GrantRejected:      "Correct oauth.grant and what belongs to it (oauth.clientId, oauth.clientSecret, the files that it reads); the change is taken up at once.",
+}
