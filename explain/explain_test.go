@@ -331,6 +331,9 @@ func TestEveryWayToStart(t *testing.T) {
 	if len(said) != len(atStart) {
 		t.Errorf("%d of %d ways to start are told apart", len(said), len(atStart))
 	}
+	e := Damaged("notes", store.ErrCorrupt)
+	whole(t, "damaged", e)
+	fmt.Fprintf(&all, "## a damaged record\n\n%s\n", text(t, e))
 	golden(t, "stopped.txt", all.String())
 }
 

@@ -53,8 +53,6 @@ func actions(s *transitions.Snapshot) []Action {
 		add(WishConnect, "connects now")
 	case connection == states.Failed && len(all) == 0:
 		add(WishConnect, "tries again, once the cause is mended")
-	case connection == states.Connected && s.Data.Token != nil && len(all) == 0:
-		add(WishLogin, "logs in anew, as somebody else for instance")
 	}
 	switch connection {
 	case states.Connected:
@@ -65,6 +63,9 @@ func actions(s *transitions.Snapshot) []Action {
 		add(WishDisconnect, why)
 	case states.BackingOff:
 		add(WishDisconnect, "ends the attempts to connect")
+	}
+	if connection == states.Connected && credential == states.Fresh && len(s.Data.Scopes) == 0 {
+		add(WishLogin, "logs in anew, as somebody else for instance")
 	}
 	if erasable(s, credential) {
 		why := "erases and revokes the token, until the next login"

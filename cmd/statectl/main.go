@@ -86,6 +86,7 @@ to break a promise.`,
 		},
 		Args: cobra.ArbitraryArgs,
 		Example: `  statectl dump
+  statectl explain github
   statectl watch github
   statectl wait github --for Connected --timeout 30s
   statectl graph github --format svg > github.svg`}
@@ -97,6 +98,7 @@ to break a promise.`,
 	c.PersistentFlags().BoolVar(&o.json, "json", false, "print JSON")
 	c.AddCommand(
 		dumpCommand(o),
+		explainCommand(o),
 		watchCommand(o),
 		historyCommand(o),
 		statsCommand(o),

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"mcpproxy/explain"
 	"mcpproxy/journal"
 	"mcpproxy/upstream"
 
@@ -21,7 +22,7 @@ var update = flag.Bool("update", false, "write the schemas, and the outputs in d
 func schemas(t *testing.T) map[string]*jsonschema.Schema {
 	t.Helper()
 	return map[string]*jsonschema.Schema{
-		"dump": of[[]upstream.Status](t), "dump-stopped": of[[]stored](t), "history": of[[]journal.Line](t), "stats": of[[]journal.Stats](t),
+		"dump": of[[]upstream.Status](t), "explain": of[explain.Explanation](t), "dump-stopped": of[[]stored](t), "history": of[[]journal.Line](t), "stats": of[[]journal.Stats](t),
 		"graph": of[drawn](t), "fire": of[fired](t), "wait": of[waited](t),
 		"watch": {AnyOf: []*jsonschema.Schema{of[journal.Line](t), of[gapLine](t)}},
 	}

@@ -1,28 +1,22 @@
-// What a person can do now. What is legal is the graph's to say: an offer is made
-// where the state accepts its event.
+// The buttons. What a person can do, and what each of it does, is the explanation's
+// to say; only a button's few words are here.
 
 import { region } from "./words.js";
 
-const open = new Set(["Discovering", "Registering", "AwaitingBrowser", "AwaitingDevice", "ExchangingCode"]);
+const open = new Set(["Discovering", "Registering", "AwaitingBrowser", "AwaitingDevice", "ExchangingCode", "RequestingToken"]);
 
-// offers lists the wishes in their order; the main one is what helps most.
-export function offers(status) {
-  const [connection, credential] = [region(status, "connection"), region(status, "credential")];
-  const accepts = (r, event) => r.accepted.includes(event);
-  const waiting = open.has(credential.state);
-  const all = [];
-  const offer = (wish, label, why, main = false) => all.push({ wish, label, why, main });
-  if (waiting) offer("login", "Show the login page", "the login that is open; asking again begins no other", true);
-  else if (accepts(credential, "LoginRequested")) {
-    const needed = ["LoginRequired", "LoggedOut"].includes(credential.state);
-    if (needed || credential.state === "Failed" || status.token) offer("login", needed ? "Log in" : "Log in anew", "opens the authorization server's page", needed);
-  }
-  if (waiting && (accepts(credential, "LoginCancelled") || accepts(credential, "LoginAbandoned"))) offer("cancel", "Give the login up", "a token that still works is kept");
-  if (accepts(credential, "RetryRequested")) offer("retry", "Try now", "does not wait for the next attempt", true);
-  else if (["BackingOff", "Failed"].includes(connection.state)) offer("connect", "Try now", "does not wait for the next attempt", true);
-  if (connection.state === "Disconnected") offer("connect", "Connect", "opens the connection and keeps it up", true);
-  if (connection.state === "Connected") offer("reconnect", "Reconnect", "closes the connection and opens another");
-  if (connection.state !== "Disconnected" && accepts(connection, "Disconnect")) offer("disconnect", "Disconnect", "closes the connection and keeps the token");
-  if (status.token && accepts(credential, "LogoutRequested")) offer("logout", "Log out", "erases and revokes the token; holds until somebody logs in");
+const labels = {
+  login: ({ credential, status }) => (open.has(credential) ? "Show the login page" : status.token ? "Log in anew" : "Log in"),
+  cancel: () => "Give the login up",
+  logout: () => "Log out",
+  connect: ({ connection }) => (connection === "Disconnected" ? "Connect" : "Try now"),
+  disconnect: () => "Disconnect",
+};
+
+// offers lists the wishes of an explanation, the one that helps most first.
+export function offers(status, explanation) {
+  const now = { status, connection: region(status, "connection").state, credential: region(status, "credential").state };
+  const all = explanation.can.map(({ wish, why }, i) => ({ wish, label: labels[wish](now), why, main: i === 0 && status.phase !== "Connected" }));
+  if (now.connection === "Connected") all.unshift({ wish: "reconnect", label: "Reconnect", why: "closes the connection and opens another", main: false });
   return all;
 }

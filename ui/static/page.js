@@ -11,6 +11,7 @@ const kept = 300; // entries of one journal
 const walked = 6; // moves that are lit as the path
 
 const all = new Map(); // statuses, by name
+const explanations = new Map(); // of those that were looked at, by name
 const journals = new Map(); // entries, oldest first, by name
 let selected = decodeURIComponent(location.hash.slice(1));
 let filter = "moves";
@@ -26,8 +27,12 @@ async function readAll() {
   all.clear();
   for (const status of statuses) all.set(status.name, status);
   if (!all.has(selected)) selected = statuses.find(needsPerson)?.name ?? statuses[0]?.name ?? "";
-  if (selected) await readJournal(selected);
+  if (selected) await Promise.all([readJournal(selected), readExplanation(selected)]);
   show();
+}
+
+async function readExplanation(name) {
+  explanations.set(name, await api(`upstreams/${encodeURIComponent(name)}/explain`));
 }
 
 // readJournal puts what was read and what came as an event together: the journal is
@@ -50,7 +55,10 @@ function soon(name) {
     const names = [...stirred];
     stirred.clear();
     try {
-      await Promise.all(names.map(async (n) => all.set(n, await api(`upstreams/${encodeURIComponent(n)}`))));
+      await Promise.all(names.flatMap((n) => [
+        api(`upstreams/${encodeURIComponent(n)}`).then((status) => all.set(n, status)),
+        n === selected && readExplanation(n),
+      ]));
       show();
     } catch {
       readAll().catch(lost); // the set of upstreams has changed, or the session is over
@@ -119,7 +127,7 @@ async function choose(name) {
   selected = name;
   notice = undefined;
   history.replaceState(null, "", `#${encodeURIComponent(name)}`);
-  if (!journals.has(name)) await readJournal(name).catch(lost);
+  await Promise.all([journals.has(name) || readJournal(name), readExplanation(name)]).catch(lost);
   show();
   byId("detail").focus({ preventScroll: true });
 }
@@ -166,11 +174,14 @@ function fill(status) {
 }
 
 function head(status) {
-  const offered = offers(status);
+  const explanation = explanations.get(status.name);
+  const title = element("div", { class: "title" }, element("h2", {}, status.name), element("span", { class: `badge ${kindOf(status)}` }, status.phase),
+    element("span", { class: "when" }, "since ", moment(sinceOf(status), lasting)));
+  if (!explanation) return [title];
+  const offered = offers(status, explanation);
   return [
-    element("div", { class: "title" }, element("h2", {}, status.name), element("span", { class: `badge ${kindOf(status)}` }, status.phase),
-      element("span", { class: "when" }, "since ", moment(sinceOf(status), lasting))),
-    ...words(status),
+    title,
+    ...words(explanation),
     element("div", { class: "wishes" }, ...offered.map(({ wish: id, label, main, why }) =>
       element("button", { class: main ? "main" : "", "data-wish": id, title: why, onclick: () => act(status.name, id) }, label))),
     element("p", { class: "why" }, ...offered.flatMap(({ label, why }, i) => [i ? "; " : "", element("b", {}, label), `: ${why}`])),
@@ -180,20 +191,19 @@ function head(status) {
 // lasting says how long something is so, in whole seconds.
 const lasting = (at) => duration(Math.max(1000, Date.now() - new Date(at)));
 
-// words say what is going on and what a person can do.
-function words(status) {
-  const timers = status.regions.flatMap((r) => r.timers.map((timer) => ({ ...timer, working: r.kind === "working" })));
-  const said = [element("p", { class: "doc" }, status.doc)];
-  if (status.reason && needsPerson(status)) said.push(element("p", { class: "reason" }, `Because: ${status.reason.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase()}.`));
-  const failure = status.phase === "Connected" ? undefined : status.credential_error ?? status.connection_error;
-  if (failure) said.push(element("p", { class: "failure" }, `${failure.text} (`, moment(failure.at, relative), ")"));
-  if (timers.length) {
-    said.push(element("p", { class: "next" }, ...timers.flatMap((timer, i) => [i ? "; " : "Next: ",
-      element("code", {}, timer.event), timer.working ? " at the latest " : " ", moment(timer.at, relative)]), "."));
-  }
-  if (status.actions.length) {
+const whens = { at: "", by: "at the latest ", from: "not before " };
+
+// words shows an explanation; the sentences are those of statectl explain.
+function words(e) {
+  const said = [element("p", { class: "doc" }, e.doing), element("p", { class: "reason" }, e.why)];
+  for (const { text, at, region: name } of e.failures) said.push(element("p", { class: "failure" }, `Last failure (${name}, `, moment(at, relative), `): ${text}`));
+  if (e.refused) said.push(element("p", { class: "next" }, "Refused ", moment(e.refused.at, relative), ": ", element("code", {}, e.refused.event), ` (${e.refused.why})`));
+  const next = e.next.flatMap(({ at, when, text }, i) => [i ? "; " : "Next: ", whens[when], moment(at, relative), `, ${text}`]);
+  said.push(element("p", { class: "next" }, ...next, next.length ? ". " : "", `${e.then} ${e.calls}`));
+  if (e.mend) said.push(element("p", { class: "mend" }, e.mend));
+  if (e.can.length) {
     said.push(element("details", {}, element("summary", {}, "The same in a terminal"),
-      element("dl", {}, ...status.actions.flatMap((a) => [element("dt", {}, element("code", {}, a.command)), element("dd", {}, a.why)]))));
+      element("dl", {}, ...e.can.flatMap((a) => [element("dt", {}, element("code", {}, a.command)), element("dd", {}, a.why)]))));
   }
   return said;
 }
