@@ -173,14 +173,16 @@ func credentialIgnores() []rule {
 	}
 }
 
+// Declaration returns both regions, not yet compiled.
+func Declaration() Spec {
+	return Spec{Name: "upstream", Regions: []region{ConnectionRegion(), CredentialRegion()}}
+}
+
 // Definition compiles the graph. It is the same for every upstream; compile it
 // once and share it. It panics if the tables are inconsistent, which a test
 // excludes.
 func Definition() *Graph {
-	graph, err := fsm.Compile(fsm.Spec[states.State, Event, states.Data, Payload]{
-		Name:    "upstream",
-		Regions: []region{ConnectionRegion(), CredentialRegion()},
-	})
+	graph, err := fsm.Compile(Declaration())
 	if err != nil {
 		panic(err)
 	}

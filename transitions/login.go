@@ -40,9 +40,9 @@ func loginTransitions() []transition {
 
 		{From: from{states.Discovering, states.Registering, states.AwaitingBrowser}, Event: LoginCancelled, To: states.LoginRequired, Guards: guards{byPerson}, Update: each(endFlow, because(states.LoginCancelled))},
 		{From: loginStates, Event: LoginTimedOut, To: states.LoginRequired, Update: each(doubtClient, endFlow, because(states.LoginTimedOut))},
-		{From: loginStates, Event: LoginLapsed, To: states.Fresh, Update: each(doubtClient, endFlow)},
-		{From: from{states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice}, Event: LoginAbandoned, To: states.Fresh, Guards: guards{openFlow}, Update: each(endFlow, credentialFailure)},
-		{From: from{states.ExchangingCode, states.RequestingToken}, Event: LoginAbandoned, To: states.Fresh, Guards: guards{openFlow, ownJob}, Update: each(endFlow, credentialFailure), Doc: "only by its own failure: a code that was sent is spent"},
+		{From: loginStates, Event: LoginLapsed, To: states.Fresh, Update: each(doubtClient, endFlow, goOn)},
+		{From: from{states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice}, Event: LoginAbandoned, To: states.Fresh, Guards: guards{openFlow}, Update: each(endFlow, goOn, credentialFailure)},
+		{From: from{states.ExchangingCode, states.RequestingToken}, Event: LoginAbandoned, To: states.Fresh, Guards: guards{openFlow, ownJob}, Update: each(endFlow, goOn, credentialFailure), Doc: "only by its own failure: a code that was sent is spent"},
 		{From: loginStates, Event: JobCrashed, To: states.Failed, Update: each(endFlow, because(states.Crashed))},
 
 		{From: discovering, Event: TokenRefused, To: states.Discovering, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the login"},

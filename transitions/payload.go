@@ -16,6 +16,8 @@ type (
 	Machine = fsm.Machine[states.State, Event, states.Data, Payload]
 	// Snapshot is an upstream at one moment.
 	Snapshot = fsm.Snapshot[states.State, Event, states.Data, Payload]
+	// Spec is the declaration.
+	Spec = fsm.Spec[states.State, Event, states.Data, Payload]
 	// Graph is the compiled definition.
 	Graph = fsm.Definition[states.State, Event, states.Data, Payload]
 	// Input is one event on its way into the machine.

@@ -187,6 +187,13 @@ func shown(d states.Data, in Input) states.Data {
 
 func endFlow(d states.Data, _ Input) states.Data { return d.WithoutFlow() }
 
+// goOn is for a login that comes to nothing beside a token that works: why the login
+// was asked for is over.
+func goOn(d states.Data, _ Input) states.Data {
+	d.Reason = ""
+	return d
+}
+
 // doubtClient marks a dynamically registered client whose page brought no answer.
 func doubtClient(d states.Data, _ Input) states.Data {
 	if d.Flow != nil && d.Flow.Registration.Source == "dynamic" {

@@ -54,7 +54,7 @@ func (u *Upstream) deviceRefused(order transitions.Order, flow *credential.Flow,
 		return u.loginEnd(order, transitions.LoginDenied, states.LoginDenied, err)
 	}
 	if class, _ := classOf(err); class == oauth.InvalidClient {
-		return u.clientRefused(flow.Registration, err)
+		return u.clientLost(order, flow, err)
 	}
 	return u.loginEnd(order, transitions.LoginFailed, states.LoginFailed, err)
 }

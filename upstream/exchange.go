@@ -56,6 +56,11 @@ func (u *Upstream) exchangeFailed(order transitions.Order, flow *credential.Flow
 	if class, _ := classOf(err); class != oauth.InvalidClient {
 		return u.loginEnd(order, transitions.ExchangeRejected, states.ExchangeFailed, err)
 	}
+	return u.clientLost(order, flow, err)
+}
+
+// clientLost is the end of a login whose client the authorization server does not take.
+func (u *Upstream) clientLost(order transitions.Order, flow *credential.Flow, err error) transitions.Input {
 	refused := u.clientRefused(flow.Registration, err)
 	reason := states.ClientRejected
 	if refused.Event == transitions.ClientForgotten {

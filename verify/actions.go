@@ -21,8 +21,8 @@ func (x *explorer) actions(w *world) []action {
 }
 
 // timerActions let any armed timer strike at any time, but for the deadline of a
-// job whose request is under way: requests are shorter than the deadlines of their
-// states. A job that waits for the disk can hang for ever.
+// job whose request spends a one-time secret: such a request is shorter than the
+// deadline of its state. A job that waits for the disk can hang for ever.
 func (x *explorer) timerActions(w *world) []action {
 	var all []action
 	for _, r := range w.machine.Regions {
@@ -39,10 +39,13 @@ func (x *explorer) timerActions(w *world) []action {
 	return all
 }
 
+// spends are the jobs whose requests spend a one-time secret.
+var spends = map[string]bool{transitions.JobRefresh: true, transitions.JobExchange: true, transitions.JobAwaitDevice: true, transitions.JobLogOut: true}
+
 func (w *world) mayHang(region string, epoch uint64) bool {
 	for i := range w.jobs {
 		if j := &w.jobs[i]; j.region == region && j.epoch == epoch {
-			return j.step.onDisk() || j.step == listening || j.step == showing
+			return j.step != reporting && (j.step != asking || !spends[j.name])
 		}
 	}
 	return true
@@ -103,11 +106,16 @@ func (x *explorer) personActions(w *world) []action {
 			w.closeTab(flow)
 			_ = say(w, transitions.Input{Event: transitions.LoginEnd(w.machine.Data, transitions.LoginDenied), Flow: flow})
 		})
+		add("comes back with an error to "+which(w.machine.Data.HasFlow(flow)), false, func(w *world) {
+			w.closeTab(flow)
+			_ = say(w, transitions.Input{Event: transitions.LoginEnd(w.machine.Data, transitions.LoginFailed), Flow: flow})
+		})
 	}
 	for i := range w.jobs {
 		if j := &w.jobs[i]; j.name == transitions.JobAwaitDevice && j.step == listening && w.live(j) {
 			add("enters the code", true, func(w *world) { w.jobs[i].step = asking })
 			add("declines the code", false, func(w *world) { x.loginEnd(w, &w.jobs[i], transitions.LoginDenied, false) })
+			add("meets an error with the code", false, func(w *world) { x.loginEnd(w, &w.jobs[i], transitions.LoginFailed, false) })
 		}
 	}
 	if w.stopping() {
@@ -122,17 +130,19 @@ func (x *explorer) personActions(w *world) []action {
 			_ = say(w, transitions.Input{Event: transitions.Disconnect})
 		})
 	}
-	add("asks for a login", true, func(w *world) {
-		if w.state(states.Credential) == states.Unloaded {
-			_ = say(w, transitions.Input{Event: transitions.CredentialDemanded})
-		}
-		flow := w.id("flow")
-		if say(w, transitions.Input{Event: transitions.LoginRequested, Flow: flow}) == nil {
-			if open := w.machine.Data.FlowID; w.state(states.Credential) == states.AwaitingBrowser {
-				w.openTab(open) // its page is shown again
+	if x.options.Mode != Given { // which has none
+		add("asks for a login", true, func(w *world) {
+			if w.state(states.Credential) == states.Unloaded {
+				_ = say(w, transitions.Input{Event: transitions.CredentialDemanded})
 			}
-		}
-	})
+			flow := w.id("flow")
+			if say(w, transitions.Input{Event: transitions.LoginRequested, Flow: flow}) == nil {
+				if open := w.machine.Data.FlowID; w.state(states.Credential) == states.AwaitingBrowser {
+					w.openTab(open) // its page is shown again
+				}
+			}
+		})
+	}
 	if x.options.explores(logOut) {
 		add("logs out", false, func(w *world) { _ = say(w, transitions.Input{Event: transitions.LogoutRequested}) })
 	}

@@ -9,16 +9,11 @@ import (
 	"sync"
 	"time"
 
+	"mcpproxy/fsm"
 	"mcpproxy/transitions"
 )
 
-// Explore searches the built-in graph. It ends with ctx, with the first
-// counterexample, or when everything within the bounds was seen.
-func Explore(ctx context.Context, o Options) (Report, error) {
-	return explore(ctx, transitions.Definition(), o, nil)
-}
-
-// ExploreAll searches the built-in graph in several modes side by side, one processor
+// ExploreAll searches a graph in several modes side by side, one processor
 // each, and returns their reports in the order of the modes. It goes on with the others
 // when one has found a counterexample; the error joins those of all.
 func ExploreAll(ctx context.Context, o Options, modes []Mode) ([]Report, error) {
@@ -42,8 +37,18 @@ func ExploreAll(ctx context.Context, o Options, modes []Mode) ([]Report, error) 
 	return reports, errors.Join(errs...)
 }
 
-// explore searches a graph. The events of forgetEpoch are taken however old they are.
-func explore(ctx context.Context, graph *transitions.Graph, o Options, forgetEpoch map[transitions.Event]bool) (Report, error) {
+// Explore searches a graph. It ends with ctx, with the first counterexample, or when
+// everything within the bounds was seen. The error is that of ctx, or a
+// [*fsm.DefinitionError] where o.Spec does not compile.
+func Explore(ctx context.Context, o Options) (Report, error) {
+	spec := transitions.Declaration()
+	if o.Spec != nil {
+		spec = *o.Spec
+	}
+	graph, err := fsm.Compile(spec)
+	if err != nil {
+		return Report{Mode: o.Mode}, err
+	}
 	if o.Mode == "" {
 		o.Mode = Interactive
 	}
@@ -56,7 +61,7 @@ func explore(ctx context.Context, graph *transitions.Graph, o Options, forgetEpo
 		workers = runtime.GOMAXPROCS(0)
 	}
 	for range workers {
-		s.explorers = append(s.explorers, newExplorer(graph, o, forgetEpoch))
+		s.explorers = append(s.explorers, newExplorer(graph, spec, o))
 	}
 	return s.run(ctx)
 }
@@ -113,7 +118,7 @@ func (s *search) run(ctx context.Context) (Report, error) {
 		}
 	}
 	s.report.Complete = len(s.frontier) == 0
-	if s.report.Complete && s.report.Counterexample == nil {
+	if s.report.Counterexample == nil {
 		s.checkWays()
 	}
 	for _, x := range s.explorers {

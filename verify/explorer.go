@@ -1,15 +1,19 @@
 package verify
 
 import (
+	"mcpproxy/states"
 	"mcpproxy/transitions"
 )
 
 // explorer takes actions. Each processor has its own.
 type explorer struct {
-	graph       *transitions.Graph
-	options     Options
-	home        map[transitions.Event]string
-	forgetEpoch map[transitions.Event]bool
+	graph   *transitions.Graph
+	options Options
+	// what the declaration says of events and jobs
+	home    map[transitions.Event]string
+	crashes map[states.State]transitions.Event
+	single  map[string]bool
+	probed  map[pair]bool
 
 	keyer          keyer
 	fired, refused int
@@ -18,11 +22,21 @@ type explorer struct {
 	violation *Counterexample
 }
 
-func newExplorer(graph *transitions.Graph, o Options, forgetEpoch map[transitions.Event]bool) *explorer {
-	x := &explorer{graph: graph, options: o, forgetEpoch: forgetEpoch, home: map[transitions.Event]string{}, covered: map[string]bool{}}
-	for _, r := range graph.Graph().Regions {
+// pair is where both regions stand.
+type pair struct{ connection, credential states.State }
+
+func newExplorer(graph *transitions.Graph, spec transitions.Spec, o Options) *explorer {
+	x := &explorer{graph: graph, options: o, home: map[transitions.Event]string{}, crashes: map[states.State]transitions.Event{},
+		single: map[string]bool{}, probed: map[pair]bool{}, covered: map[string]bool{}}
+	for _, r := range spec.Regions {
 		for _, e := range r.Events {
-			x.home[transitions.Event(e.Name)] = r.Name
+			x.home[e.Name] = r.Name
+		}
+		for _, s := range r.States {
+			if s.Job.Name != "" {
+				x.crashes[s.Name] = s.Job.Crashed
+				x.single[s.Job.Name] = x.single[s.Job.Name] || s.Job.Single
+			}
 		}
 	}
 	return x
@@ -41,6 +55,7 @@ type successor struct {
 // running than are explored is not taken.
 func (x *explorer) expand(w *world, seeds seeds) []successor {
 	actions := x.actions(w)
+	probed := x.probe(w)
 	all := make([]successor, 0, len(actions))
 	for i, a := range actions {
 		next := x.take(w, a)
@@ -48,6 +63,10 @@ func (x *explorer) expand(w *world, seeds seeds) []successor {
 			continue
 		}
 		all = append(all, successor{world: next, key: x.keyer.key(next, seeds), action: int16(i), good: a.good, person: a.person, violation: x.violation})
+	}
+	if probed != nil {
+		// What a probe showed is shown by the world itself.
+		all = append(all, successor{world: w, key: x.keyer.key(w, seeds), action: probing, violation: probed})
 	}
 	return all
 }

@@ -17,11 +17,11 @@ func (x *explorer) fire(w *world, in transitions.Input) error {
 	if in.Actor == "" {
 		in.Actor = fsm.Automatic
 	}
-	if x.forgetEpoch[in.Event] && in.Epoch != 0 {
-		in.Epoch = w.machine.Region(x.home[in.Event]).Epoch
+	before, given := w.machine, in
+	if x.options.ForgetEpoch == in.Event && in.Epoch != 0 {
+		given.Epoch = w.machine.Region(x.home[in.Event]).Epoch
 	}
-	before := w.machine
-	after, steps := x.graph.Step(before, in, nil)
+	after, steps := x.graph.Step(before, given, nil)
 	x.fired++
 	w.machine = after
 	x.checkStep(w, before, in, &steps)

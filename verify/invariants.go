@@ -20,12 +20,17 @@ func Invariants() []Invariant {
 	return []Invariant{
 		{refusedChangesNothing, "an event that is refused leaves the machine exactly as it was"},
 		{staleChangesNothing, "the outcome of a job or timer whose state was left is refused, whatever it says"},
+		{outcomesTaken, "the outcome of a job or timer whose state lasts leads somewhere: nothing that was waited for is lost"},
+		{onlyFinished, "what has sent a one-time secret is only finished: no event from outside ends a refresh or a code exchange"},
 		{oneFlow, "there is at most one open authorization flow: the machine's, and the store knows no other while nothing runs"},
 		{noReuse, "no refresh token is sent twice while a success is possible: a second time only where the first answer was lost for good, a third time never"},
 		{storedBeforeUsed, "no token is used before it is on disk"},
 		{logoutIsFinal, "after a confirmed logout there is no token and no login until a person asks for one, over restarts too"},
+		{personDecides, "what a person asks for is done or kept until it can be, and what only a person may ask for, nobody else can"},
+		{currentToken, "what speaks of another token than the current one changes nothing"},
 		{personOpens, "the machine begins a login, which opens a browser, by itself only where the configuration allows it, and in an hour no more often than its budget, counted from the start of the process"},
 		{noNeedlessLogin, "no login is demanded of a person while a refresh token that works lies in the store"},
+		{truthful, "a state says the truth: what it claims of token, flow, disk, jobs, timers and the other region is so"},
 		{callsMove, "a call that waits waits for something that is going to happen by itself"},
 		{wayToConnected, "from every situation there is a way to Connected when everybody behaves"},
 		{wayWithoutPerson, "while the store holds a token or refresh token that works, and nobody disconnected, logged out or was asked to log in, the way to Connected needs no person"},
@@ -35,6 +40,11 @@ func Invariants() []Invariant {
 const (
 	refusedChangesNothing = "refused changes nothing"
 	staleChangesNothing   = "stale changes nothing"
+	outcomesTaken         = "outcomes are taken"
+	onlyFinished          = "only finished"
+	personDecides         = "a person decides"
+	currentToken          = "the current token"
+	truthful              = "states are true"
 	oneFlow               = "one flow"
 	noReuse               = "no reuse"
 	storedBeforeUsed      = "stored before used"
@@ -55,14 +65,27 @@ func (x *explorer) violated(invariant, format string, args ...any) {
 
 // checkStep judges one event.
 func (x *explorer) checkStep(w *world, before *transitions.Snapshot, in transitions.Input, steps *transitions.Steps) {
+	switch steps.Outcome.Disposition {
+	case fsm.Ignored, fsm.Joined:
+		if w.machine != before {
+			x.violated(refusedChangesNothing, "%s was %s and the machine changed", in.Event, steps.Outcome.Disposition)
+		}
+	}
 	if steps.Err != nil {
 		x.refused++
 		if w.machine != before || len(steps.Moves) > 0 {
 			x.violated(refusedChangesNothing, "%s was refused and the machine changed", in.Event)
 		}
 	}
-	if stale := in.Epoch != 0 && before.Region(x.home[in.Event]).Epoch != in.Epoch; stale && !errors.Is(steps.Err, fsm.ErrStale) {
+	switch stale := before.Region(x.home[in.Event]).Epoch != in.Epoch; {
+	case in.Epoch == 0:
+	case stale && !errors.Is(steps.Err, fsm.ErrStale):
 		x.violated(staleChangesNothing, "%s came late and was %s", in.Event, steps.Outcome.Disposition)
+	case !stale && len(steps.Moves) == 0:
+		x.violated(outcomesTaken, "%s is what %s waited for, and was %s", in.Event, before.Region(x.home[in.Event]).State, steps.Outcome.Disposition)
+	}
+	if in.Actor == fsm.Person {
+		x.checkWish(w, before, in, steps)
 	}
 	for i := range steps.Moves {
 		x.checkMove(w, &steps.Moves[i])
@@ -77,6 +100,9 @@ func (x *explorer) checkStep(w *world, before *transitions.Snapshot, in transiti
 }
 
 func (x *explorer) checkMove(w *world, move *transitions.Move) {
+	if spends := move.From == states.Refreshing || move.From == states.ExchangingCode; spends && move.Disposition == fsm.Moved && move.Input.Epoch == 0 {
+		x.violated(onlyFinished, "%s ended %s", move.Input.Event, move.From)
+	}
 	switch {
 	case move.Region != states.Credential || move.Disposition != fsm.Moved:
 	case move.Input.Event == transitions.LogoutDone:
@@ -138,6 +164,12 @@ func (x *explorer) checkWorld(w *world) {
 	}
 	if flow := w.disk.flow; flow != nil && w.now().Before(flow.Deadline) && len(w.jobs) == 0 && w.loaded && credential != states.Closed && !w.machine.Data.HasFlow(flow.ID) {
 		x.violated(oneFlow, "the store keeps the flow of a login that is over")
+	}
+	if text := w.untruth(); text != "" {
+		x.violated(truthful, "%s", text)
+	}
+	if kept := w.machine.Postponed(); len(kept) > 0 && w.machine.Region(states.Credential).Kind != fsm.Working {
+		x.violated(personDecides, "%v is kept in %s, which nothing ends", kept, credential)
 	}
 	logins := 0
 	for i := range w.jobs {

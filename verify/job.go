@@ -74,6 +74,9 @@ func carriesNothing(in *transitions.Input) bool {
 // something was read, written or said before that may be overtaken.
 func (x *explorer) say(w *world, j *job) {
 	in, over := j.outcome(), *j
+	if token := w.machine.Data.Token; in.Event == transitions.Forbidden && token != nil && token.Generation > in.Payload.Generation {
+		in.Event = transitions.Unauthorized // there is a newer token to try with
+	}
 	w.sweep(j)
 	if err := x.fire(w, in); over.awaits() || err != nil && over.carry.flow != nil {
 		w.forgetFlow(over.began.FlowID)
@@ -163,7 +166,7 @@ func (x *explorer) cancel(w *world, region string) (late []transitions.Input) {
 		case j.step == reporting:
 			late = append(late, j.outcome())
 		case j.name == transitions.JobRefresh:
-			return j.step == noting && refreshes > 1 // it had not begun
+			return j.step == noting && refreshes > 1 && x.single[j.name] // it had not begun
 		case j.step == saving && j.carry.token != nil && x.options.Jobs > 0:
 			return false // the write has begun
 		}

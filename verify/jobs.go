@@ -36,6 +36,9 @@ func (x *explorer) jobActions(w *world, i int) []action {
 	if j.step.onDisk() && j.step != reading && w.diskIsBusy(j) {
 		return nil
 	}
+	if crashes := x.crashes[w.machine.Region(j.region).State]; w.live(j) && !keepsFlow[j.name] {
+		add("crashes", false, func(_ *world, j *job) { j.ends(transitions.Input{Event: crashes}) })
+	}
 	switch j.name {
 	case transitions.JobLoad:
 		x.load(add)
@@ -61,6 +64,10 @@ func (x *explorer) jobActions(w *world, i int) []action {
 	return all
 }
 
+// keepsFlow are the jobs whose crash is not explored: the record of their login stays
+// on disk, and the login goes on at the next start or is replaced by the next one.
+var keepsFlow = map[string]bool{transitions.JobAwaitBrowser: true, transitions.JobAwaitDevice: true, transitions.JobExchange: true, transitions.JobRegister: true}
+
 // diskIsBusy reports whether another job's write has begun and hangs: the store
 // makes one change at a time.
 func (w *world) diskIsBusy(asker *job) bool {
@@ -78,6 +85,10 @@ func (x *explorer) load(add adder) {
 	add("reads the store", true, func(w *world, j *job) {
 		d := w.disk
 		w.loaded = true
+		if x.options.Mode == Given {
+			j.ends(transitions.Input{Event: transitions.CredentialNotNeeded})
+			return
+		}
 		in := transitions.Input{Payload: transitions.Payload{Token: d.token, Generation: d.generation}}
 		in.Event = transitions.LoadEnd(transitions.Stored{Token: d.token, Flow: d.flow, Intent: d.intent, LoggedOut: d.logout}, w.now())
 		switch in.Event {
@@ -88,6 +99,7 @@ func (x *explorer) load(add adder) {
 		}
 		j.ends(in)
 	})
+	add("the store is damaged", false, func(_ *world, j *job) { j.ends(transitions.Input{Event: transitions.StoreCorrupt}) })
 	add("the store cannot be read", false, func(_ *world, j *job) { j.ends(transitions.Input{Event: transitions.StoreFailed}) })
 }
 

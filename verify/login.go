@@ -75,7 +75,8 @@ func (x *explorer) await(w *world, j *job, add adder) {
 		add("cannot listen", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.ListenerFailed, false) })
 	case j.name == transitions.JobAwaitDevice && j.step == asking:
 		add("is given a token", true, func(w *world, j *job) { x.issue(w, j, true) })
-		add("the client is forgotten", false, func(_ *world, j *job) { j.ends(transitions.Input{Event: transitions.ClientForgotten}) })
+		add("the client is forgotten", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.ClientForgotten, false) })
+		add("the client is refused", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.ClientRejected, false) })
 	case j.step == saving:
 		x.save(transitions.CodeExchanged, add)
 	}
@@ -104,6 +105,10 @@ func (x *explorer) obtain(w *world, j *job, add adder) {
 		})
 		add("the client is forgotten", false, func(w *world, j *job) {
 			x.loginEnd(w, j, transitions.ClientForgotten, false)
+			j.step = erasing
+		})
+		add("the client is refused", false, func(w *world, j *job) {
+			x.loginEnd(w, j, transitions.ClientRejected, false)
 			j.step = erasing
 		})
 	default:

@@ -1,6 +1,10 @@
 package verify
 
-import "slices"
+import (
+	"slices"
+
+	"mcpproxy/transitions"
+)
 
 // Mode is the configuration that is explored.
 type Mode string
@@ -17,10 +21,12 @@ const (
 	Device Mode = "device"
 	// Unattended: tokens come from a grant that needs no person.
 	Unattended Mode = "unattended"
+	// Given: the configuration gives the credential.
+	Given Mode = "given"
 )
 
 // Modes returns all modes, those that take longest first.
-func Modes() []Mode { return []Mode{StepUp, Automatic, Interactive, Device, Unattended} }
+func Modes() []Mode { return []Mode{StepUp, Automatic, Interactive, Device, Unattended, Given} }
 
 // disturbance is something that happens to the machine which not every mode explores.
 type disturbance byte
@@ -38,6 +44,7 @@ const (
 var leftOut = map[Mode][]disturbance{
 	Automatic: {forbid},
 	StepUp:    {kill, end, disconnect, logOut},
+	Given:     {logOut}, // nobody can
 }
 
 func (o Options) explores(d disturbance) bool {
@@ -55,6 +62,11 @@ type Options struct {
 	// Worlds bounds the search; 0 means none. A search that meets it is incomplete
 	// and says so.
 	Worlds int
+	// Spec is the declaration that is explored; nil is the built-in one.
+	Spec *transitions.Spec
+	// ForgetEpoch is an event whose epoch the machine does not look at; empty is none.
+	// It is for mutants.
+	ForgetEpoch transitions.Event
 	// Workers is how many processors one search uses; 0 means all.
 	Workers int
 	// Progress, if not nil, is told now and then how many worlds a search has met.

@@ -10,7 +10,7 @@ import (
 func (x *explorer) refresh(w *world, j *job, add adder) {
 	switch j.step {
 	case noting:
-		if w.refreshes() > 1 {
+		if x.single[j.name] && w.refreshes() > 1 {
 			return // the job is declared Single: it begins when the one before has ended
 		}
 		add("notes its intent", true, x.noteIntent)
@@ -138,6 +138,7 @@ func (x *explorer) sendRefresh(w *world, j *job, add adder) {
 			j.step = reporting
 		}
 	})
+	add("the client is refused", false, func(_ *world, j *job) { j.ends(transitions.Input{Event: transitions.ClientRejected}) })
 	add("the client is forgotten", false, func(_ *world, j *job) { j.ends(transitions.Input{Event: transitions.ClientForgotten}) })
 }
 

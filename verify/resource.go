@@ -8,7 +8,7 @@ import (
 
 // connect is one attempt with the token that is current then.
 func (x *explorer) connect(w *world, add adder) {
-	accepts := w.accepts(w.machine.Data.Token)
+	accepts := x.options.Mode == Given || w.accepts(w.machine.Data.Token)
 	add("agrees on the protocol", accepts, func(w *world, j *job) {
 		j.ends(transitions.Input{Event: transitions.Handshaken})
 		x.accepted(w, w.machine.Data.Token)
@@ -19,7 +19,7 @@ func (x *explorer) connect(w *world, add adder) {
 	})
 	if w.machine.Data.Token != nil && x.options.explores(forbid) {
 		add("is answered with 403", false, func(w *world, j *job) {
-			j.ends(transitions.Input{Event: transitions.Forbidden})
+			j.ends(transitions.Input{Event: transitions.Forbidden, Payload: transitions.Payload{Generation: generationOf(w.machine.Data.Token)}})
 			x.forbidden(w, generationOf(w.machine.Data.Token))
 		})
 	}

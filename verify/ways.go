@@ -27,7 +27,8 @@ func (s *search) checkWay(invariant string, withPerson bool, needed func(*node) 
 	reached := make([]bool, len(s.nodes))
 	var queue []int32
 	for i := range s.nodes {
-		if s.nodes[i].goal {
+		// What was not expanded may lead anywhere.
+		if s.nodes[i].goal || i >= s.expanded {
 			reached[i] = true
 			queue = append(queue, int32(i))
 		}
@@ -58,10 +59,15 @@ func (s *search) trace(at int32) []Step {
 	}
 	slices.Reverse(way)
 	x := s.explorers[0]
+	found := x.violation
+	defer func() { x.violation = found }()
 	w := &world{}
 	x.start(w)
 	all := []Step{w.after("the process starts")}
 	for _, n := range way {
+		if n == probing {
+			continue // it shows at the world itself
+		}
 		a := x.actions(w)[n]
 		w = x.take(w, a)
 		all = append(all, w.after(a.label))

@@ -1,0 +1,203 @@
+package verify
+
+import (
+	"fmt"
+
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+)
+
+// A state is a statement: that there is a token, that a page is shown, that a person
+// is needed and why. untruth holds each to the data, the disk and the other region.
+// It returns what does not hold, or "".
+func (w *world) untruth() string {
+	for _, r := range w.machine.Regions {
+		if r.Kind == fsm.Working && !w.works(r.Region, r.Epoch) {
+			return fmt.Sprintf("nothing works in %s", r.State)
+		}
+		if r.Kind == fsm.Waiting && len(r.Timers) == 0 {
+			return fmt.Sprintf("%s waits for nothing", r.State)
+		}
+	}
+	if text := w.credentialUntruth(); text != "" {
+		return text
+	}
+	return w.connectionUntruth()
+}
+
+// works reports whether a job runs that will end the state.
+func (w *world) works(region string, epoch uint64) bool {
+	for i := range w.jobs {
+		if w.jobs[i].region == region && w.jobs[i].epoch == epoch {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *world) credentialUntruth() string {
+	d, state := &w.machine.Data, w.state(states.Credential)
+	flow := d.FlowID != "" || d.Flow != nil
+	switch state {
+	case states.AwaitingBrowser, states.AwaitingDevice, states.ExchangingCode:
+		if d.Flow == nil || !d.HasFlow(d.Flow.ID) {
+			return fmt.Sprintf("%s without the record of its flow", state)
+		}
+	case states.RequestingToken:
+		if d.Flow == nil {
+			return "a token is requested without knowing where"
+		}
+	case states.Discovering, states.Registering:
+		if d.FlowID == "" && !d.Settings.Unattended {
+			return fmt.Sprintf("%s without a flow", state)
+		}
+	default:
+		if flow && state != states.Closed {
+			return fmt.Sprintf("a flow is open in %s", state)
+		}
+	}
+	switch state {
+	case states.Fresh:
+		return w.freshUntruth()
+	case states.Refreshing, states.RefreshPaused:
+		if !d.Token.HasRefresh() {
+			return fmt.Sprintf("%s without a refresh token", state)
+		}
+	case states.RefreshBackoff:
+		if !d.Token.HasRefresh() || d.RefreshAttempts == 0 && d.Uncertain == nil {
+			return "a refresh is to be tried again, and none was tried or there is no refresh token"
+		}
+	case states.GrantBackoff:
+		if d.RefreshAttempts == 0 {
+			return "a grant is to be tried again, and none was tried"
+		}
+	case states.LoginRequired:
+		if d.Reason == "" || d.KeepsToken() {
+			return "a login is required without a reason, or beside a token that nobody refused"
+		}
+	case states.Failed:
+		if d.Reason == "" {
+			return "the credential failed without a reason"
+		}
+	case states.LoggedOut:
+		if d.Token != nil || !w.disk.logout && len(w.jobs) == 0 {
+			return "logged out, and the disk does not say so or there is a token"
+		}
+	case states.Anonymous, states.NotNeeded, states.Unloaded:
+		if d.Token != nil {
+			return fmt.Sprintf("a token in %s", state)
+		}
+	}
+	return ""
+}
+
+func (w *world) freshUntruth() string {
+	d := &w.machine.Data
+	switch timers := w.machine.Region(states.Credential).Timers; {
+	case d.Token == nil:
+		return "a token is in use, and there is none"
+	case d.Token.Generation != d.Generation:
+		return "the token in use is not the newest"
+	case d.Reason != "":
+		return "a token is in use, and there is a reason why not"
+	case timers[0].At.After(d.Token.ExpiresAt) && timers[0].At.After(w.now()):
+		return "nothing happens when the token in use expires"
+	}
+	return ""
+}
+
+// answered are the credential's states in which it has said what it has to say to a
+// connection that waits for it.
+var answered = map[states.State]bool{states.Unloaded: true, states.NotNeeded: true, states.Anonymous: true, states.Fresh: true,
+	states.LoginRequired: true, states.LoggedOut: true, states.Failed: true, states.Closed: true}
+
+// offers are those in which a connection can be tried, refuses those in which none
+// may be open or tried.
+var (
+	offers  = map[states.State]bool{states.NotNeeded: true, states.Anonymous: true, states.Fresh: true}
+	refuses = map[states.State]bool{states.LoginRequired: true, states.LoggingOut: true, states.LoggedOut: true, states.Failed: true, states.Closed: true}
+)
+
+func (w *world) connectionUntruth() string {
+	d, state, credential := &w.machine.Data, w.state(states.Connection), w.state(states.Credential)
+	switch state {
+	case states.Connecting, states.Connected:
+		switch {
+		case refuses[credential]:
+			return fmt.Sprintf("%s while the credential is %s", state, credential)
+		case !w.works(states.Connection, w.machine.Region(states.Connection).Epoch):
+			return fmt.Sprintf("nobody listens in %s", state)
+		case state == states.Connected && d.Attempts != 0:
+			return "attempts are counted while connected"
+		}
+	case states.AwaitingCredential:
+		if answered[credential] {
+			return fmt.Sprintf("the connection waits for a credential that is %s", credential)
+		}
+	case states.AwaitingLogin:
+		if offers[credential] && len(d.Scopes) == 0 {
+			return fmt.Sprintf("the connection waits for a login, and the credential is %s", credential)
+		}
+	case states.BackingOff:
+		if refuses[credential] && credential != states.LoggingOut || d.Attempts == 0 {
+			return fmt.Sprintf("an attempt is to be made again, %d were made, and the credential is %s", d.Attempts, credential)
+		}
+	case states.Closed:
+		if credential != states.Closed && !finishes[credential] {
+			return fmt.Sprintf("closed, and the credential is %s", credential)
+		}
+	}
+	if credential == states.Closed && state != states.Closed {
+		return "the credential is closed alone"
+	}
+	return ""
+}
+
+// finishes are the states that a shutdown waits for.
+var finishes = map[states.State]bool{states.Refreshing: true, states.ExchangingCode: true, states.RequestingToken: true, states.LoggingOut: true}
+
+// checkWish judges what became of what a person asked for.
+func (x *explorer) checkWish(w *world, before *transitions.Snapshot, in transitions.Input, steps *transitions.Steps) {
+	credential, was := w.state(states.Credential), before.Region(states.Credential).State
+	granted := true
+	switch in.Event {
+	case transitions.LoginRequested:
+		granted = credential.LoginOpen() || w.keeps(in.Event) || was == states.NotNeeded || was == states.Unloaded || was == states.Closed
+	case transitions.LogoutRequested:
+		granted = credential == states.LoggingOut || credential == states.LoggedOut || w.keeps(in.Event) || was == states.NotNeeded || was == states.Closed
+	case transitions.RetryRequested:
+		granted = !retries[was] || credential != was
+	case transitions.Connect:
+		switch w.state(states.Connection) {
+		case states.Disconnected, states.Failed, states.BackingOff:
+			granted = false
+		}
+	case transitions.Disconnect:
+		granted = w.state(states.Connection) == states.Disconnected
+	case transitions.CodeReceived, transitions.LoginDenied, transitions.LoginFailed, transitions.LoginAbandoned:
+		open := before.Data.HasFlow(in.Flow)
+		if !open && len(steps.Moves) > 0 {
+			x.violated(oneFlow, "%s of a login that is over was %s", in.Event, steps.Outcome.Disposition)
+		}
+		if open && was == states.AwaitingBrowser && in.Event == transitions.CodeReceived {
+			granted = credential == states.ExchangingCode
+		}
+	}
+	if !granted {
+		x.violated(personDecides, "%s in %s was %s, and led to %s", in.Event, was, steps.Outcome.Disposition, credential)
+	}
+}
+
+// retries are the states in which a person's wish to try again means something.
+var retries = map[states.State]bool{states.RefreshBackoff: true, states.RefreshPaused: true, states.GrantBackoff: true, states.Failed: true}
+
+// keeps reports whether an event was postponed.
+func (w *world) keeps(event transitions.Event) bool {
+	for _, kept := range w.machine.Postponed() {
+		if kept == event {
+			return true
+		}
+	}
+	return false
+}
