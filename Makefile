@@ -1,4 +1,4 @@
-.PHONY: build test verify lint soak crash e2e conformance diagrams bench bench-compare fuzz demo
+.PHONY: build test verify mutants lint soak crash e2e conformance diagrams bench bench-compare fuzz demo
 
 FUZZTIME ?= 10s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -15,6 +15,12 @@ test: lint
 # Every situation of the graph and what is around it, searched for a broken promise.
 verify:
 	go run ./cmd/statectl verify
+
+# The same search on every graph that differs from the declared one in one place, for a
+# region at a time; a sample is part of test.
+REGION ?= connection
+mutants:
+	go test ./tests/mutants -run TestEveryMutantIsCaughtOrHarmless -v -timeout 0 -args -all -region=$(REGION)
 
 lint:
 	go vet ./...

@@ -54,7 +54,7 @@ func Explore(ctx context.Context, o Options) (Report, error) {
 	}
 	s := &search{
 		keys: map[key]int32{}, seeds: seeds{maphash.MakeSeed(), maphash.MakeSeed()},
-		report: Report{Mode: o.Mode, Covered: map[string]bool{}}, options: o,
+		report: Report{Mode: o.Mode, Covered: map[string]bool{}, Tried: map[string]bool{}}, options: o,
 	}
 	workers := o.Workers
 	if workers == 0 {
@@ -81,8 +81,9 @@ type search struct {
 
 // node is one world of the search and how it was first reached.
 type node struct {
+	// parent is -1 for a root.
 	parent int32
-	// action is its place among the parent's.
+	// action is its place among the parent's, or the root's among the roots.
 	action int16
 	// goal: a call is served. needs: the way there must not need a person.
 	goal, needs bool
@@ -96,13 +97,13 @@ type edge struct {
 }
 
 // batch is how many worlds are expanded between two looks at the context.
-const batch = 4096
+const batch = 512
 
 func (s *search) run(ctx context.Context) (Report, error) {
 	began := time.Now()
-	first := &world{}
-	s.explorers[0].start(first)
-	s.visit(&successor{world: first, key: s.explorers[0].keyer.key(first, s.seeds)}, -1)
+	for i, r := range s.explorers[0].roots() {
+		s.visit(&successor{world: r.world, key: s.explorers[0].keyer.key(r.world, s.seeds), action: int16(i)}, -1)
+	}
 	var err error
 	for s.report.Counterexample == nil && len(s.frontier) > 0 {
 		if ctx.Err() != nil {
@@ -125,6 +126,7 @@ func (s *search) run(ctx context.Context) (Report, error) {
 		s.report.Fired += x.fired
 		s.report.Refused += x.refused
 		maps.Copy(s.report.Covered, x.covered)
+		maps.Copy(s.report.Tried, x.tried)
 	}
 	s.report.Worlds, s.report.Seconds = len(s.nodes), time.Since(began).Seconds()
 	return s.report, err

@@ -17,7 +17,7 @@ type explorer struct {
 
 	keyer          keyer
 	fired, refused int
-	covered        map[string]bool
+	covered, tried map[string]bool
 	// violation is the first of the action that is being taken.
 	violation *Counterexample
 }
@@ -27,7 +27,7 @@ type pair struct{ connection, credential states.State }
 
 func newExplorer(graph *transitions.Graph, spec transitions.Spec, o Options) *explorer {
 	x := &explorer{graph: graph, options: o, home: map[transitions.Event]string{}, crashes: map[states.State]transitions.Event{},
-		single: map[string]bool{}, probed: map[pair]bool{}, covered: map[string]bool{}}
+		single: map[string]bool{}, probed: map[pair]bool{}, covered: map[string]bool{}, tried: map[string]bool{}}
 	for _, r := range spec.Regions {
 		for _, e := range r.Events {
 			x.home[e.Name] = r.Name
@@ -71,9 +71,15 @@ func (x *explorer) expand(w *world, seeds seeds) []successor {
 	return all
 }
 
-func (x *explorer) take(w *world, a action) *world {
-	next := w.clone()
+func (x *explorer) take(w *world, a action) (next *world) {
+	next = w.clone()
 	x.violation = nil
+	defer func() {
+		// A job that meets what cannot be, a refresh without a token say.
+		if value := recover(); value != nil {
+			x.violated(truthful, "%s: %v", a.label, value)
+		}
+	}()
 	a.do(next)
 	x.settle(next)
 	x.checkWorld(next)

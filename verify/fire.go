@@ -23,6 +23,7 @@ func (x *explorer) fire(w *world, in transitions.Input) error {
 	}
 	after, steps := x.graph.Step(before, given, nil)
 	x.fired++
+	x.note(&steps)
 	w.machine = after
 	x.checkStep(w, before, in, &steps)
 	var late []transitions.Input
@@ -39,6 +40,13 @@ func (x *explorer) fire(w *world, in transitions.Input) error {
 		}
 	}
 	return steps.Err
+}
+
+// note remembers which pairs the machine was asked about.
+func (x *explorer) note(steps *transitions.Steps) {
+	for i := range steps.Entries {
+		x.tried[steps.Entries[i].From+" "+steps.Entries[i].Event] = true
+	}
 }
 
 // proposes is when the runtime offers the machine a login of its own.

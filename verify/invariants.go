@@ -84,6 +84,9 @@ func (x *explorer) checkStep(w *world, before *transitions.Snapshot, in transiti
 	case !stale && len(steps.Moves) == 0:
 		x.violated(outcomesTaken, "%s is what %s waited for, and was %s", in.Event, before.Region(x.home[in.Event]).State, steps.Outcome.Disposition)
 	}
+	if in.Event == transitions.ConnectionShutdown && !w.stopping() {
+		x.violated(outcomesTaken, "the upstream is to end, and is %s", w.state(states.Connection))
+	}
 	if in.Actor == fsm.Person {
 		x.checkWish(w, before, in, steps)
 	}
@@ -100,6 +103,15 @@ func (x *explorer) checkStep(w *world, before *transitions.Snapshot, in transiti
 }
 
 func (x *explorer) checkMove(w *world, move *transitions.Move) {
+	if text := mistaken(move); text != "" {
+		x.violated(truthful, "%s", text)
+	}
+	switch move.Input.Event {
+	case transitions.Connect:
+		w.wanted = true
+	case transitions.Disconnect:
+		w.wanted = false
+	}
 	if spends := move.From == states.Refreshing || move.From == states.ExchangingCode; spends && move.Disposition == fsm.Moved && move.Input.Epoch == 0 {
 		x.violated(onlyFinished, "%s ended %s", move.Input.Event, move.From)
 	}

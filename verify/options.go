@@ -67,6 +67,9 @@ type Options struct {
 	// ForgetEpoch is an event whose epoch the machine does not look at; empty is none.
 	// It is for mutants.
 	ForgetEpoch transitions.Event
+	// Stored has the search begin with what earlier processes may have left on disk as
+	// well. All of it is met without that too, but much later.
+	Stored bool
 	// Workers is how many processors one search uses; 0 means all.
 	Workers int
 	// Progress, if not nil, is told now and then how many worlds a search has met.
@@ -88,6 +91,8 @@ type Report struct {
 	Seconds  float64 `json:"seconds"`
 	// Covered are the declared transitions that were taken, as "State Event".
 	Covered map[string]bool `json:"-"`
+	// Tried are the pairs that the machine was asked about, refused ones too.
+	Tried map[string]bool `json:"-"`
 	// Counterexample is nil where every invariant holds.
 	Counterexample *Counterexample `json:"counterexample,omitempty"`
 }

@@ -107,5 +107,7 @@ func (x *explorer) try(w *world, in transitions.Input) (*transitions.Snapshot, t
 	if in.Actor == "" {
 		in.Actor = fsm.Automatic
 	}
-	return x.graph.Step(w.machine, in, nil)
+	after, steps := x.graph.Step(w.machine, in, nil)
+	x.note(&steps)
+	return after, steps
 }

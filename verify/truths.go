@@ -143,6 +143,10 @@ func (w *world) connectionUntruth() string {
 		if refuses[credential] && credential != states.LoggingOut || d.Attempts == 0 {
 			return fmt.Sprintf("an attempt is to be made again, %d were made, and the credential is %s", d.Attempts, credential)
 		}
+	case states.Disconnected:
+		if w.wanted {
+			return "disconnected, and nobody asked for that"
+		}
 	case states.Closed:
 		if credential != states.Closed && !finishes[credential] {
 			return fmt.Sprintf("closed, and the credential is %s", credential)
@@ -188,6 +192,34 @@ func (x *explorer) checkWish(w *world, before *transitions.Snapshot, in transiti
 		x.violated(personDecides, "%s in %s was %s, and led to %s", in.Event, was, steps.Outcome.Disposition, credential)
 	}
 }
+
+// mistaken says why a state was entered for the wrong reason, or is empty.
+func mistaken(move *transitions.Move) string {
+	event, wrong := move.Input.Event, false
+	switch {
+	case move.Disposition != fsm.Moved:
+	case move.To == states.Connected:
+		wrong = event != transitions.Handshaken
+	case move.To == states.LoggingOut:
+		wrong = event != transitions.LogoutRequested
+	case move.To == states.LoggedOut:
+		wrong = event != transitions.LogoutDone && event != transitions.LoggedOutMark
+	case move.To == states.Failed && move.Region == states.Connection:
+		wrong = event != transitions.ProtocolFailed
+	case move.To == states.Discovering:
+		wrong = !begins[event]
+	case move.To == states.Closed:
+		wrong = event != transitions.ConnectionShutdown && event != transitions.CredentialShutdown
+	}
+	if !wrong {
+		return ""
+	}
+	return fmt.Sprintf("%s led to %s", event, move.To)
+}
+
+// begins are the events with which a way to a new token begins.
+var begins = map[transitions.Event]bool{transitions.LoginRequested: true, transitions.LoginProposed: true, transitions.GrantDue: true,
+	transitions.GrantRenewDue: true, transitions.GrantRetryDue: true, transitions.RetryRequested: true}
 
 // retries are the states in which a person's wish to try again means something.
 var retries = map[states.State]bool{states.RefreshBackoff: true, states.RefreshPaused: true, states.GrantBackoff: true, states.Failed: true}

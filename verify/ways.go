@@ -54,16 +54,17 @@ func (s *search) checkWay(invariant string, withPerson bool, needed func(*node) 
 // trace takes the way to a world once more, so as to say what the machine did.
 func (s *search) trace(at int32) []Step {
 	var way []int16
-	for i := at; i > 0; i = s.nodes[i].parent {
+	i := at
+	for ; s.nodes[i].parent >= 0; i = s.nodes[i].parent {
 		way = append(way, s.nodes[i].action)
 	}
 	slices.Reverse(way)
 	x := s.explorers[0]
 	found := x.violation
 	defer func() { x.violation = found }()
-	w := &world{}
-	x.start(w)
-	all := []Step{w.after("the process starts")}
+	begin := x.roots()[s.nodes[i].action]
+	w := begin.world
+	all := []Step{w.after(begin.label)}
 	for _, n := range way {
 		if n == probing {
 			continue // it shows at the world itself

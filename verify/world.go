@@ -33,6 +33,8 @@ type world struct {
 	// loggedOut says that a person's logout was confirmed and nobody asked for a
 	// login since.
 	loggedOut bool
+	// wanted says that the upstream was asked for last, and not disconnected.
+	wanted bool
 	// loaded says that this process has read the store.
 	loaded bool
 	// ids counts the flows, tokens and intents that were ever made.

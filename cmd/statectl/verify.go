@@ -36,7 +36,7 @@ func (o *options) verifyCommand() *cobra.Command {
 	c := &cobra.Command{Use: "verify", Short: "Search the built-in graph for a way to break its promises", Args: usage(cobra.NoArgs),
 		Long: "Search the built-in graph for a way to break its promises: every situation that can be reached, together with\n" +
 			"a model of the store, the servers, the browser, the person and the clock. It needs no proxy and no network, takes\n" +
-			"a minute or two on two processors and two gigabytes of memory. The modes are the configurations that are explored.",
+			"a minute or two on two processors and a gigabyte of memory. The modes are the configurations that are explored.",
 		Example: "  statectl verify\n  statectl verify --mode device --json\n  statectl verify --dot counterexample.dot",
 		RunE: func(c *cobra.Command, _ []string) error {
 			v.json = o.json
