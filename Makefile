@@ -59,6 +59,7 @@ bench-compare:
 fuzz:
 	go test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./jsonrpc
 	go test -run '^$$' -fuzz FuzzMembers -fuzztime $(FUZZTIME) ./jsonrpc
+	go test -run '^$$' -fuzz FuzzEnding -fuzztime $(FUZZTIME) ./jsonrpc
 	go test -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) ./config
 	go test -run '^$$' -fuzz FuzzImport -fuzztime $(FUZZTIME) ./config
 	go test -run '^$$' -fuzz FuzzChallenge -fuzztime $(FUZZTIME) ./upstream/oauth
