@@ -159,7 +159,7 @@ func explained(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) err
 
 func (a *api) readAnew(w http.ResponseWriter, r *http.Request) error {
 	if a.options.Reload == nil {
-		return fmt.Errorf("%w: this proxy has no configuration file to read", errRequest)
+		return fmt.Errorf("%w: this proxy was started without a configuration file, so that there is none to be read; restart it with its new upstreams", errRequest)
 	}
 	if err := a.options.Reload(r.Context()); err != nil {
 		return err

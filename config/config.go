@@ -183,7 +183,7 @@ func (r *reader) transport(c *upstream.Config, s *server) {
 	case s.URL != "":
 		c.Transport = upstream.HTTP
 		if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			r.problem("url", "%q is not an http or https URL", c.URL)
+			r.problem("url", "%q is not an http or https URL; write it as https://host/path", c.URL)
 		}
 	default:
 		r.problem("", "needs url (a remote server) or command (a local one)")

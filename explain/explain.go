@@ -104,7 +104,7 @@ func Of(graph fsm.Graph, s upstream.Status) Explanation {
 	}
 	switch state := states.State(credential.State); {
 	case s.Reason != "" && (state == states.LoginRequired || state == states.Failed):
-		e.Reason, e.Mend = s.Reason, mend[s.Reason]
+		e.Reason, e.Mend = s.Reason, s.Reason.Mend()
 		if e.Why = s.Reason.Doc(); leading.Region == states.Connection {
 			e.Why = why(graph, leading) + " Its credential: " + e.Why
 		}

@@ -47,7 +47,7 @@ func Stopped(name string, kept store.Credential, journal []fsm.Entry, now time.T
 func Damaged(name string, err error) Explanation {
 	return Explanation{Upstream: name, Doing: "No proxy is running, so nothing is done for it.", Why: sentence(err.Error()), Reason: states.StoreCorrupt,
 		Failures: []Failure{}, Next: []Step{}, Accepted: []string{}, Then: "At the next start the upstream fails, and the record is left as it is.", Calls: "Nobody takes calls.",
-		Mend: mend[states.StoreCorrupt], Can: []upstream.Action{{Wish: upstream.WishLogout, Command: "mcpproxy auth logout " + name, Why: "erases what is damaged, so that a login can begin anew"}}}
+		Mend: states.StoreCorrupt.Mend(), Can: []upstream.Action{{Wish: upstream.WishLogout, Command: "mcpproxy auth logout " + name, Why: "erases what is damaged, so that a login can begin anew"}}}
 }
 
 // ended is when and in which states the last process left the upstream.

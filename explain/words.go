@@ -75,28 +75,3 @@ var calls = map[transitions.Outlook]string{
 	transitions.Broken:       "A call fails at once and says what has to be mended.",
 	transitions.Gone:         "A call fails at once.",
 }
-
-// mend says for each reason what has to be put right before anything else helps.
-var mend = map[states.Reason]string{
-	states.NeverLoggedIn:      "Log in once. The token is kept over restarts and renewed by itself.",
-	states.TokenExpired:       "Log in again. Where this comes back at each expiry, the authorization server gives out no refresh tokens; many do when they are asked for the scope offline_access (oauth.scopes).",
-	states.RefreshRejected:    "Log in again. Nothing else helps: the grant has ended at the authorization server, by its age or because somebody revoked it there.",
-	states.RotationLost:       "Log in again. The authorization server replaced the refresh token and its answer got lost, in the network or with the process; a refresh token that comes twice looks like a stolen one to it.",
-	states.TokenRejected:      "Have the server and its authorization server agree first: that the token is meant for this server (its audience or resource), that its scopes will do (oauth.scopes), that both clocks are right. Then log in again.",
-	states.ClientForgotten:    "Log in again. The client is registered anew on the way.",
-	states.ClientRejected:     "Correct oauth.clientId, oauth.clientSecret or oauth.tokenEndpointAuthMethod in the configuration; the change is taken up at once.",
-	states.LoginDenied:        "Log in again and agree on the page. Where it was declined without a question, the account may not use this server.",
-	states.LoginTimedOut:      "Log in again and complete the page in time (oauth.loginTimeout). Where the page showed an error and no form, the next login registers this client anew.",
-	states.LoginCancelled:     "Log in when you want to go on.",
-	states.LoginFailed:        "Log in again. Where it fails the same way, ask whoever runs the authorization server about the error that it gave.",
-	states.DiscoveryFailed:    "See that the upstream's address is right and that its authorization server answers (a page instead of a document, or another issuer than its own, is theirs to mend), and log in again.",
-	states.RegistrationFailed: "Where the authorization server registers nobody, register a client there by hand and give it as oauth.clientId; otherwise log in again.",
-	states.ListenerFailed:     "End the program that holds the port, or set oauth.callbackPort to another one, or to 0 for any; then log in again.",
-	states.ExchangeFailed:     "Log in again: a code is good once. Where it fails the same way, the last failure has what the authorization server said.",
-	states.NotOAuth:           "Give the server what it wants in place of a login, mostly headers.Authorization in the configuration; or correct the address, if it should have a login.",
-	states.StoreCorrupt:       "Put a copy of the store back, or erase the damaged record with the logout and log in again. The record is left as it is until then.",
-	states.StoreFailed:        "See that the disk has room and that the store can be read and written, then try again.",
-	states.StaticRefused:      "Correct headers.Authorization in the configuration, or the environment variable that it takes its value from; the change is taken up at once.",
-	states.Crashed:            "Try again. Where it comes back, report it together with what `statectl history` prints.",
-	states.GrantRejected:      "Correct oauth.grant and what belongs to it (oauth.clientId, oauth.clientSecret, the files that it reads); the change is taken up at once.",
-}

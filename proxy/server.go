@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"mcpproxy/credential"
@@ -85,12 +86,16 @@ func NewHTTPServer(handler http.Handler) *http.Server {
 func Listen(address string, token credential.Secret) (net.Listener, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, fmt.Errorf("the address %q is not host:port: %w", address, err)
+		return nil, fmt.Errorf("the address %q is not host:port, write it as 127.0.0.1:8930: %w", address, err)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && token.IsZero() {
 		return nil, fmt.Errorf("listening on %s would open every upstream to the network; set a token for clients (--token-file), or listen on 127.0.0.1", address)
 	}
-	return net.Listen("tcp", address)
+	listener, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("another program listens on %s; end it, or choose another address (--listen): %w", address, err)
+	}
+	return listener, err
 }
 
 // Handler serves /mcp for all upstreams and /mcp/<upstream> for one, and
@@ -124,12 +129,12 @@ func (s *Server) guard(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !s.hostAllowed(r.Host):
-			http.Error(w, "this Host is not one of mine", http.StatusForbidden)
+			http.Error(w, fmt.Sprintf("requests for the host %q are not served; call the proxy by 127.0.0.1 or localhost, or by the address that it was told to listen on", r.Host), http.StatusForbidden)
 		case !s.originAllowed(r.Header.Get("Origin")):
-			http.Error(w, "requests of web pages are not served", http.StatusForbidden)
+			http.Error(w, "requests of web pages of other machines are not served; call the proxy from a client, or from a page of this machine", http.StatusForbidden)
 		case !s.tokenFits(r.Header.Get("Authorization")):
 			w.Header().Set("WWW-Authenticate", `Bearer realm="mcpproxy"`)
-			http.Error(w, "a bearer token is needed", http.StatusUnauthorized)
+			http.Error(w, "a bearer token is needed: this proxy was started with --token-file; give the client the header Authorization: Bearer with the token in that file", http.StatusUnauthorized)
 		default:
 			next(w, r)
 		}

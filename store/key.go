@@ -167,7 +167,7 @@ func newKey() []byte {
 func decodeKey(text string) ([]byte, error) {
 	key, err := hex.DecodeString(text)
 	if err != nil || len(key) != KeySize {
-		return nil, fmt.Errorf("it does not hold a key of %d hexadecimal digits", 2*KeySize)
+		return nil, fmt.Errorf("it does not hold a key of %d hexadecimal digits; bring the right key back, or move the store and its key away and log in again", 2*KeySize)
 	}
 	return key, nil
 }

@@ -117,7 +117,7 @@ func connectionTransitions() []transition {
 
 		// one attempt
 		{From: from{states.Connecting}, Event: Handshaken, To: states.Connected, Update: connected, Main: true},
-		{From: from{states.Connecting}, Event: Unauthorized, To: states.AwaitingCredential, Update: connectionFailure, Doc: "the credential region was told by the 401 itself"},
+		{From: from{states.Connecting}, Event: Unauthorized, To: states.AwaitingCredential, Update: reached, Doc: "the credential region was told by the 401 itself"},
 		{From: from{states.Connecting}, Event: Forbidden, To: states.AwaitingLogin, Update: connectionFailure, Doc: "a login has to ask for more scopes"},
 		{From: from{states.Connecting}, Event: TransportFailed, To: states.BackingOff, Update: backOff},
 		{From: from{states.Connecting}, Event: ConnectTimedOut, To: states.BackingOff, Update: backOff},

@@ -42,6 +42,13 @@ func connectionFailure(d states.Data, in Input) states.Data {
 	return d
 }
 
+// reached is for a server that answers, and wants a credential first: what that one
+// lacks is the credential's to say.
+func reached(d states.Data, _ Input) states.Data {
+	d.ConnectionError = states.Failure{}
+	return d
+}
+
 // because sets the reason, unless the event brings its own.
 func because(reason states.Reason) update {
 	return func(d states.Data, in Input) states.Data {
@@ -204,6 +211,7 @@ func doubtClient(d states.Data, _ Input) states.Data {
 
 func logOut(d states.Data, in Input) states.Data {
 	d = dropToken(d.WithoutFlow(), in)
+	d.Generation = max(d.Generation, in.Payload.Generation)
 	d.Issued, d.Accepted, d.Refused, d.RefusedAt, d.Scopes = 0, 0, 0, nil, nil
 	d.Reason, d.CredentialError, d.Challenge = "", states.Failure{}, states.Challenge{}
 	return d

@@ -187,6 +187,9 @@ func (u *Upstream) unauthorized(generation uint64, challenge states.Challenge) {
 		return
 	case in.Event == transitions.Challenged:
 		in.Payload.Err = errors.New("the server answered 401 to a request without a token")
+		if !u.config.usesOAuth() && len(u.config.Headers) > 0 {
+			in.Payload.Err = errors.New("the server answered 401 to a request with the configured headers")
+		}
 	case in.Event == transitions.TokenRejected && !data.Token.HasRefresh() && !data.RefusalIsFinal(in.At):
 		in.Payload.Reason = states.TokenExpired
 		in.Payload.Err = errors.New("the server refuses the token, and there is no refresh token to renew it with")

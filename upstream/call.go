@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	"mcpproxy/jsonrpc"
@@ -88,12 +89,12 @@ func (u *Upstream) hopeless(s *transitions.Snapshot, outlook transitions.Outlook
 	case transitions.Gone:
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the upstream was removed from the configuration, or the proxy is going down", name)
 	case transitions.Unwanted:
-		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s is disconnected. To connect it, run: mcpproxy upstream connect %s", name, name)
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s is not connected (Disconnected): somebody disconnected it. To connect it, run: mcpproxy upstream connect %s", name, name)
 	case transitions.Broken:
-		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: trying again by itself would not help: %s. When that is mended, run: mcpproxy upstream connect %s", name, s.Data.ConnectionError.Text, name)
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s is not connected (Failed), and trying again by itself would not help: %s. When that is mended, run: mcpproxy upstream connect %s", name, strings.TrimRight(s.Data.ConnectionError.Text, ". "), name)
 	case transitions.RenewalFails:
-		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the access token has expired and renewing it failed: %s. The next attempt is at %s; to try now, run: mcpproxy upstream connect %s",
-			name, s.Data.CredentialError.Text, s.Data.RefreshAt.Local().Format(time.TimeOnly), name)
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s cannot be used (%s): the access token has expired and renewing it failed: %s. The next attempt is at %s; to try now, run: mcpproxy upstream connect %s",
+			name, s.Region(states.Credential).State, s.Data.CredentialError.Text, s.Data.RefreshAt.Local().Format(time.TimeOnly), name)
 	case transitions.NeedsPerson:
 		if s.Region(states.Credential).State == states.LoginRequired {
 			if u.propose(); u.Snapshot().Region(states.Credential).State.LoginOpen() {
@@ -107,30 +108,35 @@ func (u *Upstream) hopeless(s *transitions.Snapshot, outlook transitions.Outlook
 
 // needsPerson says what a person has to do, in the words of the state.
 func (u *Upstream) needsPerson(s *transitions.Snapshot) error {
-	name := u.config.Name
-	why := s.Data.Reason.Doc()
-	switch s.Region(states.Credential).State {
+	name, state := u.config.Name, s.Region(states.Credential).State
+	command, run := "mcpproxy auth login "+name, "Run"
+	text := fmt.Sprintf("%s needs a login (%s). ", name, state)
+	switch state {
 	case states.LoggedOut:
-		why = "A person logged out."
+		text += "A person logged out, and this holds until a person logs in. "
 	case states.Fresh:
-		why = s.Data.CredentialError.Text + "."
+		text += sentence(s.Data.CredentialError.Text) + " "
 	case states.Failed:
-		if s.Data.CredentialError.Text != "" {
-			why += " " + s.Data.CredentialError.Text + "."
+		command, run = "mcpproxy upstream connect "+name, " Then run"
+		if s.Data.Reason == states.StoreCorrupt {
+			command, run = "mcpproxy auth logout "+name, " To erase it, run"
 		}
-	case states.AwaitingBrowser, states.Discovering, states.Registering, states.ExchangingCode:
-		why = "A login is open and waits for its page to be completed."
+		text = fmt.Sprintf("%s cannot be used (%s). %s", name, state, strings.TrimSpace(s.Data.Reason.Doc()+" "+sentence(s.Data.CredentialError.Text))) + " " + s.Data.Reason.Mend()
+	case states.AwaitingBrowser, states.AwaitingDevice, states.Discovering, states.Registering, states.ExchangingCode:
+		text += "A login is open and waits for its page to be completed. "
+	default:
+		text += s.Data.Reason.Doc() + " "
 	}
-	text := fmt.Sprintf("%s needs a login. %s Run: mcpproxy auth login %s", name, why, name)
+	text += run + ": " + command
 	page := ""
-	if u.environment.LoginURL != nil {
+	if u.environment.LoginURL != nil && state != states.Failed {
 		page = u.environment.LoginURL(name)
 	}
 	if page != "" {
 		text += " (or open " + page + ")"
 	}
 	e := jsonrpc.Errorf(jsonrpc.CodeLoginNeeded, "%s", text)
-	e.Data, _ = json.Marshal(map[string]string{"upstream": name, "state": string(s.Region(states.Credential).State), "command": "mcpproxy auth login " + name, "url": page}) // strings always encode
+	e.Data, _ = json.Marshal(map[string]string{"upstream": name, "state": string(state), "command": command, "url": page}) // strings always encode
 	return e
 }
 
@@ -200,7 +206,7 @@ func (u *Upstream) failed(err error) error {
 	case lost(err):
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the connection broke before the answer came (%v). Whether the server carried the call out is not known; send it again if that does no harm", u.config.Name, err)
 	}
-	return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the call failed: %v", u.config.Name, err)
+	return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the call failed: %v. What the upstream is doing now says: statectl explain %s", u.config.Name, err, u.config.Name)
 }
 
 // slow says where the upstream is on its way back when a caller's time is over.
@@ -214,6 +220,7 @@ func (u *Upstream) slow(err error) error {
 	if connection.State == states.BackingOff && len(connection.Timers) > 0 {
 		text += "; the next one is at " + connection.Timers[0].At.Local().Format(time.TimeOnly)
 	}
+	text += ". Call again later; what it is doing says: statectl explain " + u.config.Name
 	return fmt.Errorf("%w: %w", jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s", text), err)
 }
 

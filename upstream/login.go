@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"mcpproxy/fsm"
@@ -38,17 +39,29 @@ type LoginError struct {
 }
 
 func (e *LoginError) Error() string {
-	text := fmt.Sprintf("%s: not logged in (%s)", e.Upstream, e.State)
-	if doc := e.Reason.Doc(); doc != "" {
-		text += ": " + doc
+	text := fmt.Sprintf("%s: not logged in (%s).", e.Upstream, e.State)
+	why, detail := e.Reason.Doc(), sentence(e.Detail)
+	if strings.HasPrefix(detail, strings.TrimSuffix(why, ".")) {
+		why = "" // the detail says it too
 	}
-	if e.Detail != "" {
-		text += " " + e.Detail + "."
+	for _, said := range []string{why, detail, e.Reason.Mend()} {
+		if said != "" {
+			text += " " + said
+		}
 	}
+	text += " To try again, run: mcpproxy auth login " + e.Upstream
 	if e.Flow != "" {
-		text += " Flow " + e.Flow + "."
+		text += " (flow " + e.Flow + ")"
 	}
 	return text
+}
+
+// sentence makes a text a sentence, if there is one.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + strings.TrimRight(text[1:], ". ") + "."
 }
 
 // Login begins a login for a person, or joins the one that is open and shows its
@@ -106,7 +119,7 @@ func (u *Upstream) requestLogin(opened string) (transitions.Outcome, error) {
 // mayLogIn says whether the upstream has a login at all, once its store was read.
 func (u *Upstream) mayLogIn(ctx context.Context) error {
 	if !u.config.usesOAuth() {
-		return fmt.Errorf("%s: %w: the configuration gives the credential, or the transport needs none", u.config.Name, ErrNoLogin)
+		return fmt.Errorf("%s: %w: the configuration gives the credential, or the transport needs none; to connect it, run: mcpproxy upstream connect %s", u.config.Name, ErrNoLogin, u.config.Name)
 	}
 	return u.loaded(ctx)
 }

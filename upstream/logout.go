@@ -40,7 +40,12 @@ func (u *Upstream) logOut(ctx context.Context, order transitions.Order) transiti
 			u.logger.Warn("the token is erased here, but the authorization server did not confirm its revocation", "error", err)
 		}
 	}
-	return transitions.Input{Event: transitions.LogoutDone}
+	done := transitions.Input{Event: transitions.LogoutDone}
+	if kept, err := u.environment.Store.Load(u.config.Name); err == nil {
+		// A damaged record was never loaded: the next login goes on from its generation.
+		done.Payload.Generation = kept.Generation
+	}
+	return done
 }
 
 // Logout erases the credential and holds until a person logs in again. It

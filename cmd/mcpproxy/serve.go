@@ -183,7 +183,7 @@ func (s *serveOptions) cannotListen(ctx context.Context, err error) error {
 	if s.client().Get(ctx, "/v1/version", &running) == nil {
 		return fmt.Errorf("another proxy is running already (process %d, socket %s), and has the store %s: %w", running.PID, s.socketPath(), s.store, err)
 	}
-	return fmt.Errorf("another program listens on %s; choose another address with --listen: %w", s.listen, err)
+	return err
 }
 
 // stopLimit bounds how long the last traces and logs may take to be delivered.

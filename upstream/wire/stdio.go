@@ -64,7 +64,8 @@ func startProcess(c Command, logger *slog.Logger) (*process, error) {
 	err = command.Start()
 	_, _ = outEnd.Close(), logEnd.Close()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the command could not be started: %w", err), out.Close(), log.Close(), stdin.Close())
+		_, _, _ = out.Close(), log.Close(), stdin.Close() // the command's error is the one to be told
+		return nil, fmt.Errorf("the command could not be started: %w", err)
 	}
 	p := &process{command: command, stdin: stdin, exited: make(chan struct{})}
 	said := &childLines{lines: jsonrpc.NewLineReader(out), from: out, batches: &p.batches}
