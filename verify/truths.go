@@ -197,6 +197,10 @@ func (x *explorer) checkWish(w *world, before *transitions.Snapshot, in transiti
 func mistaken(move *transitions.Move) string {
 	event, wrong := move.Input.Event, false
 	switch {
+	case pauses[event]:
+		wrong = move.To != states.BackingOff // else it would be tried again at once, for ever
+	case event == transitions.Forbidden:
+		wrong = move.To != states.AwaitingLogin
 	case move.Disposition != fsm.Moved:
 	case move.To == states.Connected:
 		wrong = event != transitions.Handshaken
@@ -216,6 +220,9 @@ func mistaken(move *transitions.Move) string {
 	}
 	return fmt.Sprintf("%s led to %s", event, move.To)
 }
+
+// pauses are the failures of the connection that are tried again after a pause.
+var pauses = map[transitions.Event]bool{transitions.TransportFailed: true, transitions.ConnectTimedOut: true, transitions.CredentialOverdue: true}
 
 // begins are the events with which a way to a new token begins.
 var begins = map[transitions.Event]bool{transitions.LoginRequested: true, transitions.LoginProposed: true, transitions.GrantDue: true,
