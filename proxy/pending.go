@@ -63,20 +63,21 @@ func (p *pending) attach(on stream) {
 func (s *Server) resumeOrBegin(ctx context.Context, c *session, m *jsonrpc.Message, on stream) (json.RawMessage, error) {
 	state, _ := jsonrpc.String(m.Params, "requestState")
 	if !strings.HasPrefix(state, statePrefix) {
-		return s.follow(ctx, s.begin(ctx, c, m), on)
+		return s.follow(ctx, s.begin(ctx, c, m, on))
 	}
 	call := s.unpark(state)
 	if call == nil || call.session.view != c.view || call.method != m.Method {
 		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the request state is not one of a call that waits here; make the call again without it")
 	}
+	call.attach(on) // first: what the answers set going may have something to say
 	call.deliver(jsonrpc.Member(m.Params, "inputResponses"))
-	return s.follow(ctx, call, on)
+	return s.follow(ctx, call)
 }
 
 // begin carries a request out beside the one who serves it.
-func (s *Server) begin(ctx context.Context, c *session, m *jsonrpc.Message) *pending {
+func (s *Server) begin(ctx context.Context, c *session, m *jsonrpc.Message, on stream) *pending {
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	p := &pending{session: c, method: m.Method, cancel: cancel, done: make(chan struct{}), questions: make(chan *question)}
+	p := &pending{session: c, method: m.Method, cancel: cancel, done: make(chan struct{}), questions: make(chan *question), on: on}
 	c.asker = p.ask
 	s.calls.Go(func() {
 		defer cancel(nil)
@@ -110,9 +111,9 @@ func capabilityFor(method string) string {
 	return name
 }
 
-// follow waits for the result, or for a question, which parks the call.
-func (s *Server) follow(ctx context.Context, p *pending, on stream) (json.RawMessage, error) {
-	p.attach(on)
+// follow waits for the result, or for a question, which parks the call. The call is
+// attached to the stream of the request that is being served.
+func (s *Server) follow(ctx context.Context, p *pending) (json.RawMessage, error) {
 	defer p.attach(nil)
 	if len(p.asked) > 0 {
 		return s.park(p) // an answer is still missing

@@ -1,11 +1,12 @@
 // Package wire speaks MCP to one server over one connection: streamable HTTP,
 // HTTP with server-sent events, or the standard streams of a child process.
 //
-// It promises that parameters and results of streamable HTTP pass through byte
-// for byte, that a notification which belongs to a call reaches that call before
+// It promises that parameters, results and errors pass through byte for byte (on
+// the standard streams, a newline between tokens becomes a space), that a notification which belongs to a call reaches that call before
 // its result, that cancelling a call tells the server, and that nothing runs any
 // more when Close has returned. The handshake and the transports that are not
-// HTTP are mcp-go's; requests over HTTP are sent here, as bytes.
+// streamable HTTP are mcp-go's, which get what they would decode packed as text;
+// requests over streamable HTTP are sent here, as bytes.
 //
 // It knows nothing of tokens (the HTTP client that it is given puts them on and
 // turns refusals into errors) and keeps no state beyond the session.
@@ -102,5 +103,5 @@ func errorOf(details *mcp.JSONRPCErrorDetails) *jsonrpc.Error {
 	if details.Data != nil {
 		e.Data, _ = json.Marshal(details.Data) // it came as JSON
 	}
-	return e
+	return unpackError(e)
 }

@@ -99,7 +99,7 @@ func (s *session) request(ctx context.Context, call relay.Call, meta func(given,
 		params = jsonrpc.Put(params, sent, "_meta")
 	}
 	if params != nil {
-		request.Params = params
+		request.Params = pack(params)
 	}
 	defer s.begin(string(seen), &running{call: call, token: token})()
 	response, err := s.transport.SendRequest(ctx, request)
@@ -140,18 +140,17 @@ func (s *session) cancel(ctx context.Context, id json.RawMessage) {
 func (s *session) Notify(ctx context.Context, method string, params json.RawMessage) error {
 	n := mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION, Notification: mcp.Notification{Method: method}}
 	if params != nil {
-		if err := json.Unmarshal(params, &n.Params); err != nil {
-			return fmt.Errorf("the parameters of %s: %w", method, err)
-		}
+		text := string(params)
+		n.Params.AdditionalFields = map[string]any{"raw": &text}
 	}
 	return s.transport.SendNotification(ctx, n)
 }
 
 // notified routes a notification to its call, or to whoever listens.
 func (s *session) notified(n mcp.JSONRPCNotification) {
-	params, err := json.Marshal(n.Params)
-	if err != nil {
-		return
+	var params json.RawMessage
+	if text, ok := n.Params.AdditionalFields["raw"].(string); ok {
+		params = json.RawMessage(text)
 	}
 	if n.Method == "notifications/progress" {
 		if r := s.running(tokenOf(params)); r != nil {
@@ -189,18 +188,22 @@ func tokenOf(params json.RawMessage) string {
 
 // asked answers a request of the server.
 func (s *session) asked(ctx context.Context, request transport.JSONRPCRequest) (*transport.JSONRPCResponse, error) {
-	params, err := json.Marshal(request.Params)
-	if err != nil {
-		return nil, err
+	var params json.RawMessage
+	if carried, ok := request.Params.(map[string]any); ok {
+		text, _ := carried["raw"].(string)
+		params = json.RawMessage(text)
 	}
 	answer := answerTo(ctx, &jsonrpc.Message{Method: request.Method, Params: params}, s.askers.youngest())
-	response := &transport.JSONRPCResponse{JSONRPC: mcp.JSONRPC_VERSION, ID: request.ID, Result: answer.Result}
+	response := &transport.JSONRPCResponse{JSONRPC: mcp.JSONRPC_VERSION, ID: request.ID}
 	if answer.Error != nil {
-		response.Error = &mcp.JSONRPCErrorDetails{Code: answer.Error.Code, Message: answer.Error.Message}
-		if answer.Error.Data != nil {
-			response.Error.Data = answer.Error.Data
+		object, err := answer.Error.MarshalJSON()
+		if err != nil {
+			return nil, err
 		}
+		response.Error = &mcp.JSONRPCErrorDetails{Code: answer.Error.Code, Message: answer.Error.Message, Data: pack(object)}
+		return response, nil
 	}
+	response.Result = pack(answer.Result)
 	return response, nil
 }
 

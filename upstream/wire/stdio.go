@@ -3,6 +3,7 @@ package wire
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -69,7 +70,7 @@ func startProcess(c Command, logger *slog.Logger) (*process, error) {
 	}
 	p := &process{command: command, stdin: stdin, exited: make(chan struct{})}
 	said := &childLines{lines: jsonrpc.NewLineReader(out), from: out, batches: &p.batches}
-	p.session = newSession(transport.NewIO(said, stdin, io.NopCloser(nil)))
+	p.session = newSession(transport.NewIO(said, &unpackingWriter{stdin, jsonrpc.NewLineWriter(stdin)}, io.NopCloser(nil)))
 	said.end = p.session.broke
 	p.readers.Go(func() { logLines(log, logger) })
 	p.readers.Go(p.reap)
@@ -105,7 +106,8 @@ func (p *process) Close(ctx context.Context) {
 }
 
 // childLines is what a child says, a message a line, until it says no more. It
-// bounds the lines, takes batches apart, and tells when and why it ended.
+// bounds the lines, takes batches apart, packs the messages, and tells when and why
+// it ended.
 type childLines struct {
 	lines   *jsonrpc.LineReader
 	from    io.Closer
@@ -125,15 +127,15 @@ func (r *childLines) Read(buffer []byte) (int, error) {
 			r.end(err)
 			return 0, io.EOF
 		}
+		parts := []json.RawMessage{line}
 		if line[0] == '[' && r.batches.Load() {
-			if parts, err := jsonrpc.Split(line); err == nil {
-				line = line[:0:0]
-				for _, part := range parts {
-					line = append(append(line, part...), '\n')
-				}
+			if batch, err := jsonrpc.Split(line); err == nil {
+				parts = batch
 			}
 		}
-		r.rest = append(line, '\n')
+		for _, part := range parts {
+			r.rest = append(append(r.rest, packMessage(part)...), '\n')
+		}
 	}
 	n := copy(buffer, r.rest)
 	r.rest = r.rest[n:]
