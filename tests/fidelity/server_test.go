@@ -15,6 +15,8 @@ type odd struct {
 	mu sync.Mutex
 	// changed is closed, and made anew, when what is below changes.
 	changed chan struct{}
+	// handshaken servers speak MCP 2025-11-25 only.
+	handshaken bool
 	// cancelled are the ids of requests that the client gave up, heard the cases of
 	// held calls that know of it.
 	cancelled map[string]bool
@@ -72,10 +74,12 @@ func (o *odd) receive(text []byte, say func(string), gone <-chan struct{}) (answ
 	}
 	body := `"error":{"code":-32601,"message":"unknown"}`
 	switch m.Method {
+	case "server/discover":
+		if !o.handshaken {
+			body = `"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"odd","version":"1"}}}`
+		}
 	case "initialize":
 		body = `"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"odd","version":"1"}}`
-	case "server/discover":
-		body = `"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"odd","version":"1"}}}`
 	case "tools/list":
 		body = `"result":{"resultType":"complete","tools":[{"name":"odd","inputSchema":{"type":"object","maximum":1.0}}]}`
 	case "tools/call":
@@ -160,6 +164,7 @@ func (o *odd) answered(id, text string) {
 // serveStdio is the child process.
 func serveStdio(in io.Reader, out io.Writer) {
 	o := newOdd()
+	o.handshaken = true
 	var mu sync.Mutex
 	say := func(text string) {
 		mu.Lock()
