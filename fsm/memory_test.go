@@ -65,7 +65,7 @@ func TestAnOldSnapshotKeepsNoLaterOnes(t *testing.T) {
 
 // Nothing that an event carried stays behind with what later events reuse.
 func TestPayloadsAreForgotten(t *testing.T) {
-	type secret struct{ code [64]byte }
+	type secret [64]byte
 	s := fsm.Spec[state, event, data, *secret]{Name: "lamp", Regions: []fsm.Region[state, event, data, *secret]{{Name: "lamp", Initial: dark,
 		States: []fsm.State[state, event, data]{{Name: dark, Kind: fsm.Parked, Doc: "x"}, {Name: lit, Kind: fsm.Parked, Doc: "x"}},
 		Events: []fsm.Event[event]{{Name: shine, Doc: "x", Otherwise: "x"}, {Name: darken, Doc: "x", Otherwise: "x"}},
