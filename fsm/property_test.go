@@ -3,6 +3,7 @@ package fsm_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -129,6 +130,8 @@ func TestReplayFindsWhatTheGraphDoesNotExplain(t *testing.T) {
 		"another region":      func(e *fsm.Entry) { e.Region = "lamp?" },
 		"an unknown event":    func(e *fsm.Entry) { e.Event = "Kick" },
 		"an old epoch":        func(e *fsm.Entry) { e.Epoch = 1 },
+		"another number":      func(e *fsm.Entry) { e.Sequence += 2 },
+		"another cause":       func(e *fsm.Entry) { e.RaisedBy = string(knock) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			for i := range journal {
@@ -147,10 +150,37 @@ func TestReplayFindsWhatTheGraphDoesNotExplain(t *testing.T) {
 	}
 }
 
+// A journal goes on over restarts, each of which may cut the life before off
+// anywhere; an entry that is missing within a life is found.
+func TestReplayOverRestarts(t *testing.T) {
+	definition := compile(doorSpec())
+	var life []fsm.Entry
+	m := fsm.New(definition, "front", data{Key: "k"}, noon, options{Journal: func(e fsm.Entry) { life = append(life, e) }})
+	_, _ = m.Fire(input{Event: pull, At: noon})
+	_, _ = m.Fire(input{Event: push, At: noon, Payload: payload{"k"}})
+	_, _ = m.Fire(input{Event: pull, At: noon}) // postponed, and then the cause of closing and darkness
+	_, _ = m.Fire(input{Event: opened, At: noon, Epoch: m.Snapshot().Region("door").Epoch})
+	if len(life) != 7 {
+		t.Fatalf("%d entries: %+v", len(life), life)
+	}
+	for cut := range life {
+		if err := definition.Replay(slices.Concat(life[:cut], life, life)); err != nil {
+			t.Errorf("cut off after %d entries: %v", cut, err)
+		}
+		if cut < 1 || cut == len(life)-1 {
+			continue
+		}
+		var found *fsm.ReplayError
+		if err := definition.Replay(slices.Concat(life, life[:cut], life[cut+1:])); !errors.As(err, &found) || found.Index < len(life)+cut {
+			t.Errorf("without entry %d (%s): Replay = %v", cut, life[cut].Event, err)
+		}
+	}
+}
+
 func ExampleDefinition_Replay() {
 	journal := []fsm.Entry{
-		{Region: "door", Event: "Push", From: "Shut", To: "Opening", Disposition: fsm.Moved, Epoch: 3, Machine: "front"},
-		{Region: "door", Event: "Push", From: "Shut", To: "Opening", Disposition: fsm.Moved, Epoch: 4, Machine: "front"},
+		{Region: "door", Event: "Push", From: "Shut", To: "Opening", Disposition: fsm.Moved, Sequence: 1, Epoch: 3, Machine: "front"},
+		{Region: "door", Event: "Push", From: "Shut", To: "Opening", Disposition: fsm.Moved, Sequence: 2, Epoch: 4, Machine: "front"},
 	}
 	fmt.Println(compile(doorSpec()).Replay(journal))
 	// Output: entry 1 (front: Push in Shut, moved) is not explained by the graph: the region is in Opening

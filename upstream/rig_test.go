@@ -18,6 +18,7 @@ import (
 	"mcpproxy/relay"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/tests/journals"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
@@ -71,6 +72,7 @@ func (r *rig) start() {
 	}
 	logger := slog.New(slog.NewTextHandler(&r.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	listener := callback.NewServer(logger)
+	begin := len(r.entries())
 	r.manager = upstream.NewManager(context.Background(), &upstream.Environment{
 		Store: kept, Callback: listener, Open: r.browse, Authorization: oauth.Clients(), Logger: logger, Version: "test",
 		Observe: func(e fsm.Entry) {
@@ -84,6 +86,8 @@ func (r *rig) start() {
 		once.Do(func() {
 			r.manager.Close()
 			listener.Close()
+			journals.Check(r.T, r.entries()[begin:])
+			journals.CheckStore(r.T, kept)
 			if err := errors.Join(kept.Check(), kept.Close()); err != nil {
 				r.Error(err)
 			}

@@ -53,7 +53,7 @@ func exitCode(err error) int {
 		return exitCounterexample
 	case errors.Is(err, admin.ErrNotRunning):
 		return exitNoProxy
-	case errors.As(err, &refused) && refused.Kind == admin.KindIllegal:
+	case errors.Is(err, errUnexplained), errors.As(err, &refused) && refused.Kind == admin.KindIllegal:
 		return exitIllegal
 	case errors.As(err, &refused) && refused.Kind == admin.KindUnknown, errors.Is(err, errUsage), errors.Is(err, upstream.ErrUnknown):
 		return exitUsage
@@ -101,6 +101,7 @@ to break a promise.`,
 		explainCommand(o),
 		watchCommand(o),
 		historyCommand(o),
+		replayCommand(o),
 		statsCommand(o),
 		graphCommand(o),
 		o.verifyCommand(),

@@ -73,6 +73,7 @@ func newSequentialMachine(t *testing.T, o oauthserver.Options) *machine {
 	m := &machine{T: t, dir: dir, server: server}
 	t.Cleanup(func() {
 		m.kill()
+		m.replay()
 		_ = server.Close()
 		_ = os.RemoveAll(dir)
 	})
@@ -188,6 +189,17 @@ func (m *machine) kill() {
 		_ = m.serve.Process.Kill()
 		_ = m.serve.Wait()
 		m.serve = nil
+	}
+}
+
+// replay has the journals of the stopped proxy explained by the graph.
+func (m *machine) replay() {
+	m.Helper()
+	if _, err := os.Stat(filepath.Join(m.dir, "store.db")); err != nil {
+		return // no proxy ever ran
+	}
+	if code, out, errs := m.run("statectl", "replay"); code != 0 {
+		m.Errorf("statectl replay: exit code %d: %s%s", code, out, errs)
 	}
 }
 

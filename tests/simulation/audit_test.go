@@ -12,6 +12,7 @@ import (
 	"mcpproxy/fsm"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/tests/journals"
 	"mcpproxy/transitions"
 )
 
@@ -127,31 +128,22 @@ func (w *world) auditStored(s *store.Store, name string) {
 	w.replay("the stored journal of "+name, entries)
 }
 
-// replay runs a journal against the graph. A machine that begins anew, as after a
-// restart, counts anew.
+// replay runs a journal against the graph.
 func (w *world) replay(what string, entries []fsm.Entry) {
-	begin := 0
-	for i := 1; i <= len(entries); i++ {
-		if i < len(entries) {
-			e, before := entries[i], entries[i-1]
-			anew := e.Sequence < before.Sequence || e.Sequence == before.Sequence && e.Disposition == fsm.Moved
-			if !anew {
-				continue
-			}
-		}
-		if err := w.graph.Replay(entries[begin:i]); err != nil {
-			w.violated("replay", "%s: %v", what, err)
-		}
-		begin = i
+	if err := w.graph.Replay(entries); err != nil {
+		w.violated("replay", "%s: %v", what, err)
 	}
 }
 
 // auditJournals replays everything that was seen.
 func (w *world) auditJournals() {
 	w.ledger.mu.Lock()
-	journals := w.ledger.journals
+	seen := w.ledger.journals
 	w.ledger.mu.Unlock()
-	for key, entries := range journals {
+	for key, entries := range seen {
 		w.replay(key, entries)
+		if err := journals.Keep(entries); err != nil {
+			w.Error(err)
+		}
 	}
 }
