@@ -36,6 +36,13 @@ HOURS ?= 6
 soak:
 	go test -C tests/simulation -run TestSeeds -timeout 0 -args -seeds=$(SEEDS) -first=$(FIRST) -hours=$(HOURS)
 
+# The real program, killed with SIGKILL at each stage of each write and at random
+# moments; SEED and a kill's number name the moment. The short run is part of test.
+KILLS ?= 3000
+SEED ?= 1
+crash:
+	go test -C tests/e2e -run TestKilledAnywhere -timeout 0 -args -kills=$(KILLS) -seed=$(SEED)
+
 # Real processes, sockets and kill -9.
 e2e:
 	tests/run-oauth-e2e.sh

@@ -38,9 +38,10 @@ func (u *Upstream) awaitBrowser(ctx context.Context, order transitions.Order) tr
 		u.reportShown(order, flow, "offered again after a restart; ask for the login to open it")
 	case opened == toBeVisited:
 		u.reportShown(order, flow, visited)
-	case opened != "":
-		u.reportShown(order, flow, opened)
+	case opened == notToBe:
+		u.reportShown(order, flow, notAskedFor)
 	default:
+		u.reportShown(order, flow, beingOpened)
 		u.show(ctx, order, flow)
 	}
 	for {

@@ -76,7 +76,7 @@ func (u *Upstream) Login(ctx context.Context, progress func(Progress)) error {
 // LoginElsewhere is Login for a person whose browser is on another machine: none is
 // opened here.
 func (u *Upstream) LoginElsewhere(ctx context.Context, progress func(Progress)) error {
-	return u.login(ctx, notAskedFor, progress)
+	return u.login(ctx, notToBe, progress)
 }
 
 // login begins or joins a login. opened, if not empty, says why no browser is opened.
@@ -158,10 +158,14 @@ func (u *Upstream) awaitLogin(ctx context.Context, generation uint64, progress f
 }
 
 func progressOf(s *transitions.Snapshot) Progress {
-	if s.Data.Flow == nil {
+	if !offered(&s.Data) {
 		return Progress{}
 	}
-	return Progress{Flow: s.Data.Flow.ID, URL: s.Data.Flow.AuthorizationURL.Reveal(), Opened: s.Data.Opened, Deadline: s.Data.Flow.Deadline}
+	p := Progress{Flow: s.Data.Flow.ID, URL: s.Data.Flow.AuthorizationURL.Reveal(), Deadline: s.Data.Flow.Deadline}
+	if s.Data.Opened != beingOpened {
+		p.Opened = s.Data.Opened
+	}
+	return p
 }
 
 func (u *Upstream) loginOutcome(s *transitions.Snapshot, generation uint64, flow string) error {

@@ -11,12 +11,24 @@ import (
 	"github.com/google/uuid"
 )
 
-// What is said of a page that a person is sent to instead of one being opened.
+// What is said of a page before its login is listened for, and afterwards. Nobody is
+// told its address before: a browser that is quick would come back to nobody.
 const (
 	toBeVisited = "to be opened by the browser that asked for it"
 	visited     = "opened by the browser that asked for it"
+	notToBe     = "to be opened elsewhere, as was asked"
 	notAskedFor = "no browser was asked for"
+	beingOpened = "being opened"
 )
+
+// offered reports whether the page of the open login may be visited.
+func offered(d *states.Data) bool {
+	switch d.Opened {
+	case "", toBeVisited, notToBe:
+		return false
+	}
+	return d.Flow != nil
+}
 
 // LoginPage begins a login for a person who is at a browser already, or joins the
 // one that is open, and returns the page to send that browser to; no other is
@@ -34,7 +46,7 @@ func (u *Upstream) LoginPage(ctx context.Context) (string, error) {
 	s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool {
 		open := s.Region(states.Credential).State.LoginOpen()
 		begun = begun || open
-		return begun && !open || s.Data.Flow != nil && s.Data.Opened != "" && s.Data.Opened != toBeVisited
+		return begun && !open || offered(&s.Data)
 	})
 	switch {
 	case err != nil:

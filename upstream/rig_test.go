@@ -296,6 +296,6 @@ func (r *rig) openLogin() (page string, outcome <-chan error) {
 	case err := <-done:
 		r.Fatalf("the login ended at once: %v", err)
 	}
-	r.await("the page to be shown", func(s *transitions.Snapshot) bool { return s.Data.Opened != "" })
+	r.await("the page to be shown", func(s *transitions.Snapshot) bool { return s.Data.Opened != "" && s.Data.Opened != "being opened" })
 	return page, done
 }

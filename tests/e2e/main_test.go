@@ -28,9 +28,13 @@ func build(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(programs)) }()
-	command := exec.Command("go", "build", "-o", programs+"/", "../../cmd/mcpproxy", "../../cmd/statectl", "./browser")
-	if out, err := command.CombinedOutput(); err != nil {
-		return 1, fmt.Errorf("building: %w: %s", err, out)
+	for _, args := range [][]string{
+		{"build", "-o", programs + "/", "../../cmd/mcpproxy", "../../cmd/statectl", "./browser"},
+		{"build", "-tags", "failpoint", "-o", programs + "/failing/", "../../cmd/mcpproxy"},
+	} {
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			return 1, fmt.Errorf("building: %w: %s", err, out)
+		}
 	}
 	return m.Run(), nil
 }
