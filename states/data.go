@@ -138,12 +138,14 @@ func (d *Data) TokenUsable(now time.Time) bool { return d.KeepsToken() && d.Toke
 
 // RefusalIsFinal reports whether a 401 about the current token ends in a login
 // instead of a refresh: the token was obtained just now and never accepted, or
-// the resource server has caused too many refreshes already.
+// the resource server has caused too many refreshes already. A token that lay there
+// unused for longer than the window may have ended for any reason.
 func (d *Data) RefusalIsFinal(now time.Time) bool {
 	if d.Token == nil {
 		return false
 	}
-	if d.Issued == d.Token.Generation && d.Accepted != d.Token.Generation {
+	unused := d.Issued == d.Token.Generation && d.Accepted != d.Token.Generation
+	if unused && now.Sub(d.Token.ObtainedAt) < d.Settings.ForcedWindow {
 		return true
 	}
 	return len(d.recentRefusals(now)) >= d.Settings.ForcedRefreshes

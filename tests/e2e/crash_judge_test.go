@@ -138,7 +138,12 @@ func (c *crash) goOnWithLogin() (logins int) {
 	case c.ledger.redeemed(code):
 		return c.logInAgain()
 	default:
-		if said := c.goOn(); !strings.Contains(said, "Logged in to u") {
+		var said string
+		c.eventually("the page after the restart", func() bool { // people reload it until it is there
+			said = c.goOn()
+			return c.browser == ""
+		})
+		if !strings.Contains(said, "Logged in to u") {
 			c.complain("the login that was open is not completed: %s", said)
 		}
 	}
