@@ -175,7 +175,9 @@ func (u *Upstream) moved(move transitions.Move) {
 
 // observe journals and logs each event, accepted or refused.
 func (u *Upstream) observe(entry fsm.Entry) {
-	u.environment.journal.append(u.config.Name, entry)
+	if !afterwards(&entry) {
+		u.environment.journal.append(u.config.Name, entry)
+	}
 	u.seen.add(entry)
 	level := slog.LevelDebug
 	switch {
@@ -190,6 +192,13 @@ func (u *Upstream) observe(entry fsm.Entry) {
 	if u.environment.Observe != nil {
 		u.environment.Observe(entry)
 	}
+}
+
+// afterwards reports whether somebody fired an event at a region that is over, a late
+// response say. The upstream's successor may be writing its own life to the journal by
+// then; the log has it.
+func afterwards(entry *fsm.Entry) bool {
+	return entry.From == string(states.Closed) && entry.RaisedBy == ""
 }
 
 // attributes are those of an entry that say something.

@@ -69,7 +69,9 @@ func (w *world) observe(p *process, e fsm.Entry) {
 	l := w.ledger
 	l.mu.Lock()
 	key := p.host + " " + e.Machine
-	l.journals[key] = append(l.journals[key], e)
+	if e.From != string(states.Closed) || e.RaisedBy != "" { // else somebody fired at an upstream that was replaced since
+		l.journals[key] = append(l.journals[key], e)
+	}
 	if e.Disposition == fsm.Moved || e.Disposition == fsm.Updated {
 		l.taken[e.Region+" "+e.From+" "+e.Event]++
 	} else {
