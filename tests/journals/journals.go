@@ -26,13 +26,20 @@ const Directory = "MCPPROXY_JOURNALS"
 // test at the first entry of each that the graph does not explain.
 func Check(t testing.TB, entries []fsm.Entry) {
 	t.Helper()
+	CheckAs(t, "journal", entries)
+}
+
+// CheckAs is Check for entries of a kind that is counted by itself, as it names the
+// files.
+func CheckAs(t testing.TB, kind string, entries []fsm.Entry) {
+	t.Helper()
 	graph := transitions.Definition()
 	for machine, journal := range split(entries) {
 		if err := graph.Replay(journal); err != nil {
 			t.Errorf("the journal of %s: %v", machine, err)
 		}
 	}
-	if err := Keep(entries); err != nil {
+	if err := Keep(kind, entries); err != nil {
 		t.Error(err)
 	}
 }
@@ -73,14 +80,14 @@ func split(entries []fsm.Entry) map[string][]fsm.Entry {
 	return journals
 }
 
-// Keep writes the entries to a new file in the [Directory]; without one it does
-// nothing.
-func Keep(entries []fsm.Entry) (err error) {
+// Keep writes the entries to a new file in the [Directory], whose name begins with
+// the kind; without a directory it does nothing.
+func Keep(kind string, entries []fsm.Entry) (err error) {
 	directory := os.Getenv(Directory)
 	if directory == "" || len(entries) == 0 {
 		return nil
 	}
-	file, err := os.CreateTemp(directory, "journal-*.jsonl")
+	file, err := os.CreateTemp(directory, kind+"-*.jsonl")
 	if err != nil {
 		return err
 	}

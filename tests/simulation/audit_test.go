@@ -144,7 +144,7 @@ func (w *world) auditJournals() {
 	w.ledger.mu.Unlock()
 	for key, entries := range seen {
 		w.replay(key, entries)
-		if err := journals.Keep(entries); err != nil {
+		if err := journals.Keep("simulation", entries); err != nil {
 			w.Error(err)
 		}
 	}
