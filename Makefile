@@ -1,4 +1,4 @@
-.PHONY: build test verify mutants lint soak crash e2e conformance diagrams bench bench-compare fuzz demo
+.PHONY: build test verify mutants coverage lint soak crash e2e conformance diagrams bench bench-compare fuzz demo
 
 FUZZTIME ?= 10s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -6,11 +6,17 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 build:
 	go build -o bin/ ./cmd/mcpproxy ./cmd/statectl
 
-# What continuous integration runs: lint, every test with the race detector, and the
-# complete search without it.
+# What continuous integration runs: lint, every test with the race detector, and
+# without it the complete search and the count of what the runtime's tests cover.
 test: lint
 	go test -race -count=1 -timeout 20m ./...
-	$(MAKE) verify
+	$(MAKE) verify coverage
+
+# What the tests of the runtime make of everything that the graph declares, counted by
+# their journals; it ends with an error where something is missing.
+coverage:
+	@journals=$$(mktemp -d); trap "rm -rf $$journals" EXIT; \
+	MCPPROXY_JOURNALS=$$journals go test -count=1 ./upstream && go run ./tests/journals/cmd/coverage $$journals
 
 # Every situation of the graph and what is around it, searched for a broken promise.
 verify:
