@@ -164,3 +164,13 @@ func TestSharesAddUp(t *testing.T) {
 		t.Errorf("%+v", s.States)
 	}
 }
+
+// A region that nothing has happened to since the oldest entry was where it is met.
+func TestTheTimeBeforeARegionIsFirstMetCounts(t *testing.T) {
+	w := begin().move("Refreshing", "Refreshed", "Fresh").after(time.Minute).
+		write(fsm.Entry{Region: "connection", From: "Connected", Event: "CredentialReady", To: "Connected", Disposition: fsm.Ignored})
+	s := journal.Count("u", w.entries, noon.Add(2*time.Minute))
+	if at := s.States[0]; at.State != "Connected" || at.Total != 120_000 || at.Entered != 0 || !at.Now {
+		t.Errorf("%+v", s.States)
+	}
+}

@@ -30,7 +30,7 @@ type Stats struct {
 	Refusals []Refusals `json:"refusals"`
 }
 
-// StateStats is the time that was spent in one state. What a process that died
+// StateStats is the time that was spent in one state, from the oldest entry on. What a process that died
 // without a word spent in its last state is not known and not counted.
 type StateStats struct {
 	Region  string `json:"region"`
@@ -89,6 +89,7 @@ func (a Attempts) Rate() (rate float64, ok bool) {
 func Count(upstream string, entries []fsm.Entry, now time.Time) Stats {
 	c := &counter{Stats: Stats{Upstream: upstream, States: []StateStats{}, Refusals: []Refusals{}}, reader: NewReader(), begun: map[string]time.Time{}}
 	for _, e := range entries {
+		c.window(e)
 		c.add(c.reader.Read(e))
 	}
 	c.finish(now)
@@ -106,6 +107,15 @@ type counter struct {
 	flow  string
 	// begun are logins that outlived their process, by flow.
 	begun map[string]time.Time
+}
+
+// window has a region be where it is first met since the oldest entry: what is older
+// was dropped.
+func (c *counter) window(e fsm.Entry) {
+	if _, known := c.reader.entered[e.Region]; known || c.Entries == 0 || c.Processes > 1 || c.reader.another(e) {
+		return
+	}
+	c.reader.Entered(e.Region, e.From, c.From)
 }
 
 func (c *counter) add(line Line) {
@@ -126,7 +136,7 @@ func (c *counter) add(line Line) {
 	if states.State(line.To) != states.Closed {
 		c.state(line.Region, line.To).Entered++
 	}
-	if line.InState != nil {
+	if line.InState != nil && *line.InState > 0 {
 		c.state(line.Region, line.From).spent(*line.InState)
 	}
 	if line.Region == states.Credential {
