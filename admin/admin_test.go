@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,6 +40,8 @@ type world struct {
 	instance *instance.Instance
 	client   *Client
 	valid    validator.Validator
+	// cut ends all connections of the socket; new ones are served.
+	cut func()
 	// shown is every body that was answered.
 	shown bytes.Buffer
 }
@@ -69,12 +72,14 @@ func newWorld(t *testing.T, o oauthserver.Options) *world {
 	}
 	people := &http.Server{Handler: Handler(i, "test", Options{
 		Reload: func(context.Context) error { return nil }, Invite: func() (string, error) { return "http://127.0.0.1:1/ui/open", nil }}), ReadHeaderTimeout: time.Second}
+	open := &connections{}
+	people.ConnState = open.changed
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
 		_ = people.Serve(listener) // ends with Close
 	}()
-	w := &world{T: t, server: server, instance: i, client: NewClient(socket), valid: described(t)}
+	w := &world{T: t, server: server, instance: i, client: NewClient(socket), valid: described(t), cut: open.cut}
 	t.Cleanup(func() {
 		w.client.http.CloseIdleConnections()
 		_ = people.Close()
@@ -84,6 +89,31 @@ func newWorld(t *testing.T, o oauthserver.Options) *world {
 		}
 	})
 	return w
+}
+
+// connections are those that are open.
+type connections struct {
+	mu  sync.Mutex
+	all map[net.Conn]bool
+}
+
+func (c *connections) changed(conn net.Conn, state http.ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all == nil {
+		c.all = map[net.Conn]bool{}
+	}
+	if c.all[conn] = true; state == http.StateClosed {
+		delete(c.all, conn)
+	}
+}
+
+func (c *connections) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.all {
+		_ = conn.Close() // its client is told by that
+	}
 }
 
 func (w *world) await(what string, so func(*transitions.Snapshot) bool) {
@@ -364,6 +394,45 @@ func TestAReaderOfTheEventsGoesOnWhereItWas(t *testing.T) {
 	}
 	if seen := w.until("u", "another-7", "LoginCancelled"); seen.seen[0].Gap == nil || seen.seen[0].Gap.Reason == "" {
 		t.Errorf("a reader of another process was given %v", seen.events())
+	}
+}
+
+// Whoever stays is told when the stream is open, also after the proxy was away, and of
+// what is missing between.
+func TestStayingOutlivesTheStream(t *testing.T) {
+	w := newWorld(t, oauthserver.Options{NoAuth: true})
+	w.await("the connection", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.Connected })
+	var said []string
+	enough := errors.New("seen")
+	err := w.client.Stay(t.Context(), Follower{
+		Opened: func() error {
+			said = append(said, "open")
+			wish := "disconnect"
+			if len(said) > 1 {
+				wish = "connect"
+			}
+			return w.client.Post(t.Context(), "/v1/upstreams/u/"+wish, nil, nil)
+		},
+		See: func(e Event) error {
+			said = append(said, e.Entry.Event)
+			switch e.Entry.Event {
+			case "Disconnect":
+				w.cut()
+			case "Connect":
+				return enough
+			}
+			return nil
+		},
+		Lost: func() { said = append(said, "lost") },
+	})
+	if got := strings.Join(said, " "); !errors.Is(err, enough) || !strings.HasPrefix(got, "open Disconnect lost open ") || !strings.HasSuffix(got, " Connect") {
+		t.Errorf("%s, %v", got, err)
+	}
+	if err := w.client.Stay(t.Context(), Follower{Only: "x"}); problemOf(err).Detail == "" || !strings.Contains(err.Error(), "x") {
+		t.Errorf("another name: %v", err)
+	}
+	if err := NewClient(filepath.Join(t.TempDir(), "none")).Stay(t.Context(), Follower{}); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("without a proxy: %v", err)
 	}
 }
 
