@@ -49,10 +49,7 @@ func (a *attempt[S, E, D, P]) decide(d *Definition[S, E, D, P]) {
 		if a.ask(); a.err != nil {
 			return
 		}
-		pool := &a.column.region.pool
-		c := pool.Get().(*carrier[S, E, D, P])
-		c.carry(a)
-		pool.Put(c)
+		a.run.carrier(a.column.region).carry(a)
 	}
 }
 

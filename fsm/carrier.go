@@ -12,10 +12,21 @@ import (
 type carrier[S, E ~string, D, P any] struct {
 	fsm     *looplab.FSM
 	attempt *attempt[S, E, D, P]
+	// state is what looplab's machine is in.
+	state S
+}
+
+// carrier returns a looplab machine of the region: building one takes longer than
+// many events.
+func (r *run[S, E, D, P]) carrier(of *region[S, E, D, P]) *carrier[S, E, D, P] {
+	if r.carriers[of.index] == nil {
+		r.carriers[of.index] = of.newCarrier()
+	}
+	return r.carriers[of.index]
 }
 
 func (r *region[S, E, D, P]) newCarrier() *carrier[S, E, D, P] {
-	c := &carrier[S, E, D, P]{}
+	c := &carrier[S, E, D, P]{state: r.spec.Initial}
 	var edges []looplab.EventDesc
 	for i := range r.spec.Transitions {
 		t := &r.spec.Transitions[i]
@@ -36,7 +47,10 @@ func (r *region[S, E, D, P]) newCarrier() *carrier[S, E, D, P] {
 // carry lets looplab/fsm make the move of an attempt that no guard refuses.
 func (c *carrier[S, E, D, P]) carry(a *attempt[S, E, D, P]) {
 	c.attempt = a
-	c.fsm.SetState(string(a.active.State))
+	if c.state != a.active.State {
+		c.state = a.active.State
+		c.fsm.SetState(string(c.state))
+	}
 	err := c.fsm.Event(context.Background(), string(a.input.Event))
 	c.attempt = nil
 	if err == nil || a.err != nil { // made, or the commit hook refused
@@ -67,7 +81,10 @@ func (c *carrier[S, E, D, P]) leave(_ context.Context, e *looplab.Event) {
 }
 
 // enter makes the new entry: looplab's enter_state. It runs no user code.
-func (c *carrier[S, E, D, P]) enter(context.Context, *looplab.Event) { c.attempt.publish() }
+func (c *carrier[S, E, D, P]) enter(context.Context, *looplab.Event) {
+	c.state = c.attempt.move.To
+	c.attempt.publish()
+}
 
 // mismatch refuses what Compile has proved not to happen.
 func (a *attempt[S, E, D, P]) mismatch(err error) { a.veto(err, err.Error()) }

@@ -21,7 +21,6 @@ func Compile[S, E ~string, D, P any](spec Spec[S, E, D, P]) (*Definition[S, E, D
 		r := &region[S, E, D, P]{index: i, spec: source,
 			states: map[S]*State[S, E, D]{}, number: map[S]int{}, events: map[E]*Event[E]{},
 			rules: map[pair[S, E]]rule[S, E, D, P]{}, accepted: map[S][]string{}}
-		r.pool.New = func() any { return r.newCarrier() }
 		d.regions = append(d.regions, r)
 		c.names(r)
 	}

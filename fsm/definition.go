@@ -28,8 +28,6 @@ type region[S, E ~string, D, P any] struct {
 	// rules is total: every pair of a declared state and a declared event is in it.
 	rules    map[pair[S, E]]rule[S, E, D, P]
 	accepted map[S][]string
-	// pool holds looplab machines of this region; see the package comment.
-	pool sync.Pool
 }
 
 type pair[S, E ~string] struct {

@@ -60,8 +60,9 @@
 //     callbacks deadlock on re-entry; here one looplab machine is only ever used
 //     by the goroutine that holds our lock.
 //   - Its transition map is built for each instance (tens of KiB for a graph of
-//     a hundred edges); here instances are pooled per region and set to the
-//     published state before each event. That is the only use of SetState.
+//     a hundred edges); here machines share a few instances for each region, and
+//     one is set to the published state before an event, unless it is in it. That
+//     is the only use of SetState.
 //   - Async transitions cannot be cancelled, and metadata bypasses every rule:
 //     neither is used.
 //   - It validates nothing and knows no refusal but "inappropriate": validation

@@ -41,6 +41,9 @@ type Steps[S, E ~string, D, P any] struct {
 
 // note adds the entry for an attempt.
 func (r *run[S, E, D, P]) note(d *Definition[S, E, D, P], a *attempt[S, E, D, P]) {
+	if r.silent {
+		return
+	}
 	r.Entries = append(r.Entries, Entry{})
 	entry := &r.Entries[len(r.Entries)-1]
 	entry.Time, entry.Machine, entry.Sequence, entry.Epoch = a.input.At, a.snapshot.Machine, a.snapshot.Sequence, a.outcome.Epoch
@@ -77,18 +80,21 @@ func remarks[P any]() func(*P) string {
 }
 
 // undo turns the step into the refusal of its first event.
-func (r *run[S, E, D, P]) undo(before *Snapshot[S, E, D, P], err error) {
-	first, in, reason := r.Entries[0], &r.queue[0].input, err.Error()
-	first.Disposition, first.Reason, first.To = Vetoed, reason, first.From
-	first.Sequence = before.Sequence
-	refusal := Refusal{Machine: before.Machine, Region: first.Region, State: first.From, Event: string(in.Event),
-		Epoch: before.Region(first.Region).Epoch, Flow: in.Flow, Reason: reason}
+func (r *run[S, E, D, P]) undo(d *Definition[S, E, D, P], before *Snapshot[S, E, D, P], err error) {
+	in, reason := &r.queue[0].input, err.Error()
+	region := d.columns[in.Event].region
+	active := &before.Regions[region.index]
 	clear(r.Moves)
-	clear(r.Entries)
-	r.Steps = Steps[S, E, D, P]{
-		Outcome: Outcome[S]{Disposition: Vetoed, From: S(first.From), To: S(first.From), Epoch: refusal.Epoch, Reason: reason},
-		Err:     &VetoError{Refusal: refusal, Err: err},
-		Moves:   r.Moves[:0],
-		Entries: append(r.Entries[:0], first),
+	r.Moves = r.Moves[:0]
+	r.Outcome = Outcome[S]{Disposition: Vetoed, From: active.State, To: active.State, Epoch: active.Epoch, Reason: reason}
+	r.Err = &VetoError{Err: err, Refusal: Refusal{Machine: before.Machine, Region: active.Region, State: string(active.State), Event: string(in.Event),
+		Epoch: active.Epoch, Flow: in.Flow, Accepted: region.accepted[active.State], Reason: reason}}
+	if r.silent {
+		return
 	}
+	clear(r.Entries[1:])
+	r.Entries = r.Entries[:1]
+	first := &r.Entries[0]
+	first.Disposition, first.Reason, first.To = Vetoed, reason, first.From
+	first.Sequence, first.Epoch = before.Sequence, active.Epoch
 }

@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"context"
 	"log/slog"
 	"runtime"
 	"strings"
@@ -31,8 +30,9 @@ type Machine[S, E ~string, D, P any] struct {
 	options    Options[S, E, D, P]
 
 	mu      sync.Mutex // serialises events; held for the decision only
-	current atomic.Pointer[node[S, E, D, P]]
-	outbox  outbox[S, E, D, P] // guarded by mu
+	current atomic.Pointer[Snapshot[S, E, D, P]]
+	waiting waiting[S, E, D, P] // guarded by mu
+	outbox  outbox[S, E, D, P]  // guarded by mu
 }
 
 // New starts a machine in the initial states of its regions, as of now.
@@ -44,7 +44,10 @@ func New[S, E ~string, D, P any](d *Definition[S, E, D, P], name string, data D,
 
 func (m *Machine[S, E, D, P]) start(name string, data D, now time.Time) {
 	first, moves := m.definition.Start(name, data, now)
-	m.current.Store(&node[S, E, D, P]{snapshot: first})
+	m.current.Store(first)
+	if !m.observed() {
+		return
+	}
 	r := m.definition.runs.Get().(*run[S, E, D, P])
 	r.Moves = append(r.Moves, moves...)
 	m.mu.Lock()
@@ -60,7 +63,7 @@ func (m *Machine[S, E, D, P]) Definition() *Definition[S, E, D, P] { return m.de
 
 // Snapshot returns the machine as it is now: one atomic load, no lock, no
 // allocation. The snapshot is immutable.
-func (m *Machine[S, E, D, P]) Snapshot() *Snapshot[S, E, D, P] { return m.current.Load().snapshot }
+func (m *Machine[S, E, D, P]) Snapshot() *Snapshot[S, E, D, P] { return m.current.Load() }
 
 // Fire gives the machine an event and returns what became of it. It takes
 // microseconds and never waits for a job.
@@ -73,11 +76,8 @@ func (m *Machine[S, E, D, P]) Snapshot() *Snapshot[S, E, D, P] { return m.curren
 // Anybody may call it at any time, from observers too, but not from a guard,
 // update, timer or commit hook.
 func (m *Machine[S, E, D, P]) Fire(in Input[E, P]) (Outcome[S], error) {
-	if !m.mu.TryLock() {
-		if insideCallback() {
-			return Outcome[S]{Disposition: Vetoed, Reason: ErrReentrant.Error()}, ErrReentrant
-		}
-		m.mu.Lock()
+	if err := m.lock(); err != nil {
+		return Outcome[S]{Disposition: Vetoed, Reason: err.Error()}, err
 	}
 	r := m.definition.runs.Get().(*run[S, E, D, P])
 	outcome, mine, err := m.decide(r, &in)
@@ -87,48 +87,42 @@ func (m *Machine[S, E, D, P]) Fire(in Input[E, P]) (Outcome[S], error) {
 	return outcome, err
 }
 
+// lock takes the lock, unless the caller holds it already.
+func (m *Machine[S, E, D, P]) lock() error {
+	if !m.mu.TryLock() {
+		if insideCallback() {
+			return ErrReentrant
+		}
+		m.mu.Lock()
+	}
+	return nil
+}
+
 // decide carries out the step, publishes its result and puts it into the outbox.
 // It holds the lock on entry and releases it; r is the caller's from then on only
 // where mine says that the caller is to deliver.
 func (m *Machine[S, E, D, P]) decide(r *run[S, E, D, P], in *Input[E, P]) (outcome Outcome[S], mine bool, err error) {
 	defer m.mu.Unlock()
-	last := m.current.Load()
-	after := r.step(m.definition, last.snapshot, in, m.options.Commit)
-	if after == last.snapshot {
-		return r.Outcome, m.outbox.put(r), r.Err
+	before := m.current.Load()
+	r.silent = m.options.Journal == nil
+	after := r.step(m.definition, before, in, m.options.Commit)
+	outcome, err = r.Outcome, r.Err
+	if after != before {
+		m.current.Store(after)
+		m.waiting.passed(r.Moves, after)
 	}
-	// Waiters walk through every state of the step; readers see its end only. The
-	// end is there for readers before any waiter is woken: who has waited for a
-	// state must not read an older one.
-	first := &node[S, E, D, P]{snapshot: after}
-	end := first
-	for i := len(r.Moves) - 1; i >= 0; i-- {
-		if passed := r.Moves[i].After; passed != after {
-			before := &node[S, E, D, P]{snapshot: passed}
-			before.link(first)
-			first = before
-		}
+	if !m.observed() {
+		m.definition.reuse(r)
+		return outcome, false, err
 	}
-	m.current.Store(end)
-	last.link(first)
-	return r.Outcome, m.outbox.put(r), r.Err
+	if mine = m.outbox.put(r); !mine {
+		m.definition.keep(r)
+	}
+	return outcome, mine, err
 }
 
-// Wait returns the first snapshot, from the present one on, for which condition
-// holds. It sees every state that the machine passes through, however short. It
-// returns the context's error when ctx ends first. condition is called without
-// any lock and may do what it likes.
-func (m *Machine[S, E, D, P]) Wait(ctx context.Context, condition func(*Snapshot[S, E, D, P]) bool) (*Snapshot[S, E, D, P], error) {
-	for at := m.current.Load(); ; {
-		if condition(at.snapshot) {
-			return at.snapshot, nil
-		}
-		next, err := at.successor(ctx)
-		if err != nil {
-			return at.snapshot, err
-		}
-		at = next
-	}
+func (m *Machine[S, E, D, P]) observed() bool {
+	return m.options.Perform != nil || m.options.Journal != nil
 }
 
 // deliver shows observers the step r, and then those that were decided meanwhile.
@@ -147,8 +141,7 @@ func (m *Machine[S, E, D, P]) deliver(r *run[S, E, D, P]) {
 		m.mu.Lock()
 		next := m.outbox.next()
 		m.mu.Unlock()
-		r.forget()
-		m.definition.runs.Put(r)
+		m.definition.reuse(r)
 		r = next
 	}
 }

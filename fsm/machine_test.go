@@ -114,7 +114,8 @@ func TestPostponed(t *testing.T) {
 func TestVetoTakesBackTheWholeStep(t *testing.T) {
 	full := errors.New("the disk is full")
 	var veto state
-	m := newDoor(options{Commit: func(move *fsm.Move[state, event, data, payload]) error {
+	var journal []fsm.Entry
+	m := newDoor(options{Journal: func(e fsm.Entry) { journal = append(journal, e) }, Commit: func(move *fsm.Move[state, event, data, payload]) error {
 		if move.To == veto {
 			return full
 		}
@@ -133,6 +134,9 @@ func TestVetoTakesBackTheWholeStep(t *testing.T) {
 	veto = ""
 	if _, err := m.Fire(input{Event: opened, At: noon, Epoch: before.Region("door").Epoch}); err != nil {
 		t.Errorf("and again: %v", err)
+	}
+	if err := m.Definition().Replay(journal); err != nil {
+		t.Errorf("the journal: %v", err)
 	}
 }
 

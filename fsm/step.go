@@ -48,9 +48,12 @@ func (d *Definition[S, E, D, P]) Step(s *Snapshot[S, E, D, P], in Input[E, P], c
 // is allocated for it.
 type run[S, E ~string, D, P any] struct {
 	Steps[S, E, D, P]
+	silent bool // nobody wants the entries
 	// queue has the event and everything that it raised, in order.
 	queue   []queued[E, P]
 	attempt attempt[S, E, D, P]
+	// carriers are the looplab machines that it has used so far, by region.
+	carriers []*carrier[S, E, D, P]
 	// next is the step after this one in the machine's outbox.
 	next *run[S, E, D, P]
 }
@@ -63,17 +66,20 @@ type queued[E ~string, P any] struct {
 // step carries out in and everything that it raises; see [Definition.Step].
 func (r *run[S, E, D, P]) step(d *Definition[S, E, D, P], s *Snapshot[S, E, D, P], in *Input[E, P], commit func(*Move[S, E, D, P]) error) *Snapshot[S, E, D, P] {
 	r.queue = append(r.queue, queued[E, P]{input: *in})
+	if r.carriers == nil {
+		r.carriers = make([]*carrier[S, E, D, P], len(d.regions))
+	}
 	current := s
 	for n := 0; n < len(r.queue); n++ {
 		if n == maxChain {
-			r.undo(s, fmt.Errorf("one event raised more than %d others: the definition's signals form a loop", maxChain))
+			r.undo(d, s, fmt.Errorf("one event raised more than %d others: the definition's signals form a loop", maxChain))
 			return s
 		}
 		a := &r.attempt
 		*a = attempt[S, E, D, P]{run: r, snapshot: current, input: &r.queue[n].input, raisedBy: r.queue[n].raisedBy, commit: commit}
 		a.decide(d)
 		if n > 0 && a.outcome.Disposition == Vetoed {
-			r.undo(s, a.err)
+			r.undo(d, s, a.err)
 			return s
 		}
 		if n == 0 {
@@ -122,13 +128,25 @@ func (r *run[S, E, D, P]) unmove() {
 	r.Moves = r.Moves[:last]
 }
 
-// forget makes r ready for another step. It keeps nothing of this one: events
+// reuse makes r ready for another step. It keeps nothing of this one: events
 // carry secrets.
-func (r *run[S, E, D, P]) forget() {
+func (d *Definition[S, E, D, P]) reuse(r *run[S, E, D, P]) {
+	if r.carriers == nil {
+		return // it was kept, and another has them
+	}
 	clear(r.Moves)
 	clear(r.Entries)
 	clear(r.queue)
-	*r = run[S, E, D, P]{Steps: Steps[S, E, D, P]{Moves: r.Moves[:0], Entries: r.Entries[:0]}, queue: r.queue[:0]}
+	r.Moves, r.Entries, r.queue = r.Moves[:0], r.Entries[:0], r.queue[:0]
+	r.Outcome, r.Err, r.attempt = Outcome[S]{}, nil, attempt[S, E, D, P]{}
+	d.runs.Put(r)
+}
+
+// keep makes r ready to wait in an outbox for as long as observers take: what is
+// large is left to other steps meanwhile.
+func (d *Definition[S, E, D, P]) keep(r *run[S, E, D, P]) {
+	d.runs.Put(&run[S, E, D, P]{carriers: r.carriers})
+	r.carriers, r.queue, r.attempt = nil, nil, attempt[S, E, D, P]{}
 }
 
 // release takes the postponed events of a region out of s.
