@@ -34,7 +34,7 @@ func (a *attempt[S, E, D, P]) decide(d *Definition[S, E, D, P]) {
 	}
 	a.active = &a.snapshot.Regions[a.column.region.index]
 	a.rule = &a.column.rules[a.active.number]
-	a.outcome = Outcome[S]{From: a.active.State, To: a.active.State, Epoch: a.active.Epoch, Reason: a.rule.reason}
+	a.outcome.From, a.outcome.To, a.outcome.Epoch, a.outcome.Reason = a.active.State, a.active.State, a.active.Epoch, a.rule.reason
 	if a.stale() {
 		return
 	}

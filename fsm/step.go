@@ -76,7 +76,10 @@ func (r *run[S, E, D, P]) step(d *Definition[S, E, D, P], s *Snapshot[S, E, D, P
 			return s
 		}
 		a := &r.attempt
-		*a = attempt[S, E, D, P]{run: r, snapshot: current, input: &r.queue[n].input, raisedBy: r.queue[n].raisedBy, commit: commit}
+		if n > 0 {
+			*a = attempt[S, E, D, P]{}
+		}
+		a.run, a.snapshot, a.input, a.raisedBy, a.commit = r, current, &r.queue[n].input, r.queue[n].raisedBy, commit
 		a.decide(d)
 		if n > 0 && a.outcome.Disposition == Vetoed {
 			r.undo(d, s, a.err)
