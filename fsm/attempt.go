@@ -119,8 +119,8 @@ func (a *attempt[S, E, D, P]) prepare() {
 	active := &after.Regions[a.column.region.index]
 	if a.rule.disposition == Moved {
 		after.lastEpoch++
-		*active = Active[S, E]{Region: active.Region, State: t.To, Kind: a.rule.to.Kind, Epoch: after.lastEpoch,
-			Since: a.input.At, Job: a.rule.to.Job.Name, number: a.rule.number}
+		active.State, active.Kind, active.Job, active.number = t.To, a.rule.to.Kind, a.rule.to.Job.Name, a.rule.number
+		active.Epoch, active.Since, active.Timers = after.lastEpoch, a.input.At, nil
 	}
 	if t.Update != nil || len(a.rule.to.Timers) > 0 {
 		if crash := userCode("update for ", string(t.Event), func() {

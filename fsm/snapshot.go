@@ -60,22 +60,27 @@ func (s *Snapshot[S, E, D, P]) Postponed() []E {
 	return events
 }
 
-// newSnapshot returns an empty snapshot. It and its regions are one allocation
-// where they are no more than two.
+// A snapshot and its regions are one allocation where they are no more than two.
+type (
+	withOne[S, E ~string, D, P any] struct {
+		Snapshot[S, E, D, P]
+		regions [1]Active[S, E]
+	}
+	withTwo[S, E ~string, D, P any] struct {
+		Snapshot[S, E, D, P]
+		regions [2]Active[S, E]
+	}
+)
+
+// newSnapshot returns an empty snapshot.
 func newSnapshot[S, E ~string, D, P any](regions int) *Snapshot[S, E, D, P] {
 	switch regions {
 	case 1:
-		s := new(struct {
-			Snapshot[S, E, D, P]
-			regions [1]Active[S, E]
-		})
+		s := new(withOne[S, E, D, P])
 		s.Regions = s.regions[:]
 		return &s.Snapshot
 	case 2:
-		s := new(struct {
-			Snapshot[S, E, D, P]
-			regions [2]Active[S, E]
-		})
+		s := new(withTwo[S, E, D, P])
 		s.Regions = s.regions[:]
 		return &s.Snapshot
 	}
@@ -85,9 +90,8 @@ func newSnapshot[S, E ~string, D, P any](regions int) *Snapshot[S, E, D, P] {
 // copy returns a snapshot like s that may be changed until it is shown to anybody.
 func (s *Snapshot[S, E, D, P]) copy() *Snapshot[S, E, D, P] {
 	after := newSnapshot[S, E, D, P](len(s.Regions))
-	regions := after.Regions
-	copy(regions, s.Regions)
-	*after = *s
-	after.Regions = regions
+	copy(after.Regions, s.Regions)
+	after.Machine, after.Sequence, after.Data = s.Machine, s.Sequence, s.Data
+	after.lastEpoch, after.postponed = s.lastEpoch, s.postponed
 	return after
 }
