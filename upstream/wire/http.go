@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -45,7 +44,7 @@ type httpConn struct {
 	opening            chan opened
 	end                context.CancelFunc
 	next               atomic.Int64
-	work               sync.WaitGroup
+	work               workers
 	askers             askers
 }
 

@@ -28,7 +28,7 @@ type session struct {
 	reason   error
 
 	next   atomic.Int64
-	work   sync.WaitGroup
+	work   workers
 	askers askers
 
 	mu            sync.Mutex
