@@ -38,9 +38,13 @@ func (d *Definition[S, E, D, P]) Start(machine string, data D, now time.Time) (*
 // the move; its error undoes the whole step. On refusal the returned snapshot is
 // s itself.
 func (d *Definition[S, E, D, P]) Step(s *Snapshot[S, E, D, P], in Input[E, P], commit func(*Move[S, E, D, P]) error) (*Snapshot[S, E, D, P], Steps[S, E, D, P]) {
-	var r run[S, E, D, P]
+	r := d.runs.Get().(*run[S, E, D, P])
+	r.silent = false
 	after := r.step(d, s, &in, commit)
-	return after, r.Steps
+	steps := r.Steps
+	r.Steps = Steps[S, E, D, P]{} // the caller's from now on
+	d.reuse(r)
+	return after, steps
 }
 
 // run is what one step is carried out with: what it has come to so far, and what

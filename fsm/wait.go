@@ -52,9 +52,6 @@ func (w *waiting[S, E, D, P]) enter(s *Snapshot[S, E, D, P]) {
 // any lock and may do what it likes. Like Fire, it is not for guards, updates,
 // timers and commit hooks, and returns [ErrReentrant] there.
 func (m *Machine[S, E, D, P]) Wait(ctx context.Context, condition func(*Snapshot[S, E, D, P]) bool) (*Snapshot[S, E, D, P], error) {
-	if present := m.Snapshot(); condition(present) {
-		return present, nil
-	}
 	at, err := m.join()
 	if err != nil {
 		return m.Snapshot(), err
