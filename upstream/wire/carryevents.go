@@ -28,11 +28,8 @@ func (p *packing) RoundTrip(request *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		body := m.Encode()
 		request = request.Clone(request.Context())
-		request.ContentLength = int64(len(body))
-		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-		request.Body, _ = request.GetBody()
+		setBody(request, m.Encode())
 	}
 	response, err := p.next.RoundTrip(request)
 	if err == nil && mediaType(response) == "text/event-stream" {

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -92,12 +91,7 @@ func (c *httpConn) Close(context.Context) {
 
 // post sends one message.
 func (c *httpConn) post(ctx context.Context, m *jsonrpc.Message) (*http.Response, error) {
-	request := c.endpoint.request(ctx, http.MethodPost, c.posting)
-	body := m.Encode()
-	request.ContentLength = int64(len(body))
-	request.Body = io.NopCloser(bytes.NewReader(body))
-	request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	return c.endpoint.send(request)
+	return c.endpoint.post(ctx, c.posting, m.Encode())
 }
 
 func (c *httpConn) Notify(ctx context.Context, method string, params json.RawMessage) error {

@@ -78,13 +78,11 @@ func (o *outgoing) add(pieces ...[]byte) {
 
 // put makes it the body of a request that can be sent again.
 func (o *outgoing) put(request *http.Request) {
-	request.ContentLength = o.size
 	if o.size <= joined {
-		whole := bytes.Join(o.pieces[:o.count], nil)
-		request.Body = io.NopCloser(bytes.NewReader(whole))
-		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(whole)), nil }
+		setBody(request, bytes.Join(o.pieces[:o.count], nil))
 		return
 	}
+	request.ContentLength = o.size
 	request.Body = &pieceReader{from: o}
 	request.GetBody = func() (io.ReadCloser, error) { return &pieceReader{from: o}, nil }
 }
