@@ -33,7 +33,7 @@ func (w *world) call(name string, limit time.Duration) {
 	w.asked++
 	id := w.asked
 	w.mu.Unlock()
-	p := w.now
+	p := w.now.Load()
 	w.people.Go(func() {
 		random := draw(w.seed, time.Now(), fmt.Sprint("call ", id))
 		tool := "echo"
@@ -103,7 +103,7 @@ func (w *world) ask(p *process, name, tool, text string, limit time.Duration) st
 
 // person does something with an upstream.
 func (w *world) person(name, what string, do func(context.Context, *upstream.Upstream) error) {
-	u, err := w.now.manager.Get(name)
+	u, err := w.now.Load().manager.Get(name)
 	if err != nil {
 		return // it is being replaced
 	}
@@ -116,12 +116,12 @@ func (w *world) person(name, what string, do func(context.Context, *upstream.Ups
 }
 
 func (w *world) login(name string, patience time.Duration) {
-	u, err := w.now.manager.Get(name)
+	p := w.now.Load()
+	u, err := p.manager.Get(name)
 	if err != nil {
 		return
 	}
 	w.trace("a person logs in to %s", name)
-	p := w.now
 	w.people.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -226,7 +226,7 @@ func (w *world) heal() {
 	w.elapse(30 * time.Minute)
 	w.trace("the sky is clear")
 	for _, c := range w.configs {
-		u, err := w.now.manager.Get(c.Name)
+		u, err := w.now.Load().manager.Get(c.Name)
 		if err != nil {
 			w.violated("a way to Connected", "%v", err)
 			continue
@@ -263,7 +263,7 @@ func (w *world) helpUp(name string, u *upstream.Upstream) {
 		err := u.AwaitPhase(ctx, states.Phase(states.Connected))
 		cancel()
 		if err == nil {
-			if outcome = w.ask(w.now, name, "echo", "last", time.Minute); outcome == "answered" {
+			if outcome = w.ask(w.now.Load(), name, "echo", "last", time.Minute); outcome == "answered" {
 				return
 			}
 		}
@@ -272,7 +272,7 @@ func (w *world) helpUp(name string, u *upstream.Upstream) {
 		cancel()
 		w.trace("helping %s: %t", name, err == nil)
 	}
-	if outcome = w.ask(w.now, name, "echo", "last", time.Minute); outcome != "answered" {
+	if outcome = w.ask(w.now.Load(), name, "echo", "last", time.Minute); outcome != "answered" {
 		w.violated("a way to Connected", "a person helped and the call to %s got %s: %s", name, outcome, where(u))
 	}
 }

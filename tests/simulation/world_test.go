@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,7 +40,7 @@ type world struct {
 	ledger  *ledger
 	logs    bool
 
-	now     *process // the present life
+	now     atomic.Pointer[process] // the present life; people read it while it changes
 	lives   int
 	died    chan *process
 	people  sync.WaitGroup // and what is left of dead processes
@@ -166,7 +167,7 @@ func (w *world) begin(path string) {
 		p := w.newProcess(path)
 		err := p.start()
 		if err == nil {
-			w.now = p
+			w.now.Store(p)
 			w.trace("%s lives", p.host)
 			return
 		}
@@ -278,7 +279,7 @@ func (w *world) act(random *rand.Rand) {
 		count(orderlyRestart)
 		w.restart()
 	case w.weather.crash > 0:
-		_ = w.now.crash(crashElsewhere, w.disk.image(w.now))
+		_ = w.now.Load().crash(crashElsewhere, w.disk.image(w.now.Load()))
 	}
 }
 
@@ -287,7 +288,7 @@ func (w *world) reload(name string) {
 	i := slices.IndexFunc(w.configs, func(c upstream.Config) bool { return c.Name == name })
 	w.configs = slices.Clone(w.configs)
 	w.configs[i].Settings.AutomaticLogin = !w.configs[i].Settings.AutomaticLogin
-	p, configs := w.now, w.configs
+	p, configs := w.now.Load(), w.configs
 	w.people.Go(func() {
 		p.inTurn(func() {
 			if err := p.manager.Apply(context.Background(), configs, true); err != nil {
@@ -299,7 +300,7 @@ func (w *world) reload(name string) {
 
 // restart ends the proxy as a person does, and starts it again.
 func (w *world) restart() {
-	p := w.now
+	p := w.now.Load()
 	stopped := make(chan struct{})
 	w.people.Go(func() {
 		defer close(stopped)
@@ -323,8 +324,8 @@ func (w *world) restart() {
 
 // close ends everything.
 func (w *world) close() {
-	w.now.bury()
-	w.network.cut(w.now.host)
+	w.now.Load().bury()
+	w.network.cut(w.now.Load().host)
 	w.people.Wait()
 	w.browser.CloseIdleConnections()
 	for _, s := range w.sites {
