@@ -6,11 +6,11 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 build:
 	go build -o bin/ ./cmd/mcpproxy ./cmd/statectl
 
-# What continuous integration runs: lint, every test with the race detector (the search
-# of the graph bounded, see verify), and the count of what the runtime's tests cover.
+# What continuous integration runs: lint, every test with the race detector, and
+# without it the complete search and the count of what the runtime's tests cover.
 test: lint
 	go test -race -count=1 -timeout 20m ./...
-	$(MAKE) coverage
+	$(MAKE) verify coverage
 
 # What the tests of the runtime make of everything that the graph declares, counted by
 # their journals; it ends with an error where something is missing.
