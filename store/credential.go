@@ -242,17 +242,6 @@ func (s *Store) Logout(upstream string, m credential.LogoutMark, wanted func() b
 	})
 }
 
-// Forget erases everything about an upstream, its journal too.
-func (s *Store) Forget(upstream string) error {
-	return s.commit("Forget", upstream, func(tx *bbolt.Tx) error {
-		all := tx.Bucket(bucketUpstreams)
-		if all.Bucket([]byte(upstream)) == nil {
-			return nil
-		}
-		return all.DeleteBucket([]byte(upstream))
-	})
-}
-
 // Upstreams returns the names that something is stored about, sorted.
 func (s *Store) Upstreams() ([]string, error) {
 	var names []string

@@ -41,8 +41,10 @@ type Store struct {
 	options   Options
 	seal      *sealer
 	keyOrigin string
-	writes    group
 }
+
+// company is how long a write waits for others to share its fsyncs with.
+const company = time.Millisecond
 
 // Open opens the store at path, and makes it where there is none. Errors match
 // [ErrLocked], [ErrCorrupt], [ErrForeign], [ErrKeyMissing], or are a
@@ -143,6 +145,7 @@ func (s *Store) openFile() (err error) {
 	if err != nil {
 		return fmt.Errorf("opening the store %s: %w", s.path, err)
 	}
+	s.db.MaxBatchDelay = company
 	return nil
 }
 

@@ -54,11 +54,11 @@ func TestTokenSurvivesReopening(t *testing.T) {
 	if err != nil || !cmp.Equal(got, store.Credential{Token: &want, Generation: 1}, compare) {
 		t.Fatalf("Load = %v, %v", cmp.Diff(store.Credential{Token: &want, Generation: 1}, got, compare), err)
 	}
-	if err := s.Forget("git"); err != nil {
+	if err := s.Logout("git", credential.LogoutMark{At: time.Now()}, wanted); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := s.Load("git_hub"); err != nil || got.Flow == nil || got.Flow.Verifier != flow.Verifier {
-		t.Fatalf("forgetting git touched git_hub: %v, %v", got, err)
+		t.Fatalf("the logout of git touched git_hub: %v, %v", got, err)
 	}
 	if err := s.Check(); err != nil {
 		t.Fatal(err)

