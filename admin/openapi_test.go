@@ -3,15 +3,14 @@ package admin
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"mcpproxy/explain"
 	"mcpproxy/fsm"
+	"mcpproxy/tests/golden"
 	"mcpproxy/upstream"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,8 +18,6 @@ import (
 	"github.com/pb33f/libopenapi"
 	validator "github.com/pb33f/libopenapi-validator"
 )
-
-var update = flag.Bool("update", false, "write the schemas of openapi.json anew")
 
 // document is openapi.json; what stands in it by hand stays as it is.
 type document struct {
@@ -66,13 +63,7 @@ func TestTheDescriptionHasTheSchemasOfWhatIsAnswered(t *testing.T) {
 	if err := encoder.Encode(d); err != nil {
 		t.Fatal(err)
 	}
-	if *update {
-		if err := os.WriteFile("openapi.json", text.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if diff := cmp.Diff(string(description), text.String()); diff != "" {
-		t.Errorf("openapi.json is not what the program answers; run: go test ./admin -update\n%s", diff)
-	}
+	golden.Compare(t, "openapi.json", text.String())
 }
 
 // Every route is described, and nothing else is.

@@ -1,9 +1,7 @@
 package explain
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,13 +12,10 @@ import (
 	"mcpproxy/fsm"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/tests/golden"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
-
-	"github.com/google/go-cmp/cmp"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 var (
 	began = time.Date(2026, 3, 1, 9, 30, 0, 0, time.UTC)
@@ -95,22 +90,10 @@ func entry(region string, to states.State) *fsm.Entry {
 	return led
 }
 
-// golden compares with a file of testdata.
-func golden(t *testing.T, name, got string) {
+// kept compares with a file of testdata.
+func kept(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s is not what is said; if this is meant, run: go test ./explain -update\n%s", path, diff)
-	}
+	golden.Compare(t, filepath.Join("testdata", name), got)
 }
 
 func text(t *testing.T, e Explanation) string {
@@ -162,7 +145,7 @@ func TestEveryState(t *testing.T) {
 			whole(t, s.Name, e)
 			fmt.Fprintf(&all, "## %s\n\n%s\n", s.Name, text(t, e))
 		}
-		golden(t, r.Name+".txt", all.String())
+		kept(t, r.Name+".txt", all.String())
 	}
 }
 
@@ -197,7 +180,7 @@ func TestEveryReason(t *testing.T) {
 		}
 		fmt.Fprintf(&all, "## %s\n\n%s\n", reason, text(t, e))
 	}
-	golden(t, "reasons.txt", all.String())
+	kept(t, "reasons.txt", all.String())
 }
 
 // There are words for every timer, outlook and way to start that is declared, and for
@@ -289,7 +272,7 @@ func TestMoments(t *testing.T) {
 		whole(t, moment.name, e)
 		fmt.Fprintf(&all, "## %s\n\n%s\n", moment.name, text(t, e))
 	}
-	golden(t, "moments.txt", all.String())
+	kept(t, "moments.txt", all.String())
 }
 
 // Of a proxy that does not run, the store says what the next start makes of it.
@@ -334,7 +317,7 @@ func TestEveryWayToStart(t *testing.T) {
 	e := Damaged("notes", store.ErrCorrupt)
 	whole(t, "damaged", e)
 	fmt.Fprintf(&all, "## a damaged record\n\n%s\n", text(t, e))
-	golden(t, "stopped.txt", all.String())
+	kept(t, "stopped.txt", all.String())
 }
 
 func ExampleSpoken() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"net/http/httptest"
 	"os"
 	"regexp"
@@ -18,9 +17,8 @@ import (
 	"mcpproxy/metrics"
 	"mcpproxy/relay"
 	"mcpproxy/states"
+	"mcpproxy/tests/golden"
 )
-
-var update = flag.Bool("update", false, "write the generated parts of the documents anew")
 
 // scrape returns the lines of this program's own metrics.
 func scrape(t *testing.T, m *metrics.Metrics) string {
@@ -129,16 +127,7 @@ func TestTheDocumentHasTheTableOfTheMetrics(t *testing.T) {
 	if !ok || !closed {
 		t.Fatal("the marks of the generated table are missing")
 	}
-	wanted := before + begin + metrics.Markdown() + end + after
-	if *update {
-		if err := os.WriteFile(path, []byte(wanted), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if wanted != string(text) {
-		t.Error("docs/metrics.md is not what the declaration says; run: go test ./metrics -update")
-	}
+	golden.Compare(t, path, before+begin+metrics.Markdown()+end+after)
 }
 
 // A dashboard that asks for a metric or a label that is not there shows nothing

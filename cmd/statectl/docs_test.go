@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"mcpproxy/tests/golden"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -60,7 +62,7 @@ func TestTheDocumentShowsWhatIsPrinted(t *testing.T) {
 	if shown < 7 {
 		t.Errorf("the document has only %d sessions", shown)
 	}
-	if *update {
+	if golden.Updating() {
 		if err := os.WriteFile(path, []byte(anew), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +74,7 @@ func TestTheDocumentShowsWhatIsPrinted(t *testing.T) {
 // picture draws the picture of the document, where that is wanted.
 func (w *world) picture() {
 	w.Helper()
-	if !*update {
+	if !golden.Updating() {
 		return
 	}
 	code, picture, errs := w.run("graph", "github", "--region", "credential", "--format", "svg")

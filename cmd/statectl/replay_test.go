@@ -14,9 +14,8 @@ import (
 	"mcpproxy/credential"
 	"mcpproxy/fsm"
 	"mcpproxy/states"
+	"mcpproxy/tests/golden"
 	"mcpproxy/transitions"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // recordedLife is the journal of an upstream from its start over a login to the
@@ -95,7 +94,7 @@ func TestReplay(t *testing.T) {
 			if explained != (err == nil) || err != nil && !errors.Is(err, errUnexplained) {
 				t.Errorf("error %v", err)
 			}
-			golden(t, filepath.Join("testdata", "replay", name+".txt"), text)
+			golden.Compare(t, filepath.Join("testdata", "replay", name+".txt"), text)
 		})
 	}
 }
@@ -159,21 +158,5 @@ func writeLines(t *testing.T, path string, entries []fsm.Entry) {
 	}
 	if err := os.WriteFile(path, lines.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func golden(t *testing.T, path, text string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), text); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", path, diff)
 	}
 }

@@ -2,20 +2,16 @@ package main
 
 import (
 	"encoding/json"
-	"flag"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"mcpproxy/explain"
 	"mcpproxy/journal"
+	"mcpproxy/tests/golden"
 	"mcpproxy/upstream"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/google/jsonschema-go/jsonschema"
 )
-
-var update = flag.Bool("update", false, "write the schemas, and the outputs in docs/statectl.md, anew")
 
 // schemas are what each command prints with --json, by the name of the file in
 // docs/schemas. Of watch it is one line.
@@ -47,18 +43,7 @@ func TestSchemas(t *testing.T) {
 			t.Fatal(err)
 		}
 		path := filepath.Join("..", "..", "docs", "schemas", name+".json")
-		if *update {
-			if err := os.WriteFile(path, append(text, '\n'), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		written, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(written), string(text)+"\n"); diff != "" {
-			t.Errorf("%s is not what the program prints; run: go test ./cmd/statectl -update\n%s", path, diff)
-		}
+		golden.Compare(t, path, string(text)+"\n")
 	}
 }
 

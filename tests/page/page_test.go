@@ -4,7 +4,6 @@ package page
 import (
 	"context"
 	"errors"
-	"flag"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,6 +17,7 @@ import (
 	"mcpproxy/instance"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/tests/golden"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/ui"
 	"mcpproxy/upstream"
@@ -28,8 +28,6 @@ import (
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
-
-var update = flag.Bool("update", false, "write the screenshots of the documents anew")
 
 // limit bounds each test, the start of the browser included.
 const limit = 90 * time.Second
@@ -177,7 +175,7 @@ func TestAPersonLogsInThroughThePage(t *testing.T) {
 	second := newTab(t, ctx, button("login"))
 	run(t, first, chromedp.WaitVisible(chromedp.CSS("#approve")))
 	run(t, second, chromedp.WaitVisible(chromedp.CSS("#approve")))
-	if *update {
+	if golden.Updating() {
 		s.shoot(t, ctx, "page-login")
 	}
 	run(t, first, chromedp.Click(chromedp.CSS("#approve")), chromedp.WaitVisible(`//h1[contains(.,"Logged in to notes")]`))
@@ -193,7 +191,7 @@ func TestAPersonLogsInThroughThePage(t *testing.T) {
 	// The token expires and is renewed while one looks.
 	run(t, ctx, entry("moved", "RenewDue"), entry("moved", "Refreshed"), shown("Connected"),
 		chromedp.WaitVisible(`//dd[contains(.,"number 2")]`), chromedp.WaitVisible(chromedp.CSS(`g.node.now[id="credential.Fresh"]`)))
-	if *update {
+	if golden.Updating() {
 		s.shoot(t, ctx, "page")
 	}
 

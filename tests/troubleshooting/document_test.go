@@ -2,7 +2,6 @@ package troubleshooting
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"regexp"
@@ -13,11 +12,8 @@ import (
 
 	"mcpproxy/explain"
 	"mcpproxy/jsonrpc"
-
-	"github.com/google/go-cmp/cmp"
+	"mcpproxy/tests/golden"
 )
-
-var update = flag.Bool("update", false, "write what is shown in the document, and the list of messages, anew")
 
 const document = "../../docs/troubleshooting.md"
 
@@ -103,15 +99,7 @@ func compareDocument(t *testing.T, all map[string]told) {
 			t.Errorf("the document has no entry %s", name)
 		}
 	}
-	if *update {
-		if err := os.WriteFile(document, []byte(made), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(string(text), made); diff != "" {
-		t.Errorf("%s does not show what is said; if this is meant, run: go test ./tests/troubleshooting -update\n%s", document, diff)
-	}
+	golden.Compare(t, document, made)
 }
 
 // message is one that a person or a client gets.
@@ -132,17 +120,5 @@ func compareMessages(t *testing.T, file string, all []message) {
 		}
 		fmt.Fprintf(&b, "%s\n    %s\n\n", m.name, m.text)
 	}
-	path := "testdata/" + file
-	if *update {
-		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), b.String()); diff != "" {
-		t.Errorf("%s: other words are said; if this is meant, run: go test ./tests/troubleshooting -update\n%s", path, diff)
-	}
+	golden.Compare(t, "testdata/"+file, b.String())
 }
