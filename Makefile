@@ -7,9 +7,11 @@ build:
 	go build -o bin/ ./cmd/mcpproxy ./cmd/statectl
 
 # What continuous integration runs: lint, every test with the race detector, and
-# without it the complete search and the count of what the runtime's tests cover.
+# without it what it would distort (what the engine allocates), the complete search and
+# the count of what the runtime's tests cover.
 test: lint
 	go test -race -count=1 -timeout 20m ./...
+	go test -count=1 ./fsm
 	$(MAKE) verify coverage
 
 # What the tests of the runtime make of everything that the graph declares, counted by
