@@ -64,14 +64,15 @@ func (r *packingEvents) Read(buffer []byte) (int, error) {
 }
 
 func (r *packingEvents) take(line []byte) error {
-	value, isData := bytes.CutPrefix(line, []byte("data:"))
+	value, isData := r.lines.field(line)
 	switch {
 	case isData:
-		if r.data != nil {
+		if r.data == nil {
+			r.data = make([]byte, 0, len(value))
+		} else {
 			r.data = append(r.data, '\n')
 		}
-		r.data = append(r.data, bytes.TrimPrefix(value, []byte(" "))...)
-		if len(r.data) > maxEvent {
+		if r.data = append(r.data, value...); len(r.data) > maxEvent {
 			return errEventTooLong
 		}
 	case len(line) == 0 && r.data != nil:
