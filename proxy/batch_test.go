@@ -63,7 +63,7 @@ func TestBatches(t *testing.T) {
 func TestBatchWhoseCallsAsk(t *testing.T) {
 	a, _ := twoUpstreams()
 	a.answer = func(ctx context.Context, c relay.Call) (json.RawMessage, error) {
-		return c.Ask(ctx, "roots/list", nil)
+		return c.Ask(ctx, "elicitation/create", nil)
 	}
 	f := serve(t, proxy.Options{Upstreams: fakes{a}}).initializeAs("2025-03-26")
 	next := events(f.do(http.MethodPost, `[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a__only"}},{"jsonrpc":"2.0","id":2,"method":"ping"}]`))
@@ -71,8 +71,8 @@ func TestBatchWhoseCallsAsk(t *testing.T) {
 	if err := json.Unmarshal([]byte(next()), &question); err != nil || question.ID == nil {
 		t.Fatal(err)
 	}
-	f.post(`[{"jsonrpc":"2.0","id":` + string(question.ID) + `,"result":{"roots":[]}}]`)
-	if got := next(); got != `[{"jsonrpc":"2.0","id":1,"result":{"roots":[]}},{"jsonrpc":"2.0","id":2,"result":{}}]` {
+	f.post(`[{"jsonrpc":"2.0","id":` + string(question.ID) + `,"result":{"action":"decline"}}]`)
+	if got := next(); got != `[{"jsonrpc":"2.0","id":1,"result":{"action":"decline"}},{"jsonrpc":"2.0","id":2,"result":{}}]` {
 		t.Errorf("last came %s", got)
 	}
 }

@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -111,6 +112,7 @@ func twoUpstreams() (a, b *fake) {
 
 // face is a proxy on a real socket.
 type face struct {
+	capabilities string // of the client; empty for elicits
 	*testing.T
 	url     string
 	session string
@@ -163,12 +165,15 @@ func (f *face) post(body string, headers ...string) (int, string) {
 	return response.StatusCode, string(text)
 }
 
+// elicits are the capabilities of clients that say nothing else.
+const elicits = `{"elicitation":{}}`
+
 const initializeBody = `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"t","version":"1"}}}`
 
 // initialize begins a session.
 func (f *face) initialize() *face {
 	f.Helper()
-	response := f.do(http.MethodPost, initializeBody)
+	response := f.do(http.MethodPost, strings.Replace(initializeBody, elicits, cmp.Or(f.capabilities, elicits), 1))
 	f.session = response.Header.Get("Mcp-Session-Id")
 	if response.StatusCode != http.StatusOK || f.session == "" {
 		f.Fatalf("initialize: %s", response.Status)
@@ -186,7 +191,7 @@ func (f *face) call(method, params string) string {
 // stateless is one request of 2026-07-28.
 func (f *face) stateless(method, params string, headers ...string) (int, string) {
 	f.Helper()
-	meta := `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}}`
+	meta := `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":` + cmp.Or(f.capabilities, elicits) + `}`
 	if params != "{}" {
 		meta += ","
 	}

@@ -89,8 +89,8 @@ func (s *Server) begin(ctx context.Context, c *session, m *jsonrpc.Message, on s
 
 // ask hands a question of the server to the client.
 func (p *pending) ask(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
-	if !has(p.session.said.Load().capabilities, capabilityFor(method)) {
-		return nil, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the client behind this call does not say that it can answer %s", method)
+	if !p.session.said.Load().canAnswer(method) {
+		return unanswerable(method)
 	}
 	q := &question{method: method, params: params, answer: make(chan json.RawMessage, 1)}
 	select {
@@ -106,9 +106,21 @@ func (p *pending) ask(ctx context.Context, method string, params json.RawMessage
 	}
 }
 
-func capabilityFor(method string) string {
-	name, _, _ := strings.Cut(method, "/")
-	return name
+// canAnswer reports whether the client says that it can answer a question.
+func (d *declared) canAnswer(method string) bool {
+	capability, _, _ := strings.Cut(method, "/")
+	return has(d.capabilities, capability)
+}
+
+// unanswerable is what a server is told whose question the client behind its call
+// cannot answer. It was told once, for the whole connection, what there is among
+// all clients, and may rightly ask: a form that nobody can be shown is one that was
+// left without a choice (MCP 2025-11-25 elicitation, response actions).
+func unanswerable(method string) (json.RawMessage, error) {
+	if method == "elicitation/create" {
+		return json.RawMessage(`{"action":"cancel"}`), nil
+	}
+	return nil, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the client behind this call does not say that it can answer %s", method)
 }
 
 // follow waits for the result, or for a question, which parks the call. The call is

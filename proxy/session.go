@@ -181,6 +181,9 @@ func (c *session) call(m *jsonrpc.Message, params json.RawMessage, on stream, sa
 		}}
 	if !said.stateless {
 		call.Ask = func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
+			if !said.canAnswer(method) {
+				return unanswerable(method)
+			}
 			return c.ask(ctx, on, method, params)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"mcpproxy/jsonrpc"
 	"mcpproxy/proxy"
 	"mcpproxy/relay"
 )
@@ -87,6 +88,33 @@ func TestQuestionsBecomeResultsThatAskForInput(t *testing.T) {
 	}
 	if got := again(first.Result.State); !strings.Contains(got, "-32602") {
 		t.Errorf("a state that was used: %s", got)
+	}
+}
+
+// A client is not asked what it does not say that it can answer, whichever protocol
+// it speaks: a form counts as left without a choice, anything else is refused.
+func TestQuestionsThatTheClientCannotAnswer(t *testing.T) {
+	a, _ := twoUpstreams()
+	a.answer = func(ctx context.Context, c relay.Call) (json.RawMessage, error) {
+		answer, err := c.Ask(ctx, strings.Trim(string(jsonrpc.Member(c.Params, "ask")), `"`), nil)
+		return json.RawMessage(`{"answer":` + string(answer) + `}`), err
+	}
+	f := serve(t, proxy.Options{Upstreams: fakes{a}})
+	session, without := f.at("/a"), f.at("/a")
+	session.capabilities, without.capabilities = `{}`, `{}`
+	session.initialize()
+	for ask, want := range map[string]string{
+		"elicitation/create":     `"answer":{"action":"cancel"}`,
+		"sampling/createMessage": `"code":-32601`,
+		"roots/list":             `"code":-32601`,
+	} {
+		params := `{"name":"echo","ask":"` + ask + `"}`
+		if got := session.call("tools/call", params); !strings.Contains(got, want) {
+			t.Errorf("%s in a session: %s", ask, got)
+		}
+		if _, got := without.stateless("tools/call", params, "Mcp-Name", "echo"); !strings.Contains(got, want) {
+			t.Errorf("%s without one: %s", ask, got)
+		}
 	}
 }
 
