@@ -8,9 +8,11 @@ build:
 
 # What continuous integration runs: lint, every test with the race detector, and
 # without it what it would distort (what the engine allocates), the complete search and
-# the count of what the runtime's tests cover.
+# the count of what the runtime's tests cover. The conformance suite judges real
+# milliseconds, and has the machine for itself.
 test: lint
-	go test -race -count=1 -timeout 20m ./...
+	go test -race -count=1 -timeout 20m $$(go list ./... | grep -v /tests/conformance$$)
+	go test -race -count=1 -timeout 20m ./tests/conformance
 	go test -count=1 ./fsm
 	$(MAKE) verify coverage
 
