@@ -228,8 +228,9 @@ func retryAfter(response *http.Response) time.Duration {
 // a proxy, and bounds on how long a server may take to begin.
 func NewNetwork() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConns, t.MaxIdleConnsPerHost = 512, 64
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 1024, 256
 	t.TLSHandshakeTimeout = 10 * time.Second
 	t.MaxResponseHeaderBytes = 256 << 10
+	wire.WriteDirectly(t)
 	return t
 }

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"slices"
 	"sync"
 
 	"mcpproxy/jsonrpc"
@@ -23,8 +25,9 @@ type outgoing struct {
 	count  int
 	size   int64
 
-	mu   sync.Mutex
-	over bool
+	mu      sync.Mutex
+	over    bool
+	writing sync.WaitGroup // connections that write the pieces as they lie
 }
 
 // newOutgoing is the request of a call with meta in the place of what its caller has there;
@@ -88,11 +91,28 @@ func (o *outgoing) put(request *http.Request) {
 }
 
 // end gives the pieces back to who has them from: a transport may still be reading
-// a body when the answer is there, and reads no more of it then.
+// a body when the answer is there, and reads no more of it then. Who calls it has
+// closed the answer, or has none, so that a connection which is still writing them
+// is closed by its transport and lets go of them.
 func (o *outgoing) end() {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	o.over = true
+	o.mu.Unlock()
+	o.writing.Wait()
+}
+
+// writeTo writes all pieces to a connection without copying them first.
+func (o *outgoing) writeTo(connection io.Writer) (int64, error) {
+	o.mu.Lock()
+	if o.over {
+		o.mu.Unlock()
+		return 0, errCallOver
+	}
+	o.writing.Add(1)
+	o.mu.Unlock()
+	defer o.writing.Done()
+	pieces := net.Buffers(slices.Clone(o.pieces[:o.count]))
+	return pieces.WriteTo(connection)
 }
 
 var errCallOver = errors.New("the call is over")
