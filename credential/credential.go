@@ -38,9 +38,13 @@ type Token struct {
 	RevocationEndpoint string
 	// Resource is the resource indicator (RFC 8707) the token was asked for,
 	// byte for byte as published.
-	Resource   string
-	ClientID   string
-	AuthMethod string
+	Resource string
+	// Grant is how it was come by, as oauth.grant in the configuration spells it.
+	Grant string
+	// ClientSource says how its client came to be; empty for a grant without a client.
+	ClientSource Source
+	ClientID     string
+	AuthMethod   string
 	// Key is the private key that a DPoP token is bound to, as PEM; zero for Bearer.
 	Key Secret
 }
@@ -68,6 +72,18 @@ func (t *Token) RenewAt() time.Time {
 	}
 	ahead := min(time.Minute, t.ExpiresAt.Sub(t.ObtainedAt)/5)
 	return t.ExpiresAt.Add(-ahead)
+}
+
+// Withheld are the scopes that were asked for and not granted (RFC 6749 section 3.3),
+// at first or at a later refresh.
+func (t *Token) Withheld() []string {
+	var withheld []string
+	for _, scope := range t.RequestedScopes {
+		if !slices.Contains(t.Scopes, scope) {
+			withheld = append(withheld, scope)
+		}
+	}
+	return withheld
 }
 
 // Requested reports whether every scope in wanted was asked for with this token,

@@ -1,6 +1,9 @@
 package credential
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Discovery is what was learnt about a protected resource and its authorization
 // server: protected resource metadata (RFC 9728) joined with authorization
@@ -9,7 +12,10 @@ type Discovery struct {
 	// Resource is the resource indicator to send, byte for byte as published.
 	Resource            string `json:"resource"`
 	ResourceMetadataURL string `json:"resource_metadata_url,omitempty"`
-	Issuer              string `json:"issuer"`
+	ServerMetadataURL   string `json:"server_metadata_url,omitempty"`
+	// Challenged: the server's challenge named ResourceMetadataURL.
+	Challenged bool   `json:"challenged,omitempty"`
+	Issuer     string `json:"issuer"`
 
 	AuthorizationEndpoint string `json:"authorization_endpoint"`
 	TokenEndpoint         string `json:"token_endpoint"`
@@ -32,4 +38,25 @@ type Discovery struct {
 	// OpenID: the server speaks OpenID Connect.
 	OpenID    bool      `json:"openid,omitempty"`
 	FetchedAt time.Time `json:"fetched_at"`
+}
+
+// Sources says where what was learnt comes from, without the queries of addresses.
+func (d *Discovery) Sources() string {
+	resource := "no resource metadata, so that the server's own origin is asked (MCP 2025-03-26)"
+	switch {
+	case d.Challenged:
+		resource = "resource metadata that the challenge named, " + withoutQuery(d.ResourceMetadataURL)
+	case d.ResourceMetadataURL != "":
+		resource = "resource metadata at its well-known place, " + withoutQuery(d.ResourceMetadataURL)
+	}
+	server := "no server metadata, so that the default endpoints are used (MCP 2025-03-26)"
+	if d.ServerMetadataURL != "" {
+		server = "server metadata at " + withoutQuery(d.ServerMetadataURL)
+	}
+	return "issuer " + withoutQuery(d.Issuer) + "; " + resource + "; " + server
+}
+
+func withoutQuery(address string) string {
+	bare, _, _ := strings.Cut(address, "?")
+	return bare
 }

@@ -22,6 +22,8 @@ type tokenRecord struct {
 	TokenEndpoint      string    `json:"token_endpoint"`
 	RevocationEndpoint string    `json:"revocation_endpoint,omitempty"`
 	Resource           string    `json:"resource,omitempty"`
+	Grant              string    `json:"grant,omitempty"`
+	ClientSource       string    `json:"client_source,omitempty"`
 	ClientID           string    `json:"client_id"`
 	AuthMethod         string    `json:"auth_method,omitempty"`
 	Key                string    `json:"key,omitempty"`
@@ -29,13 +31,14 @@ type tokenRecord struct {
 
 func recordOfToken(t credential.Token) tokenRecord {
 	return tokenRecord{t.Generation, t.Access.Reveal(), t.Refresh.Reveal(), t.Type, t.Scopes, t.RequestedScopes, t.ObtainedAt.UTC(), t.ExpiresAt.UTC(),
-		t.Issuer, t.TokenEndpoint, t.RevocationEndpoint, t.Resource, t.ClientID, t.AuthMethod, t.Key.Reveal()}
+		t.Issuer, t.TokenEndpoint, t.RevocationEndpoint, t.Resource, t.Grant, string(t.ClientSource), t.ClientID, t.AuthMethod, t.Key.Reveal()}
 }
 
 func (r *tokenRecord) token() *credential.Token {
 	return &credential.Token{Generation: r.Generation, Access: credential.NewSecret(r.Access), Refresh: credential.NewSecret(r.Refresh), Type: r.Type,
 		Scopes: r.Scopes, RequestedScopes: r.RequestedScopes, ObtainedAt: r.ObtainedAt, ExpiresAt: r.ExpiresAt, Issuer: r.Issuer,
-		TokenEndpoint: r.TokenEndpoint, RevocationEndpoint: r.RevocationEndpoint, Resource: r.Resource, ClientID: r.ClientID, AuthMethod: r.AuthMethod, Key: credential.NewSecret(r.Key)}
+		TokenEndpoint: r.TokenEndpoint, RevocationEndpoint: r.RevocationEndpoint, Resource: r.Resource, Grant: r.Grant, ClientSource: credential.Source(r.ClientSource), ClientID: r.ClientID,
+		AuthMethod: r.AuthMethod, Key: credential.NewSecret(r.Key)}
 }
 
 type registrationRecord struct {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -32,7 +33,20 @@ func open(t *testing.T, path string, o store.Options) *store.Store {
 func token(generation uint64) credential.Token {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	return credential.Token{Generation: generation, Access: credential.NewSecret("canary-access"), Refresh: credential.NewSecret("canary-refresh"), Type: "Bearer",
-		Scopes: []string{"a"}, ObtainedAt: at, ExpiresAt: at.Add(time.Hour), Issuer: "https://as.example", TokenEndpoint: "https://as.example/token", ClientID: "c"}
+		Scopes: []string{"a"}, RequestedScopes: []string{"a", "b"}, ObtainedAt: at, ExpiresAt: at.Add(time.Hour), Issuer: "https://as.example", TokenEndpoint: "https://as.example/token",
+		RevocationEndpoint: "https://as.example/revoke", Resource: "https://mcp.example/mcp", Grant: "authorization_code", ClientSource: credential.SourceDynamic, ClientID: "c",
+		AuthMethod: "client_secret_basic", Key: credential.NewSecret("canary-key")}
+}
+
+// wantFull holds the value of a test to have every field set, so that one that is added
+// and not written to the file is noticed.
+func wantFull(t *testing.T, value any) {
+	t.Helper()
+	for v, i := reflect.ValueOf(value), 0; i < v.NumField(); i++ {
+		if v.Field(i).IsZero() {
+			t.Errorf("%T has no %s here", value, v.Type().Field(i).Name)
+		}
+	}
 }
 
 var compare = cmp.Comparer(func(a, b credential.Secret) bool { return a == b })
@@ -40,7 +54,15 @@ var compare = cmp.Comparer(func(a, b credential.Secret) bool { return a == b })
 func TestTokenSurvivesReopening(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "store.db")
 	s := open(t, path, store.Options{})
-	flow := credential.Flow{ID: "f", State: credential.NewSecret("canary-state"), Verifier: credential.NewSecret("canary-verifier")}
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	flow := credential.Flow{ID: "f", StartedAt: at, Deadline: at.Add(time.Minute), State: credential.NewSecret("canary-state"), Verifier: credential.NewSecret("canary-verifier"),
+		AuthorizationURL: credential.NewSecret("https://as.example/authorize?state=canary-state"), RedirectURI: "http://127.0.0.1:1/callback", Issuer: "https://as.example", IssuerInResponse: true,
+		TokenEndpoint: "https://as.example/token", RevocationEndpoint: "https://as.example/revoke", Resource: "https://mcp.example/mcp", Scopes: []string{"a"},
+		Registration: credential.Registration{Issuer: "https://as.example", Source: credential.SourceDynamic, ClientID: "c", Secret: credential.NewSecret("canary-secret"), SecretExpiresAt: at,
+			AuthMethod: "private_key_jwt", Key: credential.NewSecret("canary-key"), KeyID: "k", RedirectURIs: []string{"http://127.0.0.1:1/callback"}, ObtainedAt: at},
+		Key: credential.NewSecret("canary-key"), DeviceCode: credential.NewSecret("canary-device"), UserCode: "ABCD", PollInterval: 5 * time.Second}
+	wantFull(t, flow)
+	wantFull(t, flow.Registration)
 	if err := errors.Join(s.SaveFlow("git", flow, wanted), s.SaveToken("git", token(1), 0, wanted), s.SaveFlow("git_hub", flow, wanted)); err != nil {
 		t.Fatal(err)
 	}
@@ -51,13 +73,14 @@ func TestTokenSurvivesReopening(t *testing.T) {
 	defer s.Close()
 	got, err := s.Load("git")
 	want := token(1)
+	wantFull(t, want)
 	if err != nil || !cmp.Equal(got, store.Credential{Token: &want, Generation: 1}, compare) {
 		t.Fatalf("Load = %v, %v", cmp.Diff(store.Credential{Token: &want, Generation: 1}, got, compare), err)
 	}
 	if err := s.Logout("git", credential.LogoutMark{At: time.Now()}, wanted); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Load("git_hub"); err != nil || got.Flow == nil || got.Flow.Verifier != flow.Verifier {
+	if got, err := s.Load("git_hub"); err != nil || got.Flow == nil || !cmp.Equal(*got.Flow, flow, compare) {
 		t.Fatalf("the logout of git touched git_hub: %v, %v", got, err)
 	}
 	if err := s.Check(); err != nil {

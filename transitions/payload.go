@@ -51,14 +51,22 @@ type Payload struct {
 	Reason  states.Reason
 	// Opened says what became of opening the browser.
 	Opened string
-	Err    error
+	// Revocation says what the authorization server made of the logout (RFC 7009).
+	Revocation string
+	Err        error
 }
 
 // Note implements [fsm.Noter]: the payload in a few words, without secrets.
 func (p Payload) Note() string {
 	var words []string
+	if p.Discovery != nil {
+		words = append(words, p.Discovery.Sources())
+	}
+	if p.Flow != nil {
+		words = append(words, flowNote(p.Flow))
+	}
 	if p.Token != nil {
-		words = append(words, fmt.Sprintf("token generation %d", p.Token.Generation))
+		words = append(words, tokenNote(p.Token))
 	} else if p.Generation != 0 {
 		words = append(words, fmt.Sprintf("generation %d", p.Generation))
 	}
@@ -74,8 +82,38 @@ func (p Payload) Note() string {
 	if p.Opened != "" {
 		words = append(words, "browser: "+p.Opened)
 	}
+	if p.Revocation != "" {
+		words = append(words, p.Revocation)
+	}
 	if p.Err != nil {
 		words = append(words, p.Err.Error())
 	}
 	return strings.Join(words, "; ")
+}
+
+// flowNote is which client asks for what.
+func flowNote(f *credential.Flow) string {
+	note := "authentication " + f.Registration.AuthMethod
+	if f.Registration.ClientID != "" {
+		note = fmt.Sprintf("client %s, %s", f.Registration.Source, note)
+	}
+	if len(f.Scopes) > 0 {
+		note += ", for " + strings.Join(f.Scopes, " ")
+	}
+	if !f.Key.IsZero() {
+		note += ", to be bound to a key"
+	}
+	return note
+}
+
+// tokenNote is which token it is, and what it lacks of what was asked for.
+func tokenNote(t *credential.Token) string {
+	note := fmt.Sprintf("token generation %d", t.Generation)
+	if !t.Key.IsZero() {
+		note += ", bound to a key"
+	}
+	if withheld := t.Withheld(); len(withheld) > 0 {
+		note += ", without " + strings.Join(withheld, " ")
+	}
+	return note
 }

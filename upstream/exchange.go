@@ -31,6 +31,10 @@ func (u *Upstream) exchange(ctx context.Context, order transitions.Order) transi
 // keepObtained puts the token of a login or grant on disk, in place of the one that
 // it began with, and returns the outcome: done, or why not.
 func (u *Upstream) keepObtained(ctx context.Context, order transitions.Order, token credential.Token, done transitions.Event) transitions.Input {
+	token.Grant = string(u.config.OAuth.Grant.named())
+	if flow := order.Snapshot.Data.Flow; token.ClientID != "" && flow != nil {
+		token.ClientSource = flow.Registration.Source
+	}
 	err := u.keepTrying(ctx, "the token of a login", func() error {
 		return u.environment.Store.SaveToken(u.config.Name, token, order.Snapshot.Data.Generation, u.wants(order))
 	})

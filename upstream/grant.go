@@ -35,6 +35,14 @@ func (g Grant) Unattended() bool {
 	return g == ClientCredentials || g == WorkloadIdentity || g == EnterpriseManaged
 }
 
+// named is the grant under its name: the default is not left out.
+func (g Grant) named() Grant {
+	if g == "" {
+		return AuthorizationCode
+	}
+	return g
+}
+
 // grantType is what the token endpoint is asked for.
 func (g Grant) grantType() string {
 	switch g {

@@ -34,7 +34,7 @@ func (r *rig) awaitConnected() {
 // of its expiry by another grant, as it has no refresh token.
 func TestClientCredentialsAreRenewedWithoutAPerson(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, oauthserver.Options{Clients: machines, AccessTokenTTL: 2 * time.Second}, machineClient("its secret"))
+	r := newRig(t, oauthserver.Options{Clients: machines, AccessTokenTTL: 2 * time.Second, Leeway: time.Minute}, machineClient("its secret"))
 	r.awaitConnected()
 	first := r.up.Snapshot().Data.Token
 	r.await("a second token", func(s *transitions.Snapshot) bool {

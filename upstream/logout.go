@@ -33,19 +33,29 @@ func (u *Upstream) logOut(ctx context.Context, order transitions.Order) transiti
 	if err := u.environment.Store.Logout(u.config.Name, credential.LogoutMark{At: time.Now().UTC()}, u.wants(order)); err != nil {
 		return event(transitions.LogoutFailed, fmt.Errorf("the credential could not be erased from the store: %w", err))
 	}
-	if stored.Token != nil && stored.Token.RevocationEndpoint != "" {
-		limited, cancel := context.WithTimeout(ctx, revocationLimit)
-		defer cancel()
-		if err := oauth.Revoke(limited, u.authorization, *stored.Token, registration); err != nil {
-			u.logger.Warn("the token is erased here, but the authorization server did not confirm its revocation", "error", err)
-		}
-	}
-	done := transitions.Input{Event: transitions.LogoutDone}
+	done := transitions.Input{Event: transitions.LogoutDone, Payload: transitions.Payload{Revocation: u.revoke(ctx, stored.Token, registration)}}
 	if kept, err := u.environment.Store.Load(u.config.Name); err == nil {
 		// A damaged record was never loaded: the next login goes on from its generation.
 		done.Payload.Generation = kept.Generation
 	}
 	return done
+}
+
+// revoke tells the authorization server, and returns in words what came of it.
+func (u *Upstream) revoke(ctx context.Context, token *credential.Token, registration credential.Registration) string {
+	switch {
+	case token == nil:
+		return "there was nothing to revoke"
+	case token.RevocationEndpoint == "":
+		return "not revoked, as the authorization server has no revocation endpoint"
+	}
+	limited, cancel := context.WithTimeout(ctx, revocationLimit)
+	defer cancel()
+	if err := oauth.Revoke(limited, u.authorization, *token, registration); err != nil {
+		u.logger.Warn("the token is erased here, but the authorization server did not confirm its revocation", "error", err)
+		return "erased here, and the authorization server did not confirm the revocation: " + err.Error()
+	}
+	return "revoked at the authorization server"
 }
 
 // Logout erases the credential and holds until a person logs in again. It

@@ -20,6 +20,7 @@ func TestLogoutIsFinal(t *testing.T) {
 	if c := r.server.Counters(); c.Revoke != 1 {
 		t.Errorf("counted %+v", c)
 	}
+	r.wantNote("revoked at the authorization server")
 	r.restart()
 	r.server.Reset()
 	if err := r.call(); err == nil {
@@ -32,6 +33,24 @@ func TestLogoutIsFinal(t *testing.T) {
 	r.wantCounts(want{})
 	r.login()
 	r.mustCall()
+}
+
+// A logout is done whether or not the authorization server confirms it; the journal
+// says what became of the revocation (RFC 7009 section 2.2.1).
+func TestLogoutWithoutAConfirmation(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
+	r.login()
+	r.setFaults(oauthserver.Fault{Endpoint: "revoke", Kind: "status", Status: http.StatusServiceUnavailable})
+	if err := r.up.Logout(r.context()); err != nil {
+		t.Fatal(err)
+	}
+	r.wantNote("the authorization server did not confirm the revocation")
+	r.restart()
+	if err := r.call(); err == nil {
+		t.Error("a call after the logout succeeded")
+	}
+	r.awaitCredential(states.LoggedOut)
 }
 
 // A refresh that is in flight is finished, and what it brings is erased and

@@ -7,6 +7,7 @@ import (
 	"mcpproxy/fsm"
 	"mcpproxy/states"
 	"mcpproxy/transitions"
+	"mcpproxy/upstream/oauth"
 )
 
 // Status is everything about an upstream that a person may want to know, without
@@ -73,14 +74,37 @@ type TimerStatus struct {
 
 // TokenStatus are the facts about a token, never the token.
 type TokenStatus struct {
-	Generation      uint64     `json:"generation"`
-	Issuer          string     `json:"issuer"`
-	Scopes          []string   `json:"scopes"`
+	Generation uint64 `json:"generation"`
+	// Type is Bearer, or DPoP for a token that is bound to a key; BoundTo is then the
+	// thumbprint of the public key (RFC 7638).
+	Type    string `json:"token_type"`
+	BoundTo string `json:"bound_to,omitempty"`
+	Issuer  string `json:"issuer"`
+	// Resource is what it was asked for (RFC 8707).
+	Resource string `json:"resource,omitempty"`
+	// Grant is how it was come by, as oauth.grant spells it.
+	Grant  string        `json:"grant,omitempty"`
+	Client *ClientStatus `json:"client,omitempty"`
+	Scopes []string      `json:"scopes"`
+	// Withheld are the scopes that were asked for and not granted.
+	Withheld        []string   `json:"withheld_scopes,omitempty"`
 	ObtainedAt      time.Time  `json:"obtained_at"`
 	ExpiresAt       *time.Time `json:"expires_at,omitempty"`
 	HasRefreshToken bool       `json:"has_refresh_token"`
+	// Revocable says that the authorization server has a place to revoke it at (RFC 7009).
+	Revocable bool `json:"revocable"`
 	// Fingerprint tells tokens apart: eight hexadecimal digits of a SHA-256.
 	Fingerprint string `json:"fingerprint"`
+}
+
+// ClientStatus is this client's identity at the authorization server, without its secret.
+type ClientStatus struct {
+	ID string `json:"id"`
+	// Registration is the way to it: pre-registered, client-id-metadata-document, dynamic.
+	Registration string `json:"registration,omitempty"`
+	// Authentication is how it shows who it is: none, client_secret_basic,
+	// client_secret_post, private_key_jwt.
+	Authentication string `json:"authentication"`
 }
 
 // FlowStatus is the open authorization flow.
@@ -90,6 +114,11 @@ type FlowStatus struct {
 	// Browser says what became of opening it.
 	Browser string `json:"browser,omitempty"`
 	Issuer  string `json:"issuer,omitempty"`
+	// Scopes are those that are asked for; BoundTo is the thumbprint of the key that the
+	// token is to be bound to (RFC 9449), if it is.
+	Scopes  []string      `json:"scopes,omitempty"`
+	BoundTo string        `json:"bound_to,omitempty"`
+	Client  *ClientStatus `json:"client,omitempty"`
 }
 
 // Failure is the last thing that went wrong.
@@ -152,8 +181,16 @@ func TokenStatusOf(t *credential.Token) *TokenStatus {
 	if t == nil {
 		return nil
 	}
-	return &TokenStatus{Generation: t.Generation, Issuer: t.Issuer, Scopes: append([]string{}, t.Scopes...), ObtainedAt: t.ObtainedAt,
-		ExpiresAt: optional(t.ExpiresAt), HasRefreshToken: t.HasRefresh(), Fingerprint: t.Access.Fingerprint()}
+	return &TokenStatus{Generation: t.Generation, Type: t.Type, BoundTo: oauth.Thumbprint(t.Key), Issuer: t.Issuer, Resource: t.Resource, Grant: t.Grant,
+		Client: clientStatus(t.ClientID, t.ClientSource, t.AuthMethod), Scopes: append([]string{}, t.Scopes...), Withheld: t.Withheld(), ObtainedAt: t.ObtainedAt,
+		ExpiresAt: optional(t.ExpiresAt), HasRefreshToken: t.HasRefresh(), Revocable: t.RevocationEndpoint != "", Fingerprint: t.Access.Fingerprint()}
+}
+
+func clientStatus(id string, source credential.Source, method string) *ClientStatus {
+	if id == "" {
+		return nil
+	}
+	return &ClientStatus{ID: id, Registration: string(source), Authentication: method}
 }
 
 func flowStatus(s *transitions.Snapshot) *FlowStatus {
@@ -162,7 +199,8 @@ func flowStatus(s *transitions.Snapshot) *FlowStatus {
 	}
 	status := &FlowStatus{ID: s.Data.FlowID, Browser: s.Data.Opened}
 	if flow := s.Data.Flow; flow != nil {
-		status.Deadline, status.Issuer = optional(flow.Deadline), flow.Issuer
+		status.Deadline, status.Issuer, status.Scopes, status.BoundTo = optional(flow.Deadline), flow.Issuer, flow.Scopes, oauth.Thumbprint(flow.Key)
+		status.Client = clientStatus(flow.Registration.ClientID, flow.Registration.Source, flow.Registration.AuthMethod)
 	}
 	return status
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -74,6 +75,7 @@ func printStatus(out io.Writer, s upstream.Status, now time.Time) {
 			expiry = "expires " + t.ExpiresAt.Local().Format(time.DateTime)
 		}
 		fmt.Fprintf(w, "  token\tgeneration %d\t%s\trefresh token: %v\tscopes %v\tissuer %s\n", t.Generation, expiry, t.HasRefreshToken, t.Scopes, t.Issuer)
+		fmt.Fprintf(w, "  \t%s\n", strings.Join(tokenFacts(t), "\t"))
 	}
 	if s.Flow != nil {
 		fmt.Fprintf(w, "  login\tflow %s\tbrowser: %s\n", s.Flow.ID, s.Flow.Browser)
@@ -96,6 +98,27 @@ func printStatus(out io.Writer, s upstream.Status, now time.Time) {
 		fmt.Fprintf(w, "  you can\t%s\t%s\n", a.Command, a.Why)
 	}
 	_ = w.Flush() // the terminal went away
+}
+
+// tokenFacts are how a token was come by and what it is bound to.
+func tokenFacts(t *upstream.TokenStatus) []string {
+	facts := []string{"type " + t.Type}
+	if t.BoundTo != "" {
+		facts = append(facts, "bound to the key "+t.BoundTo)
+	}
+	if t.Grant != "" {
+		facts = append(facts, "grant "+t.Grant)
+	}
+	if c := t.Client; c != nil {
+		facts = append(facts, fmt.Sprintf("client %q", c.ID), "authentication "+c.Authentication)
+		if c.Registration != "" { // a token of an earlier release does not say
+			facts = append(facts, "registration "+c.Registration)
+		}
+	}
+	if len(t.Withheld) > 0 {
+		facts = append(facts, fmt.Sprintf("scopes not granted %v", t.Withheld))
+	}
+	return facts
 }
 
 // stored is what the store of a stopped proxy says about an upstream.

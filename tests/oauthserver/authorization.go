@@ -11,7 +11,7 @@ import (
 )
 
 func (s *Server) resourceMetadata(w http.ResponseWriter, _ *http.Request, _ *Fault) {
-	writeJSON(w, http.StatusOK, map[string]any{"resource": s.MCPURL(), "authorization_servers": []string{s.url}, "scopes_supported": []string{"mcp"}})
+	writeJSON(w, http.StatusOK, map[string]any{"resource": s.MCPURL(), "authorization_servers": []string{s.url}, "scopes_supported": []string{"mcp"}, "dpop_bound_access_tokens_required": s.options.ProofRequired})
 }
 
 func (s *Server) serverMetadata(w http.ResponseWriter, _ *http.Request, f *Fault) {

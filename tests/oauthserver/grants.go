@@ -25,6 +25,7 @@ type grant struct {
 	client, resource, scope string
 	revoked                 bool
 	refresh                 string // the current one
+	key                     string // the thumbprint of that which its tokens are bound to
 }
 
 type access struct {

@@ -97,23 +97,24 @@ func (s *Server) protect(next http.Handler) http.Handler {
 
 func (s *Server) authorized(w http.ResponseWriter, r *http.Request, tool string, f *Fault) bool {
 	metadata := fmt.Sprintf(`resource_metadata="%s/.well-known/oauth-protected-resource/mcp"`, s.url)
-	token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	token, there := s.tokenOf(r)
 	s.mu.Lock()
 	a := s.grants.access[token]
-	valid := a != nil && !a.grant.revoked && s.options.Clock().Before(a.expires) && !f.is("unauthorized")
+	valid := a != nil && !a.grant.revoked && s.options.Clock().Before(a.expires.Add(s.options.Leeway)) && !f.is("unauthorized")
 	s.mu.Unlock()
 	switch {
-	case !bearer:
+	case !there:
 		s.count(func(c *Counters) { c.Unauthorized++ })
-		w.Header().Set("WWW-Authenticate", `Bearer scope="mcp", `+metadata)
+		w.Header().Set("WWW-Authenticate", s.scheme()+` scope="mcp", `+metadata)
 		http.Error(w, "a token is needed", http.StatusUnauthorized)
 	case !valid:
 		s.count(func(c *Counters) { c.Unauthorized++ })
-		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token", error_description="the token is expired or revoked", `+metadata)
+		w.Header().Set("WWW-Authenticate", s.scheme()+` error="invalid_token", error_description="the token is expired or revoked", `+metadata)
 		http.Error(w, "the token is not valid", http.StatusUnauthorized)
+	case s.options.ProofRequired && !s.possessed(w, r, token, a, metadata):
 	case tool == "admin" && !slices.Contains(strings.Fields(a.scope), stepUpScope):
 		s.count(func(c *Counters) { c.Forbidden++ })
-		w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_scope", scope="mcp `+stepUpScope+`", `+metadata)
+		w.Header().Set("WWW-Authenticate", s.scheme()+` error="insufficient_scope", scope="mcp `+stepUpScope+`", `+metadata)
 		http.Error(w, "more scope is needed", http.StatusForbidden)
 	default:
 		return true

@@ -37,6 +37,12 @@ type Options struct {
 	// Sessions has the MCP server speak the revisions with a session only (up to
 	// 2025-11-25).
 	Sessions bool
+	// ProofRequired binds tokens to keys (RFC 9449); ProofNonces demands a nonce with
+	// each proof, at the token endpoint and at the MCP endpoint another one.
+	ProofRequired bool
+	ProofNonces   bool
+	// Leeway is how long after their end access tokens are still taken.
+	Leeway time.Duration
 	// Clients are registered beforehand: ids and their secrets ("" for public ones).
 	Clients map[string]string
 	Logger  *slog.Logger
@@ -56,6 +62,7 @@ type Server struct {
 	grants   grants
 	counters Counters
 	faults   []*Fault
+	nonces   nonces
 	sessions map[string]bool // false once forgotten
 }
 
@@ -75,6 +82,7 @@ type Counters struct {
 	ServerMetadata   int            `json:"server_metadata"`
 	Unauthorized     int            `json:"unauthorized"`
 	Forbidden        int            `json:"forbidden"`
+	NonceDemanded    int            `json:"nonce_demanded"`
 	MCP              map[string]int `json:"mcp"`
 }
 
@@ -99,6 +107,10 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{options: o, url: "http://" + listener.Addr().String(), sessions: map[string]bool{}}
 	s.grants = newGrants(o.Clients)
+	s.nonces.proofs = map[string]bool{}
+	if o.ProofNonces {
+		s.RenewNonces()
+	}
 	s.counters.MCP = map[string]int{}
 	s.http = &http.Server{Handler: s.routes(), ConnContext: o.ConnContext, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug)}
 	s.work.Go(func() {

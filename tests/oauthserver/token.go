@@ -12,6 +12,10 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, f *Fault) {
 		oauthError(w, http.StatusUnauthorized, "invalid_client", "the client is not known here")
 		return
 	}
+	key, ok := s.proved(w, r)
+	if !ok {
+		return
+	}
 	var a answer
 	var refused string
 	switch {
@@ -37,6 +41,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, f *Fault) {
 		oauthError(w, http.StatusBadRequest, "invalid_grant", refused)
 		return
 	}
+	s.bind(&a, key)
 	switch {
 	case f.is("cut-after"):
 		cut(w)

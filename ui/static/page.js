@@ -220,7 +220,10 @@ function facts(status) {
     row("token", `number ${token.generation}, ${token.fingerprint}`, token.has_refresh_token ? ", with a refresh token" : ", without a refresh token");
     if (token.expires_at) row("expires", moment(token.expires_at, relative));
     if (token.scopes.length) row("scopes", token.scopes.join(" "));
+    if (token.withheld_scopes) row("not granted", token.withheld_scopes.join(" "));
     if (token.issuer) row("issuer", token.issuer);
+    row("type", token.token_type, token.bound_to ? `, bound to the key ${token.bound_to}` : "", token.grant ? `, by ${token.grant}` : "");
+    if (token.client) row("client", `${token.client.id} (${[token.client.registration, `authentication ${token.client.authentication}`].filter(Boolean).join(", ")})`);
   }
   if (flow) row("login", `flow ${flow.id}`, flow.browser ? `, ${flow.browser}` : "", ...(flow.deadline ? [", until ", moment(flow.deadline, relative)] : []));
   return [element("h3", {}, "Facts"), element("dl", {}, ...rows)];

@@ -89,7 +89,8 @@ func Discover(ctx context.Context, hc *http.Client, r DiscoveryRequest) (credent
 	var first error
 	for _, issuer := range issuers {
 		d, err := discoverFrom(ctx, hc, issuer, resource, r)
-		if d.ResourceMetadataURL = at; err == nil || passing(err) {
+		d.ResourceMetadataURL, d.Challenged = at, at != "" && r.Challenge.ResourceMetadata != ""
+		if err == nil || passing(err) {
 			return d, err
 		}
 		if first == nil {
@@ -107,11 +108,11 @@ func passing(err error) bool {
 
 // discoverFrom is what one authorization server says of itself, if it will do.
 func discoverFrom(ctx context.Context, hc *http.Client, issuer string, resource *resourceMetadata, r DiscoveryRequest) (credential.Discovery, error) {
-	found, err := discoverServer(ctx, hc, issuer, resource == nil && r.ConfiguredIssuer == "" && r.LegacyFallback)
+	found, place, err := discoverServer(ctx, hc, issuer, resource == nil && r.ConfiguredIssuer == "" && r.LegacyFallback)
 	if err != nil {
 		return credential.Discovery{}, err
 	}
-	d := credential.Discovery{Issuer: found.Issuer, AuthorizationEndpoint: found.AuthorizationEndpoint,
+	d := credential.Discovery{Issuer: found.Issuer, ServerMetadataURL: place, AuthorizationEndpoint: found.AuthorizationEndpoint,
 		TokenEndpoint: found.TokenEndpoint, RegistrationEndpoint: found.RegistrationEndpoint, RevocationEndpoint: found.RevocationEndpoint, DeviceEndpoint: found.DeviceEndpoint,
 		ServerScopes: found.ScopesSupported, CodeChallengeMethods: found.CodeChallengeMethods, AuthMethods: found.AuthMethods, OpenID: len(found.SubjectTypes) > 0,
 		GrantTypes: found.GrantTypes, ClientIDMetadataDocument: found.ClientIDMetadata, IssuerInResponse: found.IssuerInResponse, FetchedAt: time.Now().UTC()}
@@ -252,34 +253,35 @@ func sameButSlash(a, b string) bool {
 	return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/")
 }
 
-func discoverServer(ctx context.Context, hc *http.Client, issuer string, legacy bool) (serverMetadata, error) {
+// discoverServer returns what an authorization server says of itself, and where it was
+// read; nowhere where default endpoints are taken.
+func discoverServer(ctx context.Context, hc *http.Client, issuer string, legacy bool) (m serverMetadata, place string, err error) {
 	base, err := url.Parse(issuer)
 	if err != nil || checkURL(issuer) != nil {
-		return serverMetadata{}, &Error{Operation: "discovery", Class: Misconfigured, URL: where(issuer), Err: errors.New("the issuer is neither https nor on this machine")}
+		return m, "", &Error{Operation: "discovery", Class: Misconfigured, URL: where(issuer), Err: errors.New("the issuer is neither https nor on this machine")}
 	}
 	places := []string{wellKnown(base, "oauth-authorization-server", false), wellKnown(base, "openid-configuration", false)}
 	if strings.Trim(base.Path, "/") != "" {
 		places = append(places, wellKnown(base, "openid-configuration", true))
 	}
-	var m serverMetadata
-	place, err := firstOf(ctx, hc, "fetching authorization server metadata", places, &m)
+	place, err = firstOf(ctx, hc, "fetching authorization server metadata", places, &m)
 	switch {
 	case err != nil:
-		return m, err
+		return m, "", err
 	case place == "" && legacy:
 		root := base.Scheme + "://" + base.Host
-		return serverMetadata{Issuer: root, AuthorizationEndpoint: root + "/authorize", TokenEndpoint: root + "/token", RegistrationEndpoint: root + "/register", CodeChallengeMethods: []string{"S256"}}, nil
+		return serverMetadata{Issuer: root, AuthorizationEndpoint: root + "/authorize", TokenEndpoint: root + "/token", RegistrationEndpoint: root + "/register", CodeChallengeMethods: []string{"S256"}}, "", nil
 	case place == "":
-		return serverMetadata{}, &Error{Operation: "discovery", Class: NotOAuth, URL: where(issuer), Err: errors.New("there is no authorization server metadata")}
+		return m, "", &Error{Operation: "discovery", Class: NotOAuth, URL: where(issuer), Err: errors.New("there is no authorization server metadata")}
 	case m.Issuer != issuer:
 		failure := &Error{Operation: "discovery", Class: Misconfigured, URL: where(place),
 			Err: fmt.Errorf("the metadata is that of the issuer %q and not of %q (RFC 8414 section 3.3)", clean(m.Issuer), issuer)}
 		if sameButSlash(m.Issuer, issuer) {
 			failure.Err = fmt.Errorf("%w; if that slash is a mistake of theirs, put oauth.issuer %q into the configuration", failure.Err, clean(m.Issuer))
 		}
-		return m, failure
+		return m, "", failure
 	}
-	return m, nil
+	return m, place, nil
 }
 
 // checkEndpoints refuses endpoints that secrets must not be sent to or a browser not

@@ -1,12 +1,15 @@
 package oauth
 
 import (
+	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -33,6 +36,27 @@ func NewProofKey() (credential.Secret, error) {
 		return credential.Secret{}, err
 	}
 	return credential.NewSecret(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text}))), nil
+}
+
+// Thumbprint names the public half of a key (RFC 7638, as the confirmation jkt of RFC
+// 9449 section 6), which is no secret; it is empty where there is no key.
+func Thumbprint(key credential.Secret) string {
+	if key.IsZero() {
+		return ""
+	}
+	private, err := parseKey(key)
+	if err != nil {
+		return ""
+	}
+	signer, ok := private.(crypto.Signer)
+	if !ok {
+		return ""
+	}
+	digest, err := (&jose.JSONWebKey{Key: signer.Public()}).Thumbprint(crypto.SHA256)
+	if err != nil {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(digest)
 }
 
 // proofClaims are those of a proof of possession (RFC 9449 section 4.2).
@@ -126,13 +150,35 @@ func (p *proving) RoundTrip(request *http.Request) (*http.Response, error) {
 	if nonce == "" || request.GetBody == nil {
 		return response, nil
 	}
-	_, _ = io.CopyN(io.Discard, response.Body, maxBody)
-	_ = response.Body.Close()
+	demanded, err := nonceDemanded(response)
+	if err != nil || !demanded {
+		return response, err
+	}
 	again := request.Clone(request.Context())
 	if again.Body, err = request.GetBody(); err != nil {
 		return nil, err
 	}
 	return p.send(again, nonce)
+}
+
+// nonceDemanded reads the error of an answer of the token endpoint (RFC 9449 section
+// 8), and closes the body where it is the demand for a nonce. Any other answer may come
+// with a nonce too, for the next request: a code or refresh token that was refused is
+// not sent again for it.
+func nonceDemanded(response *http.Response) (bool, error) {
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	closed := response.Body.Close()
+	if err = errors.Join(err, closed); err != nil {
+		return false, err
+	}
+	var refusal struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(text, &refusal) == nil && refusal.Error == "use_dpop_nonce" {
+		return true, nil
+	}
+	response.Body = io.NopCloser(bytes.NewReader(text))
+	return false, nil
 }
 
 func (p *proving) send(request *http.Request, nonce string) (*http.Response, error) {

@@ -1,6 +1,7 @@
 package oauth_test
 
 import (
+	"crypto"
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
@@ -63,6 +64,36 @@ func TestProofIsForOneRequest(t *testing.T) {
 	}
 }
 
+// RFC 7638 section 3: the name of a key is the same whoever computes it, and that of
+// the key in the proof's header, which is how a server knows it (RFC 9449 section 6).
+func TestThumbprintIsThatOfTheProof(t *testing.T) {
+	key, err := oauth.NewProofKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, _ := url.Parse("https://mcp.example/mcp")
+	text, err := oauth.Proof(key, http.MethodGet, target, secret("access"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := jwt.ParseSigned(text, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest, err := signed.Headers[0].JSONWebKey.Thumbprint(crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := oauth.Thumbprint(key), base64.RawURLEncoding.EncodeToString(digest); got != want {
+		t.Errorf("the thumbprint is %q and that of the proof's key %q", got, want)
+	}
+	for name, none := range map[string]credential.Secret{"no key": {}, "no PEM": secret("lost")} {
+		if got := oauth.Thumbprint(none); got != "" {
+			t.Errorf("%s has the thumbprint %q", name, got)
+		}
+	}
+}
+
 // RFC 9449 section 8: the request is sent once more with the server's nonce, and not
 // a third time; a token that is not bound is refused.
 func TestBoundTokens(t *testing.T) {
@@ -71,6 +102,7 @@ func TestBoundTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	demand := answer{status: 400, header: http.Header{"Dpop-Nonce": {"n-1"}}, body: `{"error":"use_dpop_nonce"}`}
+	refused := answer{status: 400, header: http.Header{"Dpop-Nonce": {"n-1"}}, body: `{"error":"invalid_grant"}`}
 	bound := answer{status: 200, body: `{"access_token":"a","token_type":"DPoP"}`}
 	for _, test := range []struct {
 		name     string
@@ -81,6 +113,7 @@ func TestBoundTokens(t *testing.T) {
 		{"at once", []answer{bound}, 1, true},
 		{"with a nonce", []answer{demand, bound}, 2, true},
 		{"a server that is never content", []answer{demand}, 2, false},
+		{"a refusal that comes with the next nonce", []answer{refused}, 1, false},
 		{"a token that is not bound", []answer{taken}, 1, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
