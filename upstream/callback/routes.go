@@ -20,8 +20,8 @@ const outcomePath = Path + "/outcome/"
 func (s *Server) routes(l *listener) http.Handler {
 	o := &outcomes{pages: map[string]chan Page{}}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+Path, func(w http.ResponseWriter, r *http.Request) { s.respond(w, r, l, o) })
-	mux.HandleFunc("GET "+outcomePath+"{id}", func(w http.ResponseWriter, r *http.Request) { o.show(w, r) })
+	mux.HandleFunc(Path, func(w http.ResponseWriter, r *http.Request) { s.respond(w, r, l, o) })
+	mux.HandleFunc(outcomePath+"{id}", func(w http.ResponseWriter, r *http.Request) { o.show(w, r) })
 	return onlyFor(l.port, mux)
 }
 
@@ -40,6 +40,13 @@ func onlyFor(port int, next http.Handler) http.Handler {
 		}
 		if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
 			http.Error(w, "this address is for the browser's address bar only", http.StatusForbidden)
+			return
+		}
+		// net/http's patterns take HEAD for GET, and a code is spent by whoever shows it
+		// first: a program that only looks at addresses must not.
+		if r.Method != http.MethodGet {
+			w.Header().Set("Allow", http.MethodGet)
+			http.Error(w, "this address is opened with GET only", http.StatusMethodNotAllowed)
 			return
 		}
 		next.ServeHTTP(w, r)
