@@ -61,7 +61,7 @@ func active(t *testing.T, declared []fsm.State[states.State, transitions.Event, 
 		if s.Name != name {
 			continue
 		}
-		a := fsm.Active[states.State, transitions.Event]{Region: region, State: name, Kind: s.Kind, Epoch: 7, Since: began, Job: s.Job.Name}
+		a := fsm.Active[states.State, transitions.Event]{Place: &fsm.Place[states.State]{Region: region, State: name, Kind: s.Kind, Job: s.Job.Name}, Epoch: 7, Since: began}
 		for _, timer := range s.Timers {
 			if at := timer.At(d, began); !at.IsZero() {
 				a.Timers = append(a.Timers, fsm.ArmedTimer[transitions.Event]{Event: timer.Event, At: at, Doc: timer.Doc})

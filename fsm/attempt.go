@@ -119,8 +119,7 @@ func (a *attempt[S, E, D, P]) prepare() {
 	active := &after.Regions[a.column.region.index]
 	if a.rule.disposition == Moved {
 		after.lastEpoch++
-		active.State, active.Kind, active.Job, active.number = t.To, a.rule.to.Kind, a.rule.to.Job.Name, a.rule.number
-		active.Epoch, active.Since, active.Timers = after.lastEpoch, a.input.At, nil
+		active.Place, active.Epoch, active.Since, active.Timers = a.rule.place, after.lastEpoch, a.input.At, nil
 	}
 	if t.Update != nil || len(a.rule.to.Timers) > 0 {
 		if crash := userCode("update for ", string(t.Event), func() {

@@ -19,7 +19,7 @@ func Compile[S, E ~string, D, P any](spec Spec[S, E, D, P]) (*Definition[S, E, D
 	}
 	for i, source := range spec.Regions {
 		r := &region[S, E, D, P]{index: i, spec: source,
-			states: map[S]*State[S, E, D]{}, number: map[S]int{}, events: map[E]*Event[E]{},
+			states: map[S]*State[S, E, D]{}, places: map[S]*Place[S]{}, events: map[E]*Event[E]{},
 			rules: map[pair[S, E]]rule[S, E, D, P]{}, accepted: map[S][]string{}}
 		d.regions = append(d.regions, r)
 		c.names(r)
@@ -49,7 +49,7 @@ func (d *Definition[S, E, D, P]) tabulate(r *region[S, E, D, P]) {
 		for j := range r.spec.States {
 			row := r.rules[pair[S, E]{r.spec.States[j].Name, event.Name}]
 			if t := row.transition; t != nil {
-				row.to, row.number, row.signals = r.states[t.To], r.number[t.To], t.Signals
+				row.to, row.place, row.signals = r.states[t.To], r.places[t.To], t.Signals
 				if row.disposition == Moved {
 					row.signals = slices.Concat(t.Signals, row.to.Signals)
 				}
@@ -85,7 +85,8 @@ func (c *compiler[S, E, D, P]) names(r *region[S, E, D, P]) {
 		if r.states[state.Name] != nil {
 			c.problem("%s: state %s is declared twice", name, state.Name)
 		}
-		r.states[state.Name], r.number[state.Name] = state, i
+		r.states[state.Name] = state
+		r.places[state.Name] = &Place[S]{Region: name, State: state.Name, Kind: state.Kind, Job: state.Job.Name, number: i}
 	}
 	for i := range r.spec.Events {
 		event := &r.spec.Events[i]

@@ -23,8 +23,7 @@ type region[S, E ~string, D, P any] struct {
 	spec   Region[S, E, D, P]
 	states map[S]*State[S, E, D]
 	events map[E]*Event[E]
-	// number is the place of each state in the declaration.
-	number map[S]int
+	places map[S]*Place[S]
 	// rules is total: every pair of a declared state and a declared event is in it.
 	rules    map[pair[S, E]]rule[S, E, D, P]
 	accepted map[S][]string
@@ -40,9 +39,9 @@ type rule[S, E ~string, D, P any] struct {
 	disposition Disposition
 	transition  *Transition[S, E, D, P]
 	reason      string
-	// to is the state after the transition, number its place in the declaration.
-	to     *State[S, E, D]
-	number int
+	// to is the state after the transition.
+	to    *State[S, E, D]
+	place *Place[S]
 	// signals are those of the transition and then those of the state that it enters.
 	signals []E
 }

@@ -18,19 +18,25 @@ type Snapshot[S, E ~string, D, P any] struct {
 
 // Active is one region at one moment.
 type Active[S, E ~string] struct {
-	Region string
-	State  S
-	Kind   Kind
+	*Place[S]
 	// Epoch of this entry to the state.
 	Epoch uint64
 	// Since is when the state was entered.
 	Since time.Time
-	// Job is the running job's name, or empty.
-	Job string
 	// Timers are armed, earliest first.
 	Timers []ArmedTimer[E]
+}
 
-	// number is the place of State in the declaration.
+// Place is a state of a region, the same for every machine that is in it. It is
+// immutable.
+type Place[S ~string] struct {
+	Region string
+	State  S
+	Kind   Kind
+	// Job is the name of the job that runs in the state, or empty.
+	Job string
+
+	// number is that of the state in the declaration.
 	number int
 }
 
@@ -41,14 +47,14 @@ type ArmedTimer[E ~string] struct {
 	Doc   string
 }
 
-// Region returns the region's active state; the zero Active if there is no such region.
+// Region returns the region's active state; one without a name if there is no such region.
 func (s *Snapshot[S, E, D, P]) Region(name string) Active[S, E] {
 	for i := range s.Regions {
 		if s.Regions[i].Region == name {
 			return s.Regions[i]
 		}
 	}
-	return Active[S, E]{}
+	return Active[S, E]{Place: &Place[S]{}}
 }
 
 // Postponed returns the events that will be fired again when their region's state is left.

@@ -19,8 +19,7 @@ func (d *Definition[S, E, D, P]) Start(machine string, data D, now time.Time) (*
 	for i, r := range d.regions {
 		s.lastEpoch++
 		state := r.states[r.spec.Initial]
-		s.Regions[i] = Active[S, E]{Region: r.spec.Name, State: state.Name, Kind: state.Kind,
-			Epoch: s.lastEpoch, Since: now, Job: state.Job.Name, Timers: armed(state, data, now), number: r.number[state.Name]}
+		s.Regions[i] = Active[S, E]{Place: r.places[state.Name], Epoch: s.lastEpoch, Since: now, Timers: armed(state, data, now)}
 	}
 	for i, active := range s.Regions {
 		if active.Job != "" || len(active.Timers) > 0 {
