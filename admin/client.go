@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -60,6 +61,9 @@ func (c *Client) send(ctx context.Context, method, path string, form url.Values)
 func (c *Client) ask(request *http.Request) (*http.Response, error) {
 	response, err := c.http.Do(request)
 	var operation *net.OpError
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("the socket %s is not this user's; run this as the user who runs the proxy, or name another one (--socket)", c.socket)
+	}
 	if errors.As(err, &operation) && operation.Op == "dial" {
 		return nil, fmt.Errorf("%w at %s; start one with: mcpproxy serve", ErrNotRunning, c.socket)
 	}
@@ -124,7 +128,7 @@ func (c *Client) Bridge(ctx context.Context, only string, in io.Reader, out io.W
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", c.socket)
 	if err != nil {
-		return fmt.Errorf("%w at %s", ErrNotRunning, c.socket)
+		return fmt.Errorf("%w at %s; start one with: mcpproxy serve", ErrNotRunning, c.socket)
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()

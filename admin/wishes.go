@@ -32,7 +32,32 @@ type Report struct {
 	Error string `json:"error,omitempty"`
 }
 
-func answer(w http.ResponseWriter, out transitions.Outcome, err error) error {
+// refusedWish is a machine's refusal for the person whose wish it was: what can be
+// done instead is said in commands.
+type refusedWish struct {
+	error
+	can []upstream.Action
+}
+
+func (e *refusedWish) Error() string {
+	text := fsm.Brief(e.error) + "; nothing was changed."
+	for i, a := range e.can {
+		if i == 0 {
+			text += " You can run: "
+		} else {
+			text += "; "
+		}
+		text += a.Command + " (" + a.Why + ")"
+	}
+	return text
+}
+
+func (e *refusedWish) Unwrap() error { return e.error }
+
+func answer(w http.ResponseWriter, u *upstream.Upstream, out transitions.Outcome, err error) error {
+	if refusalOf(err) != nil {
+		return &refusedWish{err, u.Status().Actions}
+	}
 	if err != nil {
 		return err
 	}
@@ -41,27 +66,27 @@ func answer(w http.ResponseWriter, out transitions.Outcome, err error) error {
 
 func connect(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error {
 	out, err := u.Connect(fsm.Person)
-	return answer(w, out, err)
+	return answer(w, u, out, err)
 }
 
 func disconnect(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error {
 	out, err := u.Disconnect(fsm.Person)
-	return answer(w, out, err)
+	return answer(w, u, out, err)
 }
 
 func retry(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error {
 	out, err := u.Retry()
-	return answer(w, out, err)
+	return answer(w, u, out, err)
 }
 
 func cancel(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error {
 	out, err := u.CancelLogin()
-	return answer(w, out, err)
+	return answer(w, u, out, err)
 }
 
 func logout(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
 	out, err := u.LogoutOutcome(r.Context())
-	return answer(w, out, err)
+	return answer(w, u, out, err)
 }
 
 // login streams the progress of a login, one JSON line each, to its outcome. With
@@ -70,7 +95,7 @@ func logout(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error 
 func login(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
 	if r.PostFormValue("wait") == "no" {
 		out, err := u.RequestLogin(r.Context())
-		return answer(w, out, err)
+		return answer(w, u, out, err)
 	}
 	lines, control, begun := json.NewEncoder(w), http.NewResponseController(w), false
 	say := func(report Report) {

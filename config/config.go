@@ -95,9 +95,21 @@ func read(path string) (document, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&d); err != nil {
-		return d, &Error{File: path, Problem: fmt.Sprintf("%v (line %d); the document is {\"mcpServers\": {\"<name>\": {...}}}", err, 1+bytes.Count(text[:min(int(decoder.InputOffset()), len(text))], []byte("\n")))}
+		return d, &Error{File: path, Problem: fmt.Sprintf("%s (line %d); the document is {\"mcpServers\": {\"<name>\": {...}}}", inWords(err), 1+bytes.Count(text[:min(int(decoder.InputOffset()), len(text))], []byte("\n")))}
 	}
 	return d, nil
+}
+
+// inWords says what is wrong with a document without speaking of Go.
+func inWords(err error) string {
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &kind) && kind.Field != "":
+		return fmt.Sprintf("%s cannot be a %s", kind.Field, kind.Value)
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return "the document ends before it is complete"
+	}
+	return strings.TrimPrefix(err.Error(), "json: ")
 }
 
 // readOwn reads a file that nobody else may write: it names commands that are run,
@@ -159,7 +171,7 @@ func (r *reader) server(name string, raw json.RawMessage) (c upstream.Config, wa
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&s); err != nil {
-		r.problem("", "%s; accepted are type, url, headers, command, args, env, cwd, disabled, oauth", strings.TrimPrefix(err.Error(), "json: "))
+		r.problem("", "%s; accepted are type, url, headers, command, args, env, cwd, disabled, oauth", inWords(err))
 		return c, true
 	}
 	r.transport(&c, &s)
@@ -262,11 +274,18 @@ func Add(path, name string, entry any, replace bool) error {
 func Remove(path, name string) error {
 	return change(path, func(servers map[string]json.RawMessage) error {
 		if _, there := servers[name]; !there {
-			return &Error{File: path, Path: "mcpServers." + name, Problem: fmt.Sprintf("is not there; there are %q", slices.Sorted(maps.Keys(servers)))}
+			return &Error{File: path, Path: "mcpServers." + name, Problem: notThere(servers)}
 		}
 		delete(servers, name)
 		return nil
 	})
+}
+
+func notThere[E any](entries map[string]E) string {
+	if len(entries) == 0 {
+		return "is not there; there are none yet; add one with: mcpproxy upstream add"
+	}
+	return fmt.Sprintf("is not there; there are %q", slices.Sorted(maps.Keys(entries)))
 }
 
 // change rewrites the file as a whole, by a rename.

@@ -40,7 +40,7 @@ func Import(into, from string, names []string, replace bool) ([]Imported, error)
 		entry, there := entries[name]
 		switch {
 		case !there:
-			problems = append(problems, &Error{File: from, Path: "mcpServers." + name, Problem: fmt.Sprintf("is not there; there are %q", slices.Sorted(maps.Keys(entries)))})
+			problems = append(problems, &Error{File: from, Path: "mcpServers." + name, Problem: notThere(entries)})
 			continue
 		case program(entry) == "mcpproxy":
 			continue
@@ -78,7 +78,7 @@ type foreignEntry map[string]json.RawMessage
 func foreign(from string) (map[string]foreignEntry, error) {
 	text, err := os.ReadFile(from)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the other client's configuration cannot be read: %w; give the path of a file with an mcpServers object", err)
 	}
 	var d struct {
 		MCPServers map[string]foreignEntry `json:"mcpServers"`

@@ -53,12 +53,24 @@ func (r Refusal) hint() string {
 	return "; accepted now: " + strings.Join(r.Accepted, ", ")
 }
 
+// Brief is what an error says but for the list of what is accepted instead: for
+// people, who are told in other words what they can do.
+func Brief(err error) string {
+	var brief interface{ brief() string }
+	if errors.As(err, &brief) {
+		return brief.brief()
+	}
+	return err.Error()
+}
+
 // IllegalTransitionError says that the graph has no transition for the event in
 // the current state. The machine is exactly as before.
 type IllegalTransitionError struct{ Refusal }
 
-func (e *IllegalTransitionError) Error() string {
-	return "illegal transition refused: " + e.where() + ": " + e.Reason + e.hint()
+func (e *IllegalTransitionError) Error() string { return e.brief() + e.hint() }
+
+func (e *IllegalTransitionError) brief() string {
+	return "illegal transition refused: " + e.where() + ": " + e.Reason
 }
 
 // Is makes errors.Is(err, ErrIllegal) hold.
@@ -72,8 +84,10 @@ type StaleError struct {
 	Started uint64
 }
 
-func (e *StaleError) Error() string {
-	return fmt.Sprintf("stale event refused: %s: it belongs to epoch %d: %s%s", e.where(), e.Started, e.Reason, e.hint())
+func (e *StaleError) Error() string { return e.brief() + e.hint() }
+
+func (e *StaleError) brief() string {
+	return fmt.Sprintf("stale event refused: %s: it belongs to epoch %d: %s", e.where(), e.Started, e.Reason)
 }
 
 // Is makes errors.Is(err, ErrStale) hold.

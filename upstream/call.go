@@ -87,7 +87,7 @@ func (u *Upstream) hopeless(s *transitions.Snapshot, outlook transitions.Outlook
 	name := u.config.Name
 	switch outlook {
 	case transitions.Gone:
-		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the upstream was removed from the configuration, or the proxy is going down", name)
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s is gone (Closed): the upstream was removed from the configuration, or the proxy is going down. To see which there are, run: mcpproxy upstream list", name)
 	case transitions.Unwanted:
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s is not connected (Disconnected): somebody disconnected it. To connect it, run: mcpproxy upstream connect %s", name, name)
 	case transitions.Broken:
@@ -198,15 +198,17 @@ func (u *Upstream) failed(err error) error {
 		unauthorized *UnauthorizedError
 		scope        *ScopeError
 	)
+	name, s := u.config.Name, u.Snapshot()
+	phase := states.PhaseOf(s.Region(states.Connection).State, s.Region(states.Credential).State)
 	switch {
 	case errors.As(err, &unauthorized):
-		return u.needsPerson(u.Snapshot())
+		return u.needsPerson(s)
 	case errors.As(err, &scope):
-		return jsonrpc.Errorf(jsonrpc.CodeLoginNeeded, "%v", scope)
+		return jsonrpc.Errorf(jsonrpc.CodeLoginNeeded, "%s refuses this call (%s): the token lacks the scope %q. To ask for it, run: mcpproxy auth login %s", name, phase, strings.Join(scope.Scopes, " "), name)
 	case lost(err):
-		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the connection broke before the answer came (%v). Whether the server carried the call out is not known; send it again if that does no harm", u.config.Name, err)
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s (%s): the connection broke before the answer came: %v. Whether the server carried the call out is not known; send it again if that does no harm", name, phase, err)
 	}
-	return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s: the call failed: %v. What the upstream is doing now says: statectl explain %s", u.config.Name, err, u.config.Name)
+	return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s (%s): the call failed: %v. Call again later; what the upstream is doing now says: statectl explain %s", name, phase, err, name)
 }
 
 // slow says where the upstream is on its way back when a caller's time is over.

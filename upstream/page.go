@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"mcpproxy/fsm"
 	"mcpproxy/upstream/callback"
 )
 
@@ -22,7 +23,7 @@ func (u *Upstream) page(how ending, err error) callback.Page {
 	again := fmt.Sprintf("Begin again with `mcpproxy auth login %s`.", u.config.Name)
 	detail := ""
 	if err != nil {
-		detail = err.Error()
+		detail = fsm.Brief(err)
 	}
 	switch how {
 	case loggedIn:
@@ -31,7 +32,7 @@ func (u *Upstream) page(how ending, err error) callback.Page {
 			Next: "You can close this tab and go back to your client."}
 	case loginOver:
 		return callback.Page{Status: http.StatusConflict, Title: "This login to " + u.config.Name + " is over",
-			Text: "The response came for a login that is no longer open; nothing was changed. " + detail,
+			Text: "The response came for a login that is no longer open; nothing was changed. " + sentence(detail),
 			Next: fmt.Sprintf("If you are not logged in yet (`mcpproxy auth status %s` tells), begin again with `mcpproxy auth login %s`.", u.config.Name, u.config.Name)}
 	case callbackIgnored:
 		return callback.Page{Status: http.StatusBadRequest, Title: "Not a complete login response",

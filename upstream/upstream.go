@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -119,7 +120,8 @@ func (u *Upstream) Catalog() *relay.Catalog { return u.catalog.Load() }
 
 // Connect makes the upstream wanted. actor says who wants it.
 func (u *Upstream) Connect(actor fsm.Actor) (transitions.Outcome, error) {
-	if actor == fsm.Person {
+	credential := u.Snapshot().Region(states.Credential).State
+	if actor == fsm.Person && slices.Contains(u.Machine().Definition().Accepted(states.Credential, credential), string(transitions.RetryRequested)) {
 		// A person's wish also ends the pause of a refresh and asks a failed store again.
 		_, _ = u.Retry() // a refusal is in the journal
 	}

@@ -159,18 +159,20 @@ func statusCommand(o *options) *cobra.Command {
 			if err := o.client().Get(c.Context(), "/v1/upstreams", &all); err != nil {
 				return err
 			}
-			needed, found := false, len(args) == 0
+			var names, needed []string
 			var shown []upstream.Status
 			for _, status := range all {
+				names = append(names, status.Name)
 				if len(args) == 1 && status.Name != args[0] {
 					continue
 				}
-				found = true
 				shown = append(shown, status)
-				needed = needed || status.Token == nil && (status.Reason != "" || status.Phase == states.Phase(states.LoggedOut))
+				if status.Token == nil && (status.Reason != "" || status.Phase == states.Phase(states.LoggedOut)) {
+					needed = append(needed, fmt.Sprintf("%s is %s; run: mcpproxy auth login %s", status.Name, status.Phase, status.Name))
+				}
 			}
-			if !found {
-				return usageError{fmt.Errorf("%q: %w", args[0], upstream.ErrUnknown)}
+			if len(args) == 1 && len(shown) == 0 {
+				return usageError{fmt.Errorf("%q: %w; configured are: %q", args[0], upstream.ErrUnknown, names)}
 			}
 			if asJSON {
 				if err := json.NewEncoder(c.OutOrStdout()).Encode(shown); err != nil {
@@ -179,8 +181,8 @@ func statusCommand(o *options) *cobra.Command {
 			} else {
 				printStatus(c.OutOrStdout(), shown)
 			}
-			if needed {
-				return errLoginNeeded
+			if len(needed) > 0 {
+				return fmt.Errorf("%w: %s", errLoginNeeded, strings.Join(needed, "; "))
 			}
 			return nil
 		}}

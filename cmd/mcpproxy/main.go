@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"mcpproxy/admin"
@@ -57,13 +59,13 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &refused) && refused.Kind == admin.KindUnknown:
 		return exitUsage
 	case errors.As(err, &login), errors.Is(err, errLoginNeeded):
 		return exitLoginNeeded
 	case errors.Is(err, admin.ErrNotRunning):
 		return exitNoProxy
-	case errors.As(err, &refused) && refused.Kind == "illegal-transition", errors.Is(err, fsm.ErrIllegal):
+	case errors.As(err, &refused) && refused.Kind == admin.KindIllegal, errors.Is(err, fsm.ErrIllegal):
 		return exitIllegal
 	}
 	return exitError
@@ -93,7 +95,7 @@ needed, 5 unreachable, 6 no proxy running, 7 illegal transition.`,
 		Example: `  mcpproxy upstream add github https://mcp.example.com/mcp
   mcpproxy auth login github
   mcpproxy serve`,
-		SilenceUsage: true, SilenceErrors: true,
+		SilenceUsage: true, SilenceErrors: true, SuggestionsMinimumDistance: 2,
 	}
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w\nsee: %s --help", err, c.CommandPath())}
@@ -138,7 +140,7 @@ func (o *options) keys() store.KeySource {
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) != len(names) {
-			return usageError{fmt.Errorf("%s needs %d arguments %v and got %d\nsee: %s --help", c.CommandPath(), len(names), names, len(args), c.CommandPath())}
+			return usageError{fmt.Errorf("%s takes %s and got %d arguments\nsee: %s --help", c.CommandPath(), cmp.Or(strings.Join(names, " "), "no argument"), len(args), c.CommandPath())}
 		}
 		return nil
 	}
@@ -167,9 +169,13 @@ func atLeast(names ...string) cobra.PositionalArgs {
 // group is a command that does nothing but hold others: alone it prints its
 // help, and a name that it does not hold is an error.
 func group(use, short string) *cobra.Command {
-	return &cobra.Command{Use: use, Short: short, RunE: func(c *cobra.Command, args []string) error {
+	return &cobra.Command{Use: use, Short: short, SuggestionsMinimumDistance: 2, RunE: func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			return usageError{fmt.Errorf("%s has no command %q\nsee: %s --help", c.CommandPath(), args[0], c.CommandPath())}
+			meant := ""
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				meant = "; did you mean " + strings.Join(near, " or ") + "?"
+			}
+			return usageError{fmt.Errorf("%s has no command %q%s\nsee: %s --help", c.CommandPath(), args[0], meant, c.CommandPath())}
 		}
 		return c.Help()
 	}}

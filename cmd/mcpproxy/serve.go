@@ -77,11 +77,11 @@ func (s *serveOptions) token() (credential.Secret, error) {
 	}
 	text, err := os.ReadFile(s.tokenFile)
 	if err != nil {
-		return credential.Secret{}, err
+		return credential.Secret{}, fmt.Errorf("the token for clients cannot be read: %w; write one of at least 16 characters there", err)
 	}
 	token := strings.TrimSpace(string(text))
 	if len(token) < 16 {
-		return credential.Secret{}, fmt.Errorf("the token in %s is shorter than 16 characters", s.tokenFile)
+		return credential.Secret{}, fmt.Errorf("the token in %s is shorter than 16 characters; write a longer one there", s.tokenFile)
 	}
 	return credential.NewSecret(token), nil
 }
@@ -181,7 +181,7 @@ func (s *serveOptions) cannotListen(ctx context.Context, err error) error {
 		PID int `json:"pid"`
 	}
 	if s.client().Get(ctx, "/v1/version", &running) == nil {
-		return fmt.Errorf("another proxy is running already (process %d, socket %s), and has the store %s: %w", running.PID, s.socketPath(), s.store, err)
+		return fmt.Errorf("a proxy is running already (process %d, socket %s): use that one (mcpproxy upstream list shows what it does), or end it first; a second one needs an address and a store of its own (--listen, --store): %w", running.PID, s.socketPath(), err)
 	}
 	return err
 }

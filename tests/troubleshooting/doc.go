@@ -1,5 +1,5 @@
 // Package troubleshooting brings real upstreams into the troubles that people have,
 // with the faults of the test authorization server, and holds what they are told then:
 // every entry of docs/troubleshooting.md to what `statectl explain` says at that
-// moment, and every message to one list (testdata/messages.txt).
+// moment, and every message to one list (testdata/*.txt).
 package troubleshooting

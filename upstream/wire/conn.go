@@ -17,6 +17,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
@@ -79,7 +81,7 @@ func handshake(ctx context.Context, t transport.Interface, client Client) (Serve
 	}
 	response, err := t.SendRequest(ctx, transport.JSONRPCRequest{JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(int64(0)), Method: string(mcp.MethodInitialize), Params: params})
 	if err != nil {
-		return Server{}, err
+		return Server{}, plainly(err)
 	}
 	if response.Error != nil {
 		return Server{}, errors.Join(ErrProtocol, errorOf(response.Error))
@@ -96,6 +98,25 @@ func handshake(ctx context.Context, t transport.Interface, client Client) (Serve
 	}
 	err = t.SendNotification(ctx, mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION, Notification: mcp.Notification{Method: "notifications/initialized"}})
 	return server, err
+}
+
+// plainError is an error with a text of its own.
+type plainError struct {
+	error
+	text string
+}
+
+func (e *plainError) Error() string { return e.text }
+func (e *plainError) Unwrap() error { return e.error }
+
+// plainly has an error of the HTTP client speak for itself, without what was said
+// around it on its way here.
+func plainly(err error) error {
+	var broken *url.Error
+	if !errors.As(err, &broken) {
+		return err
+	}
+	return &plainError{err, fmt.Sprintf("%s %q: %v", strings.ToUpper(broken.Op), broken.URL, broken.Err)}
 }
 
 func errorOf(details *mcp.JSONRPCErrorDetails) *jsonrpc.Error {

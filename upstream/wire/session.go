@@ -58,7 +58,7 @@ func newSession(t transport.Interface) *session {
 
 func (s *session) Handshake(ctx context.Context, client Client) (Server, error) {
 	if err := s.open(ctx); err != nil {
-		return Server{}, err
+		return Server{}, plainly(err)
 	}
 	server, err := handshake(ctx, s.transport, client)
 	if err != nil {
