@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,6 +31,7 @@ var varies = []struct {
 	{regexp.MustCompile(`(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{8}\b`), "ID"},
 	{regexp.MustCompile(`\b\d+(\.\d+)? (ms|s|min|h|d)( \d+ (s|min|h))?\b|\b(\d+[hms])+\b|\b\d+\.\d+ %`), "SPAN"},
 	{regexp.MustCompile(`"(in_state_ms|[a-z]+_ms|share)": ?[0-9.]+`), "SPAN"},
+	{regexp.MustCompile(`\n {14,}`), " "}, // a line that goes on
 	{regexp.MustCompile(` {2,}`), "  "},
 }
 
@@ -103,7 +105,11 @@ func (w *world) session(block string) string {
 		if w.instance != nil {
 			w.written()
 		}
-		code, out, errs := w.run(args...)
+		if args[0] == "watch" && w.instance != nil {
+			fmt.Fprintf(&b, "$ statectl %s\n%s", command, w.asInDocument(w.watched(args...)))
+			continue
+		}
+		code, out, errs := w.piped(command)
 		if command == "fire github login" && code == 0 {
 			w.shown()
 		}
@@ -114,6 +120,51 @@ func (w *world) session(block string) string {
 	}
 	b.WriteString("```")
 	return b.String()
+}
+
+// piped runs a command of the document, or two of which the second reads what the
+// first prints.
+func (w *world) piped(command string) (code int, out, errs string) {
+	w.Helper()
+	first, second, two := strings.Cut(command, " | statectl ")
+	code, out, errs = w.run(strings.Fields(first)...)
+	if !two || code != 0 {
+		return code, out, errs
+	}
+	return w.runFor(w.Context(), strings.NewReader(out), strings.Fields(second)...)
+}
+
+// watched is what a watcher sees of somebody who disconnects and connects the upstream,
+// and of a proxy that is started anew.
+func (w *world) watched(args ...string) string {
+	w.Helper()
+	ctx, stop := context.WithCancel(w.Context())
+	defer stop()
+	var seen lockedBuffer
+	before := w.followers.Load()
+	ended := make(chan error, 1)
+	go func() { ended <- w.execute(ctx, nil, &seen, &seen, args...) }()
+	see := func(times int, what string) {
+		w.Helper()
+		w.eventually(what, func() bool { return strings.Count(seen.String(), what) == times })
+	}
+	w.eventually("that the watcher follows", func() bool { return w.followers.Load() > before })
+	w.run("fire", "github", "retry")
+	w.run("fire", "github", "disconnect")
+	see(1, "-> Disconnected")
+	w.run("fire", "github", "connect")
+	see(1, "-> Connected")
+	w.written()
+	w.stop()
+	see(1, "went away")
+	w.start()
+	see(1, "is back")
+	see(2, "-> Connected")
+	stop()
+	if err := <-ended; err != nil {
+		w.Error(err)
+	}
+	return seen.String()
 }
 
 // asInDocument replaces what is this run's alone.

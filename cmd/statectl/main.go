@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"mcpproxy/admin"
@@ -28,7 +29,7 @@ const (
 	exitIllegal     = 7
 )
 
-var errUsage = errors.New("usage")
+var errUsage = errors.New("wrong command line")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -134,7 +135,7 @@ func pastOnly(err error, instead string) error {
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if err := check(c, args); err != nil {
-			return fmt.Errorf("%w: %w; see %s --help", errUsage, err, c.CommandPath())
+			return fmt.Errorf("%w: %w; it is %s; see %s --help", errUsage, err, strings.TrimSuffix(c.UseLine(), " [flags]"), c.CommandPath())
 		}
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 
 	"mcpproxy/admin"
 	"mcpproxy/fsm"
+	"mcpproxy/store"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
 
@@ -102,29 +103,27 @@ func (o *options) journals(ctx context.Context) (all []fsm.Entry, err error) {
 }
 
 func (o *options) storedJournals(ctx context.Context) (all []fsm.Entry, err error) {
-	s, err := o.open(ctx)
-	if err != nil {
-		return nil, errors.Join(admin.ErrNotRunning, err)
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	names, err := s.Upstreams()
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range names {
-		lines, err := s.Journal(name, 0)
+	err = o.inStore(ctx, func(s *store.Store) error {
+		names, err := s.Upstreams()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		for i, line := range lines {
-			var e fsm.Entry
-			if err := json.Unmarshal(line, &e); err != nil {
-				return nil, fmt.Errorf("entry %d of the journal of %s is damaged: %w", i+1, name, err)
+		for _, name := range names {
+			lines, err := s.Journal(name, 0)
+			if err != nil {
+				return err
 			}
-			all = append(all, e)
+			for i, line := range lines {
+				var e fsm.Entry
+				if err := json.Unmarshal(line, &e); err != nil {
+					return fmt.Errorf("entry %d of the journal of %s is damaged: %w", i+1, name, err)
+				}
+				all = append(all, e)
+			}
 		}
-	}
-	return all, nil
+		return nil
+	})
+	return all, err
 }
 
 // readJournal reads entries from a JSON array, or one after the other.

@@ -51,7 +51,7 @@ func (w *world) follow(args ...string) (out, errs *lockedBuffer, stop func() err
 	ctx, cancel := context.WithCancel(w.Context())
 	out, errs = &lockedBuffer{}, &lockedBuffer{}
 	ended := make(chan error, 1)
-	go func() { ended <- w.execute(ctx, out, errs, args...) }()
+	go func() { ended <- w.execute(ctx, nil, out, errs, args...) }()
 	return out, errs, func() error { cancel(); return <-ended }
 }
 

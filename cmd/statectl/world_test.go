@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -33,6 +34,9 @@ type world struct {
 	pages chan string
 	// entries counts what the journal should hold.
 	entries atomic.Int64
+	// streams are the followers' that are open, followers those that have begun: they
+	// ask where the upstreams are as soon as their stream is open.
+	streams, followers atomic.Int64
 
 	instance *instance.Instance
 	people   *http.Server
@@ -79,11 +83,25 @@ func (w *world) start() {
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.instance, w.people, w.served = i, &http.Server{Handler: admin.Handler(i, "test", admin.Options{}), ReadHeaderTimeout: time.Second}, make(chan struct{})
+	w.instance, w.people, w.served = i, &http.Server{Handler: w.counted(admin.Handler(i, "test", admin.Options{})), ReadHeaderTimeout: time.Second}, make(chan struct{})
 	go func() {
 		defer close(w.served)
 		_ = w.people.Serve(listener) // ends with stop
 	}()
+}
+
+// counted counts followers.
+func (w *world) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/v1/events":
+			w.streams.Add(1)
+			defer w.streams.Add(-1)
+		case "/v1/upstreams":
+			w.followers.Add(w.streams.Load())
+		}
+		next.ServeHTTP(out, r)
+	})
 }
 
 func (w *world) stop() {
@@ -157,20 +175,21 @@ func (w *world) written() {
 
 // run runs a command as a shell would.
 func (w *world) run(args ...string) (code int, out, errs string) {
-	return w.runFor(w.Context(), args...)
+	return w.runFor(w.Context(), nil, args...)
 }
 
-func (w *world) runFor(ctx context.Context, args ...string) (code int, out, errs string) {
+func (w *world) runFor(ctx context.Context, in io.Reader, args ...string) (code int, out, errs string) {
 	var stdout, stderr lockedBuffer
-	err := w.execute(ctx, &stdout, &stderr, args...)
+	err := w.execute(ctx, in, &stdout, &stderr, args...)
 	if err != nil {
 		stderr.WriteString("statectl: " + err.Error() + "\n")
 	}
 	return exitCode(err), stdout.String(), stderr.String()
 }
 
-func (w *world) execute(ctx context.Context, out, errs *lockedBuffer, args ...string) error {
+func (w *world) execute(ctx context.Context, in io.Reader, out, errs *lockedBuffer, args ...string) error {
 	c := root()
+	c.SetIn(in)
 	c.SetOut(out)
 	c.SetErr(errs)
 	c.SetArgs(append(args, "--store", w.store()))
