@@ -72,13 +72,19 @@ func (m *Manager) Apply(ctx context.Context, configs []Config, connect bool) err
 	for _, c := range configs {
 		wanted[c.Name] = c
 	}
-	m.closeAll(ctx, m.take(func(u *Upstream) bool {
+	replaced := m.take(func(u *Upstream) bool {
 		c, ok := wanted[u.config.Name]
 		return !ok || !u.config.Equal(&c)
-	}))
+	})
+	m.closeAll(ctx, replaced)
+	inherited := map[string]states.Data{}
+	for _, u := range replaced {
+		// A change of the configuration gives the machine no further pages to open.
+		inherited[u.config.Name] = states.Data{Proposals: u.Snapshot().Data.Proposals}
+	}
 	var failures []error
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		if err := m.start(wanted[name], connect); err != nil {
+		if err := m.start(wanted[name], inherited[name], connect); err != nil {
 			failures = append(failures, fmt.Errorf("%s: %w", name, err))
 		}
 	}
@@ -100,7 +106,8 @@ func (m *Manager) take(match func(*Upstream) bool) []*Upstream {
 	return taken
 }
 
-func (m *Manager) start(config Config, connect bool) error {
+// start runs an upstream with what its predecessor leaves it.
+func (m *Manager) start(config Config, inherited states.Data, connect bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -109,7 +116,7 @@ func (m *Manager) start(config Config, connect bool) error {
 	if m.running[config.Name] != nil {
 		return nil
 	}
-	u, err := newUpstream(m.root(), m.graph, config, m.environment)
+	u, err := newUpstream(m.root(), m.graph, config, inherited, m.environment)
 	if err != nil {
 		return err
 	}

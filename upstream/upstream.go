@@ -78,9 +78,9 @@ type Upstream struct {
 	work        sync.WaitGroup
 }
 
-// New returns the machine of an upstream, disconnected. ctx bounds everything
-// it will ever do.
-func newUpstream(ctx context.Context, graph *transitions.Graph, config Config, environment *Environment) (*Upstream, error) {
+// newUpstream returns the machine of an upstream, disconnected, which begins with data.
+// ctx bounds everything it will ever do.
+func newUpstream(ctx context.Context, graph *transitions.Graph, config Config, data states.Data, environment *Environment) (*Upstream, error) {
 	u := &Upstream{config: config, environment: environment, logger: environment.Logger.With("upstream", config.Name)}
 	u.catalog.Store(&relay.Catalog{})
 	u.client = &http.Client{Transport: &bearer{upstream: u, next: environment.Network}}
@@ -92,7 +92,8 @@ func newUpstream(ctx context.Context, graph *transitions.Graph, config Config, e
 		settings = states.DefaultSettings()
 	}
 	settings.Unattended = config.OAuth.Grant.Unattended()
-	runner, err := fsm.NewRunner(ctx, graph, config.Name, states.Data{Settings: settings}, u.observedEffects(),
+	data.Settings = settings
+	runner, err := fsm.NewRunner(ctx, graph, config.Name, data, u.observedEffects(),
 		func(err error) transitions.Payload { return transitions.Payload{Err: err} },
 		fsm.Options[states.State, transitions.Event, states.Data, transitions.Payload]{Journal: u.observe, Perform: u.moved})
 	if err != nil {
