@@ -304,6 +304,8 @@ func TestEveryWayToStart(t *testing.T) {
 		{"a refresh without an outcome, and an expired token", store.Credential{Token: expired, Intent: intent}, ended[:2]},
 		{"an open login", store.Credential{Flow: flow("")}, ended},
 		{"an open login with a code", store.Credential{Flow: flow("code")}, ended},
+		{"an open login beside a token that works", store.Credential{Token: good, Flow: flow("")}, ended},
+		{"an open login with a code beside a token that works", store.Credential{Token: good, Flow: flow("code")}, ended},
 		{"a logout", store.Credential{Logout: &credential.LogoutMark{At: began}}, ended},
 	} {
 		e := Stopped("notes", c.kept, c.journal, now)

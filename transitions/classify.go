@@ -20,10 +20,7 @@ func LoadEnd(stored Stored, now time.Time) Event {
 	token := stored.Token
 	switch flow := stored.Flow; {
 	case flow != nil && now.Before(flow.Deadline):
-		if !flow.DeviceCode.IsZero() {
-			return DeviceFlowOpen
-		}
-		return FlowOpen
+		return flowOpen(!flow.DeviceCode.IsZero(), token.UsableAt(now))
 	case stored.LoggedOut:
 		return LoggedOutMark
 	case token == nil:
@@ -36,6 +33,18 @@ func LoadEnd(stored Stored, now time.Time) Event {
 		return TokenExpired
 	}
 	return TokenSpent
+}
+
+func flowOpen(device, besideToken bool) Event {
+	switch {
+	case device && besideToken:
+		return DeviceFlowBesideToken
+	case device:
+		return DeviceFlowOpen
+	case besideToken:
+		return FlowBesideToken
+	}
+	return FlowOpen
 }
 
 // Uncertain is the event of a refresh whose outcome nobody knows: the access token

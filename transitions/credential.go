@@ -61,6 +61,8 @@ func loadTransitions() []transition {
 		{From: loading, Event: RefreshUncertain, To: states.Refreshing, Update: takeUncertain, Doc: "once"},
 		{From: loading, Event: FlowOpen, To: states.AwaitingBrowser, Update: takeFlow, Doc: "the login of before the restart goes on"},
 		{From: loading, Event: DeviceFlowOpen, To: states.AwaitingDevice, Update: takeFlow, Doc: "the login of before the restart goes on"},
+		{From: loading, Event: FlowBesideToken, To: states.AwaitingBrowser, Update: takeFlow, Signals: signals{CredentialReady}, Doc: "the login goes on, and calls with the token that there is"},
+		{From: loading, Event: DeviceFlowBesideToken, To: states.AwaitingDevice, Update: takeFlow, Signals: signals{CredentialReady}, Doc: "the login goes on, and calls with the token that there is"},
 		{From: loading, Event: LoggedOutMark, To: states.LoggedOut, Update: keepGeneration},
 		{From: loading, Event: CredentialNotNeeded, To: states.NotNeeded, Update: demanded},
 		{From: loading, Event: StoreCorrupt, To: states.Failed, Update: because(states.StoreCorrupt)},
@@ -72,7 +74,7 @@ func loadTransitions() []transition {
 
 // demandTransitions answer the connection region without a change of state.
 func demandTransitions() []transition {
-	return []transition{
+	answers := []transition{
 		{From: from{states.Fresh}, Event: CredentialDemanded, To: states.Fresh, Update: demanded, Signals: signals{CredentialReady}},
 		{From: from{states.Anonymous}, Event: CredentialDemanded, To: states.Anonymous, Update: demanded, Signals: signals{CredentialReady}},
 		{From: from{states.NotNeeded}, Event: CredentialDemanded, To: states.NotNeeded, Update: demanded, Signals: signals{CredentialReady}},
@@ -80,6 +82,12 @@ func demandTransitions() []transition {
 		{From: from{states.LoggedOut}, Event: CredentialDemanded, To: states.LoggedOut, Update: demanded, Signals: signals{CredentialParked}},
 		{From: from{states.Failed}, Event: CredentialDemanded, To: states.Failed, Update: demanded, Signals: signals{CredentialParked}},
 	}
+	// What works to replace a token keeps nobody from the one that still works; where none
+	// does, its outcome is the answer.
+	for _, s := range append(from{states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...) {
+		answers = append(answers, transition{From: from{s}, Event: CredentialDemanded, To: s, Guards: guards{tokenWorks}, Update: demanded, Signals: signals{CredentialReady}})
+	}
+	return answers
 }
 
 func freshTransitions() []transition {
@@ -137,8 +145,7 @@ func logoutTransitions() []transition {
 
 func credentialJoins() []rule {
 	return []rule{
-		{From: from{states.LoadingToken, states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff, states.LoggingOut}, Event: CredentialDemanded, Reason: "the credential is being worked on"},
-		{From: loginStates, Event: CredentialDemanded, Reason: "a login is open; its outcome is the answer"},
+		{From: from{states.LoadingToken, states.Refreshing, states.LoggingOut}, Event: CredentialDemanded, Reason: "the credential is being worked on"},
 		{From: from{states.Discovering, states.Registering, states.ExchangingCode, states.RequestingToken}, Event: LoginRequested, Reason: "a login is open; wait for its outcome"},
 		{From: append(from{states.GrantBackoff}, loginStates...), Event: GrantDue, Reason: "a token is on its way"},
 		{From: loginStates, Event: LoginProposed, Reason: "a login is open; wait for its outcome"},

@@ -24,6 +24,7 @@ var (
 	ErrOnlyFinished    = errors.New("the login is being finished, which takes a moment and can no longer be given up; log out afterwards instead")
 	ErrPersonNeeded    = errors.New("the configured grant needs a person")
 	ErrTokensRejected  = errors.New("the server refuses tokens that were issued just now; another one would not help")
+	ErrTokenReplaced   = errors.New("there is no token that works; the outcome of what replaces it is the answer")
 	ErrNoScopeMissing  = errors.New("there is a token, and no call was refused for a scope that it lacks")
 	ErrScopesAsked     = errors.New("the last login asked for these scopes already and they were not granted")
 )
@@ -89,6 +90,16 @@ var (
 		Check: func(d states.Data, in Input) error {
 			if d.Token == nil || in.Payload.Generation != d.Token.Generation {
 				return fmt.Errorf("%w (generation %d, current %d)", ErrOldGeneration, in.Payload.Generation, d.Generation)
+			}
+			return nil
+		},
+	}
+	tokenWorks = Guard{
+		Name: "tokenWorks",
+		Doc:  "there is a token that has not expired and was not refused",
+		Check: func(d states.Data, in Input) error {
+			if !d.TokenUsable(in.At) {
+				return ErrTokenReplaced
 			}
 			return nil
 		},

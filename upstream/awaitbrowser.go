@@ -34,7 +34,7 @@ func (u *Upstream) awaitBrowser(ctx context.Context, order transitions.Order) tr
 
 	shows := order.Snapshot.Data.Shows
 	switch opened := order.Snapshot.Data.Opened; {
-	case order.Cause.Event == transitions.FlowOpen:
+	case order.Cause.Event == transitions.FlowOpen || order.Cause.Event == transitions.FlowBesideToken:
 		u.reportShown(order, flow, "offered again after a restart; ask for the login to open it")
 	case opened == toBeVisited:
 		u.reportShown(order, flow, visited)

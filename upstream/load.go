@@ -43,7 +43,7 @@ func (u *Upstream) classify(stored store.Credential, now time.Time) transitions.
 	}
 	in.Event = transitions.LoadEnd(transitions.Stored{Token: token, Flow: flow, Intent: stored.Intent, LoggedOut: stored.Logout != nil}, now)
 	switch in.Event {
-	case transitions.FlowOpen, transitions.DeviceFlowOpen:
+	case transitions.FlowOpen, transitions.FlowBesideToken, transitions.DeviceFlowOpen, transitions.DeviceFlowBesideToken:
 		in.Flow, in.Payload.Flow = flow.ID, flow
 	case transitions.TokenUncertain, transitions.RefreshUncertain:
 		in.Payload.Intent, in.Payload.Err = stored.Intent, uncertainError(stored.Intent)

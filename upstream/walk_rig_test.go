@@ -325,7 +325,7 @@ func payloadOf(event transitions.Event, s *transitions.Snapshot) transitions.Pay
 		p.Token = &credential.Token{Generation: s.Data.Generation + 1, Access: credential.NewSecret("a"), Refresh: credential.NewSecret("r"), ObtainedAt: now, ExpiresAt: now.Add(time.Hour)}
 	case transitions.CodeReceived:
 		p.Code = credential.NewSecret("code")
-	case transitions.FlowOpen, transitions.DeviceFlowOpen:
+	case transitions.FlowOpen, transitions.DeviceFlowOpen, transitions.FlowBesideToken, transitions.DeviceFlowBesideToken:
 		p.Flow.ID = "flow"
 	}
 	return p

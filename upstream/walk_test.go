@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mcpproxy/fsm"
 	"mcpproxy/states"
@@ -157,6 +158,7 @@ var guarded = map[string]func(*transitions.Input){
 	"currentGeneration": func(in *transitions.Input) { in.Payload.Generation = 99 },
 	"openFlow":          func(in *transitions.Input) { in.Flow = "another" },
 	"ownJob":            func(in *transitions.Input) { in.Epoch = 0 },
+	"tokenWorks":        func(in *transitions.Input) { in.At = in.At.Add(24 * time.Hour) },
 }
 
 // guardedWay leads to where the guard refuses.

@@ -41,6 +41,9 @@ func (x *explorer) register(w *world, j *job, add adder) {
 	})
 	add("is not registered now", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.RegistrationFailed, false) })
 	add("is refused", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.RegistrationRejected, true) })
+	if x.options.Mode != Unattended && x.options.Mode != Device {
+		add("cannot listen", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.ListenerFailed, false) })
+	}
 }
 
 // loginEnd is upstream's: the outcome of a login's job that failed.
@@ -55,10 +58,13 @@ func (x *explorer) loginEnd(w *world, j *job, failed transitions.Event, final bo
 	j.ends(in)
 }
 
+// fromDisk are the events with which a login of before a restart goes on.
+var fromDisk = map[transitions.Event]bool{transitions.FlowOpen: true, transitions.FlowBesideToken: true, transitions.DeviceFlowOpen: true, transitions.DeviceFlowBesideToken: true}
+
 // await is a page that is shown, or a code; the person acts elsewhere.
 func (x *explorer) await(w *world, j *job, add adder) {
 	switch {
-	case j.step == showing && (j.cause == transitions.FlowOpen || j.cause == transitions.DeviceFlowOpen):
+	case j.step == showing && fromDisk[j.cause]:
 		add("listens again", true, func(_ *world, j *job) { j.step = listening })
 	case j.step == showing:
 		add("shows the page", true, func(w *world, j *job) {
