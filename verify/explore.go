@@ -49,6 +49,10 @@ func Explore(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return Report{Mode: o.Mode}, err
 	}
+	return newSearch(graph, spec, o).run(ctx)
+}
+
+func newSearch(graph *transitions.Graph, spec transitions.Spec, o Options) *search {
 	if o.Mode == "" {
 		o.Mode = Interactive
 	}
@@ -63,7 +67,7 @@ func Explore(ctx context.Context, o Options) (Report, error) {
 	for range workers {
 		s.explorers = append(s.explorers, newExplorer(graph, spec, o))
 	}
-	return s.run(ctx)
+	return s
 }
 
 // search is one breadth-first search: every world is met first on a shortest way.
@@ -77,6 +81,8 @@ type search struct {
 	frontier []*world
 	expanded int
 	report   Report
+	// survey is nil mostly.
+	survey *survey
 }
 
 // node is one world of the search and how it was first reached.
@@ -147,10 +153,13 @@ func (s *search) expand(worlds []*world) {
 	all.Wait()
 	first := s.expanded
 	s.expanded += len(worlds)
-	clear(worlds) // their keys are enough from here on
 	s.frontier = s.frontier[len(worlds):]
+	defer clear(worlds) // their keys are enough from then on
 	for i := range successors {
 		at := int32(first + i)
+		if s.survey != nil {
+			s.survey.note(s, at, worlds[i], successors[i])
+		}
 		for j := range successors[i] {
 			next := &successors[i][j]
 			to := s.visit(next, at)
@@ -175,6 +184,9 @@ func (s *search) visit(next *successor, parent int32) int32 {
 		s.nodes = append(s.nodes, node{parent: parent, action: next.action, goal: next.world.serves(), needs: next.world.holdsWorkingCredential()})
 		s.keys[next.key] = at
 		s.frontier = append(s.frontier, next.world)
+		if s.survey != nil {
+			s.survey.touched = append(s.survey.touched, next.touched)
+		}
 	}
 	if next.violation != nil {
 		s.report.Counterexample = next.violation

@@ -10,15 +10,20 @@ type explorer struct {
 	graph   *transitions.Graph
 	options Options
 	// what the declaration says of events and jobs
+	events  []transitions.Event
 	home    map[transitions.Event]string
+	bound   map[transitions.Event]bool
 	crashes map[states.State]transitions.Event
 	single  map[string]bool
 	probed  map[pair]bool
 
 	keyer          keyer
+	surveys        bool
 	fired, refused int
 	covered, tried map[string]bool
-	// violation is the first of the action that is being taken.
+	// touched are the places that the action that is being taken has come to, in a survey.
+	touched []string
+	// violation is its first.
 	violation *Counterexample
 }
 
@@ -26,11 +31,12 @@ type explorer struct {
 type pair struct{ connection, credential states.State }
 
 func newExplorer(graph *transitions.Graph, spec transitions.Spec, o Options) *explorer {
-	x := &explorer{graph: graph, options: o, home: map[transitions.Event]string{}, crashes: map[states.State]transitions.Event{},
+	x := &explorer{graph: graph, options: o, home: map[transitions.Event]string{}, bound: map[transitions.Event]bool{}, crashes: map[states.State]transitions.Event{},
 		single: map[string]bool{}, probed: map[pair]bool{}, covered: map[string]bool{}, tried: map[string]bool{}}
 	for _, r := range spec.Regions {
 		for _, e := range r.Events {
-			x.home[e.Name] = r.Name
+			x.events = append(x.events, e.Name)
+			x.home[e.Name], x.bound[e.Name] = r.Name, e.Bound
 		}
 		for _, s := range r.States {
 			if s.Job.Name != "" {
@@ -49,6 +55,8 @@ type successor struct {
 	action       int16
 	good, person bool
 	violation    *Counterexample
+	// touched are the places that the action came to; see [Survey].
+	touched []string
 }
 
 // expand takes every action in one world. One that would leave more late refreshes
@@ -62,7 +70,7 @@ func (x *explorer) expand(w *world, seeds seeds) []successor {
 		if next.late() > x.options.Jobs {
 			continue
 		}
-		all = append(all, successor{world: next, key: x.keyer.key(next, seeds), action: int16(i), good: a.good, person: a.person, violation: x.violation})
+		all = append(all, successor{world: next, key: x.keyer.key(next, seeds), action: int16(i), good: a.good, person: a.person, violation: x.violation, touched: x.touched})
 	}
 	if probed != nil {
 		// What a probe showed is shown by the world itself.
@@ -73,7 +81,7 @@ func (x *explorer) expand(w *world, seeds seeds) []successor {
 
 func (x *explorer) take(w *world, a action) (next *world) {
 	next = w.clone()
-	x.violation = nil
+	x.violation, x.touched = nil, nil
 	defer func() {
 		// A job that meets what cannot be, a refresh without a token say.
 		if value := recover(); value != nil {

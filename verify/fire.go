@@ -24,6 +24,7 @@ func (x *explorer) fire(w *world, in transitions.Input) error {
 	after, steps := x.graph.Step(before, given, nil)
 	x.fired++
 	x.note(&steps)
+	x.touch(&steps)
 	w.machine = after
 	x.checkStep(w, before, in, &steps)
 	var late []transitions.Input
@@ -55,6 +56,8 @@ func proposes(move transitions.Move, unattended bool) bool {
 }
 
 func (x *explorer) propose(w *world) {
+	before := w.machine
+	defer func() { x.checkBegun(before, w) }()
 	if w.machine.Data.Settings.Unattended {
 		_ = x.fire(w, transitions.Input{Event: transitions.GrantDue})
 	} else if w.machine.Data.Settings.AutomaticLogin {

@@ -20,7 +20,9 @@ func Invariants() []Invariant {
 	return []Invariant{
 		{refusedChangesNothing, "an event that is refused leaves the machine exactly as it was"},
 		{staleChangesNothing, "the outcome of a job or timer whose state was left is refused, whatever it says"},
-		{outcomesTaken, "the outcome of a job or timer whose state lasts leads somewhere: nothing that was waited for is lost"},
+		{outcomesTaken, "the outcome of a job or timer whose state lasts leads somewhere, and what it brings is taken: nothing that was waited for is lost"},
+		{eventsMean, "an event leads, from whatever state, only to one in which what it says is so"},
+		{onlyWishes, "what is kept until a state is left is a wish of a person or the end of the process, and only where what has begun can only be finished; news is never told late"},
 		{onlyFinished, "what has sent a one-time secret is only finished: no event from outside ends a refresh or a code exchange"},
 		{oneFlow, "there is at most one open authorization flow: the machine's, and the store knows no other while nothing runs"},
 		{noReuse, "no refresh token is sent twice while a success is possible: a second time only where the first answer was lost for good, a third time never"},
@@ -28,7 +30,8 @@ func Invariants() []Invariant {
 		{logoutIsFinal, "after a confirmed logout there is no token and no login until a person asks for one, over restarts too"},
 		{personDecides, "what a person asks for is done or kept until it can be, and what only a person may ask for, nobody else can"},
 		{currentToken, "what speaks of another token than the current one changes nothing"},
-		{personOpens, "the machine begins a login, which opens a browser, by itself only where the configuration allows it, and in an hour no more often than its budget, counted from the start of the process"},
+		{personOpens, "the machine begins a login, which opens a browser, by itself where the configuration allows it and only there, and in an hour no more often than its budget, counted from the start of the process"},
+		{boundedRefreshes, "what a resource server causes by refusing tokens is counted, and ends where another token would not help"},
 		{noNeedlessLogin, "no login is demanded of a person while a refresh token that works lies in the store"},
 		{truthful, "a state says the truth: what it claims of token, flow, disk, jobs, timers and the other region is so"},
 		{callsMove, "a call that waits waits for something that is going to happen by itself"},
@@ -41,6 +44,8 @@ const (
 	refusedChangesNothing = "refused changes nothing"
 	staleChangesNothing   = "stale changes nothing"
 	outcomesTaken         = "outcomes are taken"
+	eventsMean            = "events mean what they say"
+	onlyWishes            = "only wishes are kept"
 	onlyFinished          = "only finished"
 	personDecides         = "a person decides"
 	currentToken          = "the current token"
@@ -50,6 +55,7 @@ const (
 	storedBeforeUsed      = "stored before used"
 	logoutIsFinal         = "logout is final"
 	personOpens           = "bounded openings"
+	boundedRefreshes      = "bounded refreshes"
 	noNeedlessLogin       = "no needless login"
 	callsMove             = "calls move"
 	wayToConnected        = "a way to Connected"
@@ -104,8 +110,9 @@ func (x *explorer) checkStep(w *world, before *transitions.Snapshot, in transiti
 
 func (x *explorer) checkMove(w *world, move *transitions.Move) {
 	if text := mistaken(move); text != "" {
-		x.violated(truthful, "%s", text)
+		x.violated(eventsMean, "%s", text)
 	}
+	x.checkTaken(move)
 	switch move.Input.Event {
 	case transitions.Connect:
 		w.wanted = true
@@ -127,6 +134,24 @@ func (x *explorer) checkMove(w *world, move *transitions.Move) {
 		if t := w.disk.token; known && t.HasRefresh() && w.grant(t.Refresh).status == valid && w.disk.intent == nil {
 			x.violated(noNeedlessLogin, "%s demands a login (%s) while the store holds a refresh token that works", move.Input.Event, move.After.Data.Reason)
 		}
+	}
+}
+
+// checkTaken judges whether what an event brings is what the machine has afterwards.
+func (x *explorer) checkTaken(move *transitions.Move) {
+	in, d := &move.Input, &move.After.Data
+	switch {
+	case move.Region != states.Credential:
+	case in.Payload.Token != nil && move.To == states.Fresh && d.Token != in.Payload.Token,
+		in.Payload.Flow != nil && d.Flow != in.Payload.Flow,
+		in.Payload.Intent != nil && d.Uncertain != in.Payload.Intent:
+		x.violated(outcomesTaken, "what %s brought is not what the machine has in %s", in.Event, move.To)
+	case in.Event == transitions.RefreshTokenLost && d.Token.HasRefresh():
+		x.violated(outcomesTaken, "a refresh token that is lost is kept")
+	case in.Event == transitions.TokenRefused && move.To == states.Refreshing && move.Disposition == fsm.Moved && (len(d.RefusedAt) == 0 || !d.RefusedAt[len(d.RefusedAt)-1].Equal(in.At)):
+		x.violated(boundedRefreshes, "a 401 caused a refresh and was not counted")
+	case in.Event == transitions.GrantDue && d.Reason == states.TokenRejected && move.Disposition == fsm.Moved:
+		x.violated(boundedRefreshes, "a token is asked for again after the server refused one as new")
 	}
 }
 
@@ -180,9 +205,7 @@ func (x *explorer) checkWorld(w *world) {
 	if text := w.untruth(); text != "" {
 		x.violated(truthful, "%s", text)
 	}
-	if kept := w.machine.Postponed(); len(kept) > 0 && w.machine.Region(states.Credential).Kind != fsm.Working {
-		x.violated(personDecides, "%v is kept in %s, which nothing ends", kept, credential)
-	}
+	x.checkKept(w.machine)
 	logins := 0
 	for i := range w.jobs {
 		if j := &w.jobs[i]; w.live(j) && j.region == states.Credential && credential.LoginOpen() {
@@ -197,10 +220,52 @@ func (x *explorer) checkWorld(w *world) {
 	}
 }
 
-// checkRefused judges what a call is left with after a 401 to the current token.
+// checkKept judges what the machine keeps for later.
+func (x *explorer) checkKept(machine *transitions.Snapshot) {
+	kept := machine.Postponed()
+	if len(kept) == 0 {
+		return
+	}
+	credential := machine.Region(states.Credential).State
+	for _, event := range kept {
+		done := false
+		switch event {
+		case transitions.LoginRequested:
+			done = credential.LoginOpen()
+		case transitions.LogoutRequested:
+			done = credential == states.LoggingOut
+		case transitions.CredentialShutdown:
+			done = credential == states.LoadingToken
+		}
+		if done || !wishes[event] || !spent[credential] {
+			x.violated(onlyWishes, "%s is kept in %s", event, credential)
+		}
+	}
+}
+
+// checkRefused judges what a 401 to what was sent last leaves: a call or an attempt to
+// connect that is refused what is offered must not be offered the same again at once.
 func (x *explorer) checkRefused(w *world, generation uint64) {
-	if w.state(states.Credential) == states.Fresh && generationOf(w.machine.Data.Token) == generation {
-		x.violated(callsMove, "a call was refused its token and waits for another, and the token stays in use")
+	switch w.state(states.Credential) {
+	case states.Fresh, states.Anonymous, states.NotNeeded:
+		if generationOf(w.machine.Data.Token) == generation {
+			x.violated(callsMove, "a request was refused, and waits for what it was sent with")
+		}
+	}
+}
+
+// checkBegun judges a login, or a grant, that the machine was offered to begin.
+func (x *explorer) checkBegun(before *transitions.Snapshot, w *world) {
+	d, was := &before.Data, before.Region(states.Credential).State
+	due := false
+	if d.Settings.Unattended {
+		due = was == states.LoginRequired && d.Reason != states.TokenRejected
+	} else {
+		at := transitions.OwnLoginAt(before, w.now())
+		due = !at.IsZero() && !at.After(w.now())
+	}
+	if due && w.state(states.Credential) != states.Discovering {
+		x.violated(personOpens, "the machine may begin a login in %s, and does not", was)
 	}
 }
 

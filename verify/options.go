@@ -70,6 +70,8 @@ type Options struct {
 	// Stored has the search begin with what earlier processes may have left on disk as
 	// well. All of it is met without that too, but much later.
 	Stored bool
+	// From are situations to begin in, in place of the start of the process.
+	From Places
 	// Workers is how many processors one search uses; 0 means all.
 	Workers int
 	// Progress, if not nil, is told now and then how many worlds a search has met.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"mcpproxy/credential"
 	"mcpproxy/fsm"
 	"mcpproxy/states"
 	"mcpproxy/transitions"
@@ -32,6 +33,7 @@ func (x *explorer) probe(w *world) *Counterexample {
 	if at := (pair{w.state(states.Connection), w.state(states.Credential)}); !x.probed[at] {
 		x.probed[at] = true
 		x.probeOutcomes(w)
+		x.probeEverything(w)
 	}
 	return x.violation
 }
@@ -61,6 +63,81 @@ func (x *explorer) probeOutcomes(w *world) {
 			in.Epoch = w.machine.Region(x.home[event]).Epoch
 		}
 		x.isStale(w, in)
+	}
+}
+
+// probeEverything gives the machine every event there is, also those that nothing in the
+// model brings about there, and judges where it leads and what is kept. Its data are
+// completed, so that what guards look for is there.
+func (x *explorer) probeEverything(w *world) {
+	machine := *w.machine
+	d := &machine.Data
+	if d.Token == nil {
+		secret := credential.NewSecret("probe")
+		d.Token = &credential.Token{Generation: d.Generation, Access: secret, Refresh: secret, ObtainedAt: w.now(), ExpiresAt: w.now().Add(tick)}
+	}
+	if d.Flow == nil {
+		d.Flow, d.FlowID = &credential.Flow{ID: "probe"}, "probe"
+	}
+	complete := *w
+	complete.machine = &machine
+	for _, event := range x.events {
+		in := transitions.Input{Event: event, Actor: fsm.Person, Flow: d.FlowID, Payload: transitions.Payload{
+			Generation: d.Token.Generation, Token: d.Token, Flow: d.Flow, Intent: &credential.Intent{ID: "probe", Generation: d.Token.Generation}}}
+		if !x.bound[event] {
+			x.means(&complete, in)
+		}
+		in.Actor, in.Epoch = fsm.Automatic, machine.Region(x.home[event]).Epoch
+		x.means(&complete, in)
+	}
+	x.probeGuards(&complete)
+	x.probeCrash(w)
+}
+
+func (x *explorer) means(w *world, in transitions.Input) {
+	after, steps := x.try(w, in)
+	for i := range steps.Moves {
+		if text := mistaken(&steps.Moves[i]); text != "" {
+			x.violated(eventsMean, "%s", text)
+		}
+	}
+	if steps.Outcome.Disposition == fsm.Postponed {
+		x.checkKept(after)
+	}
+}
+
+// probeGuards asks for what the configuration does not allow, for a login that nothing
+// needs, and speaks of a login that is over.
+func (x *explorer) probeGuards(w *world) {
+	epoch := w.machine.Region(states.Credential).Epoch
+	if !w.machine.Data.Settings.Unattended {
+		for _, event := range []transitions.Event{transitions.GrantRenewDue, transitions.ClientIdentified} {
+			x.changesNothing(w, personDecides, transitions.Input{Event: event, Epoch: epoch, Payload: transitions.Payload{Flow: w.machine.Data.Flow}})
+		}
+	}
+	if w.state(states.Credential) == states.Fresh && len(w.machine.Data.Scopes) == 0 {
+		x.changesNothing(w, personOpens, transitions.Input{Event: transitions.LoginProposed, Flow: "proposed"})
+	}
+	for _, event := range []transitions.Event{transitions.CodeReceived, transitions.LoginDenied, transitions.LoginFailed, transitions.LoginAbandoned} {
+		for _, of := range []uint64{0, epoch} {
+			x.changesNothing(w, oneFlow, transitions.Input{Event: event, Actor: fsm.Person, Epoch: of, Flow: "long over"})
+		}
+	}
+	if finished := w.state(states.Credential); finished == states.ExchangingCode || finished == states.RequestingToken {
+		x.changesNothing(w, onlyFinished, transitions.Input{Event: transitions.LoginAbandoned, Actor: fsm.Person, Flow: w.machine.Data.FlowID})
+	}
+}
+
+// probeCrash ends the credential's job by a crash, which is not explored of every job.
+func (x *explorer) probeCrash(w *world) {
+	after, steps := x.try(w, transitions.Input{Event: transitions.JobCrashed, Epoch: w.machine.Region(states.Credential).Epoch})
+	if len(steps.Moves) == 0 {
+		return
+	}
+	crashed := *w
+	crashed.machine = after
+	if text := crashed.credentialUntruth(); text != "" {
+		x.violated(truthful, "%s after a crash", text)
 	}
 }
 

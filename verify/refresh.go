@@ -10,7 +10,7 @@ import (
 func (x *explorer) refresh(w *world, j *job, add adder) {
 	switch j.step {
 	case noting:
-		if x.single[j.name] && w.refreshes() > 1 {
+		if x.single[j.name] && w.live(j) && w.refreshes() > 1 {
 			return // the job is declared Single: it begins when the one before has ended
 		}
 		add("notes its intent", true, x.noteIntent)

@@ -15,7 +15,9 @@ func (x *explorer) connect(w *world, add adder) {
 	})
 	add("is answered with 401", !accepts, func(w *world, j *job) {
 		j.ends(transitions.Input{Event: transitions.Unauthorized})
-		x.unauthorized(w, generationOf(w.machine.Data.Token))
+		generation := generationOf(w.machine.Data.Token)
+		x.unauthorized(w, generation)
+		x.checkRefused(w, generation)
 	})
 	if w.machine.Data.Token != nil && x.options.explores(forbid) {
 		add("is answered with 403", false, func(w *world, j *job) {
@@ -45,6 +47,9 @@ func generationOf(token *credential.Token) uint64 {
 func (x *explorer) accepted(w *world, token *credential.Token) {
 	if token != nil && w.machine.Data.Accepted != token.Generation {
 		_ = x.fire(w, transitions.Input{Event: transitions.TokenAccepted, Payload: transitions.Payload{Generation: token.Generation}})
+		if d := &w.machine.Data; w.state(states.Credential) == states.Fresh && d.Token == token && d.Accepted != token.Generation {
+			x.violated(currentToken, "the current token was taken, and that is not known")
+		}
 	}
 }
 
@@ -53,7 +58,14 @@ func (x *explorer) unauthorized(w *world, generation uint64) {
 	if event != "" {
 		_ = x.fire(w, transitions.Input{Event: event, Payload: transitions.Payload{Generation: generation}})
 	}
+	if d := &w.machine.Data; event == transitions.TokenRefused && hears[w.state(states.Credential)] && generationOf(d.Token) == generation && d.KeepsToken() {
+		x.violated(currentToken, "the current token was refused, and that is not known")
+	}
 }
+
+// hears are the states in which a refusal of the current token is noted.
+var hears = map[states.State]bool{states.Fresh: true, states.Refreshing: true, states.RefreshBackoff: true, states.RefreshPaused: true, states.GrantBackoff: true,
+	states.Discovering: true, states.Registering: true, states.AwaitingBrowser: true, states.AwaitingDevice: true, states.ExchangingCode: true, states.RequestingToken: true}
 
 // missingScope is what the resource server's 403 asks for.
 const missingScope = "more"

@@ -13,7 +13,15 @@ type root struct {
 // roots are the first start, with nothing on disk, and where they are asked for the
 // later ones: each with one of the things that an earlier process leaves there.
 func (x *explorer) roots() []root {
+	if x.options.From != nil {
+		return x.options.From
+	}
 	all := []root{x.root("the process starts", func(*world) {})}
+	if x.options.explores(disconnect) {
+		w := &world{}
+		x.begin(w)
+		all = append(all, root{"the process starts, and nobody wants the upstream", w})
+	}
 	if !x.options.Stored || x.options.Mode == Given {
 		return all
 	}

@@ -13,8 +13,8 @@ import (
 // It returns what does not hold, or "".
 func (w *world) untruth() string {
 	for _, r := range w.machine.Regions {
-		if r.Kind == fsm.Working && !w.works(r.Region, r.Epoch) {
-			return fmt.Sprintf("nothing works in %s", r.State)
+		if r.Kind == fsm.Working && (!w.works(r.Region, r.Epoch) || len(r.Timers) == 0) {
+			return fmt.Sprintf("nothing works in %s, or without a deadline", r.State)
 		}
 		if r.Kind == fsm.Waiting && len(r.Timers) == 0 {
 			return fmt.Sprintf("%s waits for nothing", r.State)
@@ -84,7 +84,7 @@ func (w *world) credentialUntruth() string {
 		if d.Token != nil || !w.disk.logout && len(w.jobs) == 0 {
 			return "logged out, and the disk does not say so or there is a token"
 		}
-	case states.Anonymous, states.NotNeeded, states.Unloaded:
+	case states.Anonymous, states.NotNeeded, states.Unloaded, states.LoggingOut:
 		if d.Token != nil {
 			return fmt.Sprintf("a token in %s", state)
 		}
@@ -166,8 +166,10 @@ func (x *explorer) checkWish(w *world, before *transitions.Snapshot, in transiti
 	credential, was := w.state(states.Credential), before.Region(states.Credential).State
 	granted := true
 	switch in.Event {
+	case transitions.LoginCancelled:
+		granted = !gives[was] || !credential.LoginOpen()
 	case transitions.LoginRequested:
-		granted = credential.LoginOpen() || w.keeps(in.Event) || was == states.NotNeeded || was == states.Unloaded || was == states.Closed
+		granted = (!was.LoginOpen() || steps.Err == nil) && credential.LoginOpen() || w.keeps(in.Event) || was == states.NotNeeded || was == states.Unloaded || was == states.Closed
 	case transitions.LogoutRequested:
 		granted = credential == states.LoggingOut || credential == states.LoggedOut || w.keeps(in.Event) || was == states.NotNeeded || was == states.Closed
 	case transitions.RetryRequested:
@@ -186,6 +188,8 @@ func (x *explorer) checkWish(w *world, before *transitions.Snapshot, in transiti
 		}
 		if open && was == states.AwaitingBrowser && in.Event == transitions.CodeReceived {
 			granted = credential == states.ExchangingCode
+		} else if open && gives[was] && in.Event != transitions.CodeReceived {
+			granted = !credential.LoginOpen()
 		}
 	}
 	if !granted {
@@ -193,40 +197,8 @@ func (x *explorer) checkWish(w *world, before *transitions.Snapshot, in transiti
 	}
 }
 
-// mistaken says why a state was entered for the wrong reason, or is empty.
-func mistaken(move *transitions.Move) string {
-	event, wrong := move.Input.Event, false
-	switch {
-	case pauses[event]:
-		wrong = move.To != states.BackingOff // else it would be tried again at once, for ever
-	case event == transitions.Forbidden:
-		wrong = move.To != states.AwaitingLogin
-	case move.Disposition != fsm.Moved:
-	case move.To == states.Connected:
-		wrong = event != transitions.Handshaken
-	case move.To == states.LoggingOut:
-		wrong = event != transitions.LogoutRequested
-	case move.To == states.LoggedOut:
-		wrong = event != transitions.LogoutDone && event != transitions.LoggedOutMark
-	case move.To == states.Failed && move.Region == states.Connection:
-		wrong = event != transitions.ProtocolFailed
-	case move.To == states.Discovering:
-		wrong = !begins[event]
-	case move.To == states.Closed:
-		wrong = event != transitions.ConnectionShutdown && event != transitions.CredentialShutdown
-	}
-	if !wrong {
-		return ""
-	}
-	return fmt.Sprintf("%s led to %s", event, move.To)
-}
-
-// pauses are the failures of the connection that are tried again after a pause.
-var pauses = map[transitions.Event]bool{transitions.TransportFailed: true, transitions.ConnectTimedOut: true, transitions.CredentialOverdue: true}
-
-// begins are the events with which a way to a new token begins.
-var begins = map[transitions.Event]bool{transitions.LoginRequested: true, transitions.LoginProposed: true, transitions.GrantDue: true,
-	transitions.GrantRenewDue: true, transitions.GrantRetryDue: true, transitions.RetryRequested: true}
+// gives are the states of a login that can be given up.
+var gives = map[states.State]bool{states.Discovering: true, states.Registering: true, states.AwaitingBrowser: true, states.AwaitingDevice: true}
 
 // retries are the states in which a person's wish to try again means something.
 var retries = map[states.State]bool{states.RefreshBackoff: true, states.RefreshPaused: true, states.GrantBackoff: true, states.Failed: true}

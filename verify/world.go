@@ -109,10 +109,14 @@ func settings(mode Mode) states.Settings {
 	return s
 }
 
-// start is the start of the process.
+// start is the start of the process, which wants the upstream.
 func (x *explorer) start(w *world) {
+	x.begin(w)
+	_ = x.fire(w, transitions.Input{Event: transitions.Connect, Actor: fsm.Process})
+}
+
+func (x *explorer) begin(w *world) {
 	data := states.Data{Settings: settings(x.options.Mode)}
 	w.machine, _ = x.graph.Start("u", data, w.now())
 	w.jobs, w.begins, w.loaded = nil, nil, false
-	_ = x.fire(w, transitions.Input{Event: transitions.Connect, Actor: fsm.Process})
 }

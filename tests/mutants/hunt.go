@@ -3,8 +3,9 @@ package mutants
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
-	"strings"
+	"slices"
 	"sync"
 
 	"mcpproxy/fsm"
@@ -16,67 +17,90 @@ type verdict struct {
 	mutant mutant
 	// by is the invariant that broke, or "the compiler"; empty for a survivor.
 	by string
-	// tried says that a search asked the machine about the place of the change.
+	// tried says that a search came to the place of the change.
 	tried bool
 }
 
-// hunter searches mutants, each mode for so many situations at most.
+// hunter searches mutants, each way of searching for so many situations at most.
 type hunter struct {
 	worlds int
-	// tried are the pairs that the search of the unchanged graph asks about.
-	tried map[verify.Mode]map[string]bool
+	ways   []way
 }
 
-func newHunter(ctx context.Context, worlds int) (*hunter, error) {
-	h := &hunter{worlds: worlds, tried: map[verify.Mode]map[string]bool{}}
+// way is one way of searching, and where the search of the unchanged graph came by then.
+type way struct {
+	options verify.Options
+	atlas   *verify.Atlas
+}
+
+// newHunter surveys the unchanged graph, each way for so many situations: in all modes,
+// the small ones first, and once with refreshes that go on after their state has ended.
+func newHunter(ctx context.Context, surveyed, worlds int) (*hunter, error) {
+	h := &hunter{worlds: worlds}
+	modes := verify.Modes()
+	slices.Reverse(modes)
+	for _, mode := range modes {
+		h.ways = append(h.ways, way{options: verify.Options{Mode: mode, Stored: true}})
+	}
+	h.ways = append(h.ways, way{options: verify.Options{Mode: verify.Interactive, Jobs: 1, Stored: true}})
 	spec := single()
-	reports, err := verify.ExploreAll(ctx, verify.Options{Spec: &spec, Worlds: worlds, Stored: true}, verify.Modes())
-	for _, r := range reports {
-		if r.Failed() {
-			return nil, errors.New("the graph itself breaks a promise: " + r.Counterexample.Invariant + ": " + r.Counterexample.Why)
+	for i := range h.ways {
+		o := h.ways[i].options
+		o.Spec, o.Worlds = &spec, surveyed
+		atlas, report, err := verify.Survey(ctx, o)
+		if err != nil {
+			return nil, err
 		}
-		h.tried[r.Mode] = r.Tried
+		if report.Failed() {
+			return nil, fmt.Errorf("the graph itself breaks a promise, %s: %s", report.Counterexample.Invariant, report.Counterexample.Why)
+		}
+		h.ways[i].atlas = atlas
 	}
-	return h, err
+	return h, nil
 }
 
-// shows reports whether a search in a mode comes to the place of the change. Until it
-// does, the mutant is explored exactly as the graph is.
-func (h *hunter) shows(m *mutant, mode verify.Mode) bool {
-	for pair := range h.tried[mode] {
-		state, event, _ := strings.Cut(pair, " ")
-		if (m.state == "" || state == string(m.state)) && (m.event == "" || event == string(m.event)) {
-			return true
-		}
+// beginnings are the situations in which a search for a mutant begins: from where
+// something can come to the place of the change or, where nothing does, those in which
+// the state can be asked what it would do.
+func (w *way) beginnings(m *mutant) (from verify.Places, reaches bool) {
+	if m.timer != "" {
+		from = w.atlas.Arming(m.state, m.timer)
+	} else {
+		from = w.atlas.Before(m.state, m.event)
 	}
-	return false
+	if len(from) > 0 {
+		return from, true
+	}
+	return w.atlas.In(m.state), false
 }
 
-// hunt searches one mutant, the small modes first.
+// hunt searches one mutant: in every way for a short while, and then for longer.
 func (h *hunter) hunt(ctx context.Context, m mutant) (verdict, error) {
 	v := verdict{mutant: m}
-	modes := verify.Modes()
-	for i := len(modes) - 1; i >= 0; i-- {
-		if !h.shows(&m, modes[i]) {
-			continue
-		}
-		v.tried = true
-		report, err := verify.Explore(ctx, verify.Options{Mode: modes[i], Spec: m.spec(), ForgetEpoch: m.forget, Worlds: h.worlds, Workers: 1, Stored: true})
-		var refused *fsm.DefinitionError
-		switch {
-		case errors.As(err, &refused):
-			v.by = "the compiler"
-			return v, nil
-		case err != nil:
-			return v, err
-		case report.Failed():
-			v.by = report.Counterexample.Invariant
-			return v, nil
-		}
+	spec := m.spec()
+	if _, err := fsm.Compile(*spec); err != nil {
+		v.by = "the compiler"
+		return v, nil
 	}
-	if !v.tried {
-		if _, err := fsm.Compile(*m.spec()); err != nil {
-			v.by = "the compiler"
+	for _, worlds := range []int{h.worlds / 20, h.worlds} {
+		for i := range h.ways {
+			o := h.ways[i].options
+			o.Spec, o.ForgetEpoch, o.Worlds, o.Workers = spec, m.forget, worlds, 1
+			if m.state != "" { // else it shows everywhere
+				var reaches bool
+				if o.From, reaches = h.ways[i].beginnings(&m); len(o.From) == 0 || !reaches && worlds == h.worlds {
+					continue
+				}
+				v.tried = v.tried || reaches
+			}
+			report, err := verify.Explore(ctx, o)
+			if err != nil {
+				return v, err
+			}
+			if report.Failed() {
+				v.by = report.Counterexample.Invariant
+				return v, nil
+			}
 		}
 	}
 	return v, nil

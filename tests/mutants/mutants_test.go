@@ -57,7 +57,7 @@ func TestEveryMutantIsCaughtOrHarmless(t *testing.T) {
 		}
 		mutants, *worlds = some, min(*worlds, 1000)
 	}
-	h, err := newHunter(t.Context(), *worlds)
+	h, err := newHunter(t.Context(), 30000, *worlds)
 	if err != nil {
 		t.Fatal(err)
 	}

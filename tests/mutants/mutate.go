@@ -19,8 +19,10 @@ type (
 type mutant struct {
 	kind, name string
 	// state and event are where a difference can show first; an empty one is any.
-	state  states.State
-	event  transitions.Event
+	state states.State
+	event transitions.Event
+	// timer is the one that is missing.
+	timer  transitions.Event
 	forget transitions.Event
 	change func(*transitions.Spec)
 }
@@ -122,7 +124,9 @@ func ofState(n, i int, s *fsm.State[states.State, transitions.Event, states.Data
 	type state = fsm.State[states.State, transitions.Event, states.Data]
 	var m []mutant
 	for k, timer := range s.Timers {
-		m = append(m, of("timer removed", "without timer "+string(timer.Event), func(s *state) { s.Timers = without(s.Timers, k) }))
+		gone := of("timer removed", "without timer "+string(timer.Event), func(s *state) { s.Timers = without(s.Timers, k) })
+		gone.timer = timer.Event
+		m = append(m, gone)
 	}
 	for k, event := range s.Signals {
 		m = append(m, of("signal removed", "without "+string(event), func(s *state) { s.Signals = without(s.Signals, k) }))

@@ -1,0 +1,130 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+)
+
+// meaning is what an event says, as the states in which it is so.
+type meaning struct {
+	to []states.State
+	// stays: it may be noted and change nothing but the data.
+	stays bool
+}
+
+// meanings are those of all events. An event means the same in whatever state it
+// comes: that a token is on disk leads to where it is used, that only a login helps to
+// where one is asked for.
+var meanings = func() map[transitions.Event]meaning {
+	all := map[transitions.Event]meaning{}
+	say := func(to states.State, events ...transitions.Event) {
+		for _, e := range events {
+			m := all[e]
+			m.to = append(m.to, to)
+			all[e] = m
+		}
+	}
+	note := func(events ...transitions.Event) {
+		for _, e := range events {
+			m := all[e]
+			m.stays = true
+			all[e] = m
+		}
+	}
+	for _, table := range []func(say func(states.State, ...transitions.Event), note func(...transitions.Event)){connectionMeanings, tokenMeanings, loginMeanings} {
+		table(say, note)
+	}
+	return all
+}()
+
+func connectionMeanings(say func(states.State, ...transitions.Event), _ func(...transitions.Event)) {
+	// it is wanted, or not
+	say(states.AwaitingCredential, transitions.Connect)
+	say(states.Disconnected, transitions.Disconnect)
+	// what the attempt needs is there; only a person gets it; it has to be asked for
+	say(states.Connecting, transitions.CredentialReady, transitions.SessionLost)
+	say(states.AwaitingLogin, transitions.CredentialParked, transitions.Forbidden)
+	say(states.AwaitingCredential, transitions.Unauthorized, transitions.ReconnectDue)
+	// how it ends; what is tried again is not tried again at once, for ever
+	say(states.Connected, transitions.Handshaken)
+	say(states.BackingOff, transitions.TransportFailed, transitions.ConnectTimedOut, transitions.CredentialOverdue)
+	say(states.Failed, transitions.ProtocolFailed)
+	say(states.Closed, transitions.ConnectionShutdown, transitions.CredentialShutdown)
+}
+
+func tokenMeanings(say func(states.State, ...transitions.Event), note func(...transitions.Event)) {
+	// the store is asked, and asked again only for a reason
+	say(states.LoadingToken, transitions.CredentialDemanded, transitions.ExpiryReached, transitions.TokenSuperseded, transitions.RetryRequested)
+	note(transitions.CredentialDemanded)
+	say(states.Anonymous, transitions.TokenMissing)
+	say(states.NotNeeded, transitions.CredentialNotNeeded)
+	// there is a token to go on with
+	say(states.Fresh, transitions.TokenUsable, transitions.TokenUncertain, transitions.Refreshed, transitions.RefreshTokenLost,
+		transitions.CodeExchanged, transitions.TokenGranted, transitions.LoginLapsed, transitions.LoginAbandoned)
+	// it has to be renewed; one that is refused while that is under way is noted
+	say(states.Refreshing, transitions.TokenExpired, transitions.RefreshUncertain, transitions.RenewDue, transitions.RefreshRetryDue, transitions.TokenRefused, transitions.RetryRequested)
+	say(states.RefreshBackoff, transitions.RefreshFailed, transitions.RefreshUncertain)
+	say(states.RefreshPaused, transitions.RefreshExhausted, transitions.RefreshTimedOut)
+	say(states.GrantBackoff, transitions.GrantFailed)
+	note(transitions.TokenAccepted, transitions.TokenRefused, transitions.ScopeInsufficient)
+	// only a login helps, or not even that
+	say(states.LoginRequired, transitions.TokenSpent, transitions.TokenRejected, transitions.Challenged, transitions.RefreshRejected, transitions.ClientForgotten)
+	say(states.Failed, transitions.StoreCorrupt, transitions.StoreFailed, transitions.LoadTimedOut, transitions.TokenUnsaved, transitions.LogoutFailed,
+		transitions.JobCrashed, transitions.ClientRejected, transitions.GrantRejected, transitions.Challenged)
+	// a logout
+	say(states.LoggingOut, transitions.LogoutRequested)
+	say(states.LoggedOut, transitions.LogoutDone, transitions.LoggedOutMark)
+}
+
+func loginMeanings(say func(states.State, ...transitions.Event), note func(...transitions.Event)) {
+	say(states.Discovering, transitions.LoginRequested, transitions.LoginProposed, transitions.GrantDue, transitions.GrantRenewDue, transitions.GrantRetryDue, transitions.RetryRequested)
+	say(states.Registering, transitions.Discovered)
+	say(states.AwaitingBrowser, transitions.Registered, transitions.FlowOpen, transitions.FlowBesideToken)
+	say(states.AwaitingDevice, transitions.DeviceCodeIssued, transitions.DeviceFlowOpen, transitions.DeviceFlowBesideToken)
+	say(states.ExchangingCode, transitions.CodeReceived)
+	say(states.RequestingToken, transitions.ClientIdentified)
+	note(transitions.LoginRequested, transitions.BrowserShown) // its page is shown again
+	say(states.LoginRequired, transitions.DiscoveryFailed, transitions.RegistrationFailed, transitions.ListenerFailed, transitions.LoginDenied, transitions.LoginFailed,
+		transitions.LoginCancelled, transitions.LoginTimedOut, transitions.ExchangeRejected)
+	say(states.Failed, transitions.NotOAuth, transitions.RegistrationRejected)
+}
+
+// only are the states from which alone an event leads to another, where that depends on
+// what was going on when it came.
+var only = map[transitions.Event]map[states.State][]states.State{
+	transitions.CredentialDemanded: {states.LoadingToken: {states.Unloaded}},
+	transitions.TokenRefused:       {states.Refreshing: {states.Fresh}},
+	transitions.Challenged:         {states.LoginRequired: {states.Anonymous}, states.Failed: {states.NotNeeded}},
+	transitions.RefreshUncertain:   {states.Refreshing: {states.LoadingToken}, states.RefreshBackoff: {states.Refreshing}},
+	transitions.RetryRequested: {states.Refreshing: {states.RefreshBackoff, states.RefreshPaused}, states.Discovering: {states.GrantBackoff},
+		states.LoadingToken: {states.Failed}},
+}
+
+// mistaken says why an event led where what it says is not so, or is empty.
+func mistaken(move *transitions.Move) string {
+	m, from, meant := meanings[move.Input.Event], only[move.Input.Event], false
+	if move.Disposition == fsm.Moved {
+		meant = slices.Contains(m.to, move.To) && (from == nil || slices.Contains(from[move.To], move.From))
+	} else {
+		meant = m.stays
+		for _, leads := range from {
+			meant = meant && !slices.Contains(leads, move.From)
+		}
+	}
+	if meant {
+		return ""
+	}
+	return fmt.Sprintf("%s led from %s to %s", move.Input.Event, move.From, move.To)
+}
+
+// wishes are the events that may be kept until a state is left: what a person asked
+// for, and the end of the process. What is news when it comes is old when the state is left.
+var wishes = map[transitions.Event]bool{transitions.LoginRequested: true, transitions.LogoutRequested: true, transitions.CredentialShutdown: true}
+
+// spent are the credential's states in which a wish is kept: what has begun in them can
+// only be finished.
+var spent = map[states.State]bool{states.LoadingToken: true, states.Refreshing: true, states.ExchangingCode: true, states.RequestingToken: true, states.LoggingOut: true}
