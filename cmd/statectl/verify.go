@@ -13,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"mcpproxy/transitions"
 	"mcpproxy/verify"
 
 	"github.com/spf13/cobra"
@@ -29,6 +30,8 @@ type verification struct {
 	modes  []string
 	dot    string
 	worlds int
+	// spec is what a test explores in place of the built-in graph.
+	spec *transitions.Spec
 }
 
 func (o *options) verifyCommand() *cobra.Command {
@@ -74,7 +77,7 @@ func (v *verification) run(ctx context.Context, out, terminal io.Writer) error {
 		modes = append(modes, verify.Mode(name))
 	}
 	began := time.Now()
-	o := verify.Options{Worlds: v.worlds}
+	o := verify.Options{Worlds: v.worlds, Spec: v.spec}
 	bar := newProgress(terminal)
 	if bar != nil {
 		o.Progress = bar.tell
