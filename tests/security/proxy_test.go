@@ -45,7 +45,8 @@ type running struct {
 	logs bytes.Buffer
 }
 
-func start(t *testing.T) *running {
+// start starts it, with what changes make of its options.
+func start(t *testing.T, changes ...func(*instance.Options)) *running {
 	t.Helper()
 	r := &running{T: t, dir: t.TempDir()}
 	server, err := oauthserver.Start(t.Context(), oauthserver.Options{AutoApprove: true, Clients: map[string]string{"known": clientSecret},
@@ -61,7 +62,7 @@ func start(t *testing.T) *running {
 		t.Fatal(err)
 	}
 	r.server = server
-	r.instance, err = instance.Start(t.Context(), instance.Options{
+	options := instance.Options{
 		StorePath: filepath.Join(r.dir, "store.db"), Keys: store.FileKeys(filepath.Join(r.dir, "key")), Connect: true,
 		Configs: []upstream.Config{{Name: "u", Transport: upstream.HTTP, URL: server.MCPURL(), Settings: states.DefaultSettings(),
 			Headers: map[string]credential.Secret{"X-Api-Key": credential.NewSecret(headerSecret)},
@@ -69,7 +70,11 @@ func start(t *testing.T) *running {
 		Open:   func(context.Context, string) error { return errors.New("there is no browser here") },
 		Logger: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "test",
 		Token: credential.NewSecret(clientToken), Metrics: metrics.New("test"),
-	})
+	}
+	for _, change := range changes {
+		change(&options)
+	}
+	r.instance, err = instance.Start(t.Context(), options)
 	if err != nil {
 		t.Fatal(err)
 	}
