@@ -107,16 +107,14 @@ func (h *hunter) hunt(ctx context.Context, m mutant) (verdict, error) {
 }
 
 // huntAll searches all mutants on all processors and returns the verdicts in their order.
-func (h *hunter) huntAll(ctx context.Context, mutants []mutant, done func(verdict)) ([]verdict, error) {
+func (h *hunter) huntAll(ctx context.Context, mutants []mutant) ([]verdict, error) {
 	verdicts, errs := make([]verdict, len(mutants)), make([]error, len(mutants))
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for i := range next {
-				if verdicts[i], errs[i] = h.hunt(ctx, mutants[i]); errs[i] == nil {
-					done(verdicts[i])
-				}
+				verdicts[i], errs[i] = h.hunt(ctx, mutants[i])
 			}
 		})
 	}
