@@ -104,21 +104,25 @@ func DOTMarked(g fsm.Graph, m Marks) string {
 }
 
 func (p *picture) marked(r fsm.GraphRegion) {
-	drawn, _ := split(r)
-	lines, _ := crowded(drawn)
 	for _, s := range r.States {
 		if s.Kind != fsm.Final || p.marks.Now[r.Name] == s.Name {
 			s.Timers, s.Signals = nil, nil
 			p.state(r.Name, s, nil)
 		}
 	}
-	for _, e := range edges(r) {
-		known := slices.ContainsFunc(lines, func(l edge) bool { return l.from == e.from && l.to == e.to })
-		taken := p.marks.took(r.Name, e.from, e.to) && (!finals(r)[e.to] || p.marks.Now[r.Name] == e.to)
-		if known || taken {
-			p.markedWay(r.Name, e)
-		}
+	for _, e := range p.marks.lines(r) {
+		p.markedWay(r.Name, e)
 	}
+}
+
+// lines are those that a picture without events draws, and those that were taken.
+func (m *Marks) lines(r fsm.GraphRegion) []edge {
+	drawn, _ := split(r)
+	known, _ := crowded(drawn)
+	return slices.DeleteFunc(edges(r), func(e edge) bool {
+		taken := m.took(r.Name, e.from, e.to) && (!finals(r)[e.to] || m.Now[r.Name] == e.to)
+		return !taken && !slices.ContainsFunc(known, func(l edge) bool { return l.from == e.from && l.to == e.to })
+	})
 }
 
 func (p *picture) markedWay(region string, e edge) {
@@ -138,54 +142,3 @@ func (p *picture) markedWay(region string, e edge) {
 	}
 	p.line("    %s -> %s [id=%s, class=%s, %s];", quote(region+"."+e.from), quote(region+"."+e.to), quote(WayID(region, e.from, e.to)), quote(class), style)
 }
-
-// MermaidMarked draws regions as one Mermaid state diagram, with the marks. Nil marks
-// are none; the ways then have all their events beside them.
-func MermaidMarked(g fsm.Graph, m *Marks) string {
-	var b strings.Builder
-	b.WriteString("stateDiagram-v2\n")
-	for _, r := range g.Regions {
-		fmt.Fprintf(&b, "  state %s {\n", r.Name)
-		fmt.Fprintf(&b, "    [*] --> %s\n", mermaidID(r.Name, r.Initial))
-		for _, s := range r.States {
-			fmt.Fprintf(&b, "    state \"%s\" as %s\n", mermaid(s.Name), mermaidID(r.Name, s.Name))
-		}
-		for _, e := range edges(r) {
-			labels := e.labels()
-			if m != nil {
-				labels = m.labels(r.Name, e.from, e.to)
-			}
-			fmt.Fprintf(&b, "    %s --> %s", mermaidID(r.Name, e.from), mermaidID(r.Name, e.to))
-			if len(labels) > 0 {
-				fmt.Fprintf(&b, " : %s", mermaid(strings.Join(labels, ", ")))
-			}
-			b.WriteString("\n")
-		}
-		b.WriteString("  }\n")
-	}
-	if m != nil {
-		mermaidClasses(&b, g, m)
-	}
-	return b.String()
-}
-
-// mermaidClasses lights the present states and those on the path.
-func mermaidClasses(b *strings.Builder, g fsm.Graph, m *Marks) {
-	fmt.Fprintf(b, "  classDef now fill:%s,color:#ffffff,stroke:%s\n  classDef path stroke:%s,stroke-width:3px\n", nowColour, nowColour, nowColour)
-	for _, r := range g.Regions {
-		for _, s := range r.States {
-			onPath := slices.ContainsFunc(edges(r), func(e edge) bool {
-				return m.onPath(r.Name, e.from, e.to) && (e.from == s.Name || e.to == s.Name)
-			})
-			switch {
-			case m.Now[r.Name] == s.Name:
-				fmt.Fprintf(b, "  class %s now\n", mermaidID(r.Name, s.Name))
-			case onPath:
-				fmt.Fprintf(b, "  class %s path\n", mermaidID(r.Name, s.Name))
-			}
-		}
-	}
-}
-
-// mermaidID is a state's id: both regions may have states of the same name.
-func mermaidID(region, state string) string { return region + "_" + state }

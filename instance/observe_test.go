@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"mcpproxy/instance"
 	"mcpproxy/metrics"
@@ -130,17 +131,9 @@ func TestATraceGoesThroughTheProxy(t *testing.T) {
 	if scraped.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("POST /metrics: %s", scraped.Status)
 	}
-	got, err := http.Get(face.URL + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, _ := io.ReadAll(got.Body)
-	_ = got.Body.Close()
 	for _, line := range []string{`mcpproxy_upstream_state{region="connection",state="Connected",upstream="u"} 1`, `mcpproxy_calls_total{outcome="ok",upstream="u"} 1`,
 		`mcpproxy_transitions_total{event="Handshaken",from="Connecting",region="connection",to="Connected"} 1`} {
-		if !bytes.Contains(text, []byte(line+"\n")) {
-			t.Errorf("/metrics does not say %s", line)
-		}
+		awaitMetric(t, face.URL+"/metrics", line)
 	}
 	face.Close()
 	if err := errors.Join(i.Close(), observer.Stop(t.Context())); err != nil {
@@ -162,5 +155,28 @@ func TestATraceGoesThroughTheProxy(t *testing.T) {
 	}
 	if !strings.Contains(collected.logs, "Handshaken") {
 		t.Error("the collector was not sent the log of the transition")
+	}
+}
+
+// awaitMetric waits until a line is there: a transition is counted by an observer that
+// holds up neither the machine nor a call that the new state lets through, and so
+// perhaps after the answer.
+func awaitMetric(t *testing.T, address, line string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		got, err := http.Get(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(got.Body)
+		if err := errors.Join(err, got.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(text, []byte(line+"\n")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("/metrics does not say %s:\n%s", line, text)
+		}
 	}
 }

@@ -137,10 +137,12 @@ func (g *graphOptions) text(graph fsm.Graph, marks *diagrams.Marks) string {
 		return diagrams.Markdown(graph)
 	case g.format == "dot":
 		return dot(graph, marks)
-	case marks == nil && len(graph.Regions) == 1:
+	case marks != nil:
+		return diagrams.MermaidMarked(graph, *marks)
+	case len(graph.Regions) == 1:
 		return diagrams.Mermaid(graph.Regions[0])
 	}
-	return diagrams.MermaidMarked(graph, marks)
+	return diagrams.MermaidOverview(graph)
 }
 
 func dot(graph fsm.Graph, marks *diagrams.Marks) string {
