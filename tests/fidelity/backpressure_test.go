@@ -53,7 +53,7 @@ func TestASlowReaderHoldsTheServerUp(t *testing.T) {
 			var written atomic.Int64
 			mux := http.NewServeMux()
 			mux.Handle("/session", serveLarge(&written, events))
-			c := serve(t, mux, []string{"session"})(t, "session", "session").(*overSession)
+			c := serve(t, mux, []string{"session"}, nil)(t, "session", "session").(*overSession)
 			response := c.post(t.Context(), message("1", "tools/call", params(c, "odd", 0, "")))
 			defer response.Body.Close()
 			if _, err := io.CopyN(io.Discard, response.Body, 1<<20); err != nil {

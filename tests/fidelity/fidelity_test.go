@@ -19,6 +19,7 @@ import (
 	"mcpproxy/instance"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/telemetry"
 	"mcpproxy/upstream"
 )
 
@@ -32,11 +33,12 @@ var (
 // how to connect to one of them.
 func start(t *testing.T) func(t *testing.T, downstream, upstream string) client {
 	t.Helper()
-	return serve(t, overHTTP(), upstreams)
+	return serve(t, overHTTP(), upstreams, nil)
 }
 
-// serve runs the proxy in front of the servers of the handler.
-func serve(t *testing.T, handler http.Handler, upstreams []string) func(t *testing.T, downstream, upstream string) client {
+// serve runs the proxy in front of the servers of the handler, with telemetry if it
+// is not nil.
+func serve(t *testing.T, handler http.Handler, upstreams []string, observer *telemetry.Telemetry) func(t *testing.T, downstream, upstream string) client {
 	t.Helper()
 	servers := httptest.NewServer(handler)
 	self, err := os.Executable()
@@ -59,6 +61,7 @@ func serve(t *testing.T, handler http.Handler, upstreams []string) func(t *testi
 		StorePath: filepath.Join(directory, "store.db"), Keys: store.FileKeys(filepath.Join(directory, "key")), Connect: true, Configs: configs,
 		Open:     func(context.Context, string) error { return errors.New("none") },
 		LoginURL: func(string) string { return "" }, Logger: slog.New(slog.DiscardHandler), Version: "test",
+		Telemetry: observer,
 	})
 	if err != nil {
 		t.Fatal(err)
