@@ -1,0 +1,156 @@
+package page
+
+import (
+	"context"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// What the page shows of every upstream is there without a click: its state, since
+// when, and the next timeout; and of the one that is looked at its words, and where the
+// graph leads from here.
+func TestThePageSaysWhatIsGoingOn(t *testing.T) {
+	s, ctx := newScene(t), browser(t)
+	run(t, ctx, chromedp.Navigate(s.invite(t)), shownIn("notes", "LoginRequired"), shownIn("tickets", "LoginRequired"), shownIn("search", "Connected"), shownIn("archive", "BackingOff"),
+		chromedp.WaitVisible(`//button[contains(@class,"card")][.//span[.="archive"]][contains(.,"since")][contains(.,"ReconnectDue in ")]`),
+		chromedp.Click(`//button[.//span[.="tickets"]]`), shown("LoginRequired"),
+		chromedp.WaitVisible(`//p[@class="doc"][.="A person has to log in; nothing runs and nothing is sent."]`),
+		chromedp.WaitVisible(`//p[@class="why"][contains(.,"Log in: logs in and connects")]`),
+		chromedp.WaitVisible(chromedp.CSS(`g.node.now[id="credential.LoginRequired"]`)), chromedp.WaitVisible(chromedp.CSS(`g.node.now[id="connection.AwaitingLogin"]`)),
+		chromedp.WaitVisible(chromedp.CSS(`g.edge.out[id="credential.LoginRequired-Discovering"]`)), chromedp.WaitVisible(chromedp.CSS(`g.edge.been[id="credential.Unloaded-LoadingToken"]`)),
+		chromedp.WaitVisible(`//figure[contains(@class,"graph-credential")]//p[@class="accepted"][contains(.,"LoginRequested")]`),
+		entry("moved", "Challenged"))
+}
+
+// shownIn waits until the card of an upstream says the phase.
+func shownIn(name, phase string) step {
+	return chromedp.WaitVisible(`//button[contains(@class,"card")][.//span[@class="name"][.="` + name + `"]][.//span[@class="phase"][.="` + phase + `"]]`)
+}
+
+// Somebody without a mouse logs in: the upstream, its button and the consent are
+// reached with the tabulator and chosen with Enter, and what is focused shows it.
+func TestALoginByKeyboard(t *testing.T) {
+	s, ctx := newScene(t), browser(t)
+	run(t, ctx, chromedp.Navigate(s.invite(t)), shownIn("tickets", "LoginRequired"))
+	tabTo(t, ctx, `document.activeElement.querySelector?.(".name")?.textContent === "tickets"`)
+	if wide := value[string](t, ctx, `getComputedStyle(document.activeElement).outlineStyle`); wide == "none" {
+		t.Error("what is focused does not show it")
+	}
+	run(t, ctx, chromedp.KeyEvent(kb.Enter), shown("LoginRequired"))
+	tabTo(t, ctx, `document.activeElement.dataset.wish === "login"`)
+	consent := newTab(t, ctx, chromedp.KeyEvent(kb.Enter))
+	run(t, consent, chromedp.WaitVisible(chromedp.CSS("#approve")))
+	tabTo(t, consent, `document.activeElement.id === "approve"`)
+	run(t, consent, chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible(`//h1[contains(.,"Logged in to tickets")]`))
+	run(t, ctx, shown("Connected"))
+}
+
+// tabTo presses the tabulator until it is so.
+func tabTo(t *testing.T, ctx context.Context, so string) {
+	t.Helper()
+	for range 40 {
+		run(t, ctx, chromedp.KeyEvent(kb.Tab))
+		if value[bool](t, ctx, `Boolean(`+so+`)`) {
+			return
+		}
+	}
+	t.Fatalf("40 tabulators do not lead to %s", so)
+}
+
+func value[T any](t *testing.T, ctx context.Context, expression string) T {
+	t.Helper()
+	got, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// faint lists the texts whose contrast with what is behind them is less than WCAG's
+// 4.5 (success criterion 1.4.3).
+const faint = `(() => {
+  const parse = (colour) => { const [r, g, b, a = 1] = colour.match(/[\d.]+/g).map(Number); return { r, g, b, a }; };
+  const channel = (v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const light = ({ r, g, b }) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const behind = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c.a === 1) return c; } return { r: 255, g: 255, b: 255 }; };
+  const faint = [];
+  for (const e of document.querySelectorAll("body *")) {
+    if (e.closest("svg") || e.closest(".skip") || !e.checkVisibility() || ![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
+    const [a, b] = [light(parse(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
+    const contrast = (a + 0.05) / (b + 0.05);
+    if (contrast < 4.5) faint.push(e.tagName + "." + e.className + " " + e.textContent.slice(0, 30) + ": " + contrast.toFixed(1));
+  }
+  return faint.join("; ");
+})()`
+
+// The page is legible in the light and in the dark.
+func TestThePageIsLegibleInBothLights(t *testing.T) {
+	s, ctx := newScene(t), browser(t)
+	run(t, ctx, chromedp.Navigate(s.invite(t)), shownIn("archive", "BackingOff"))
+	papers := map[string]string{}
+	for _, name := range []string{"notes", "search", "archive"} {
+		run(t, ctx, chromedp.Click(`//button[.//span[.="`+name+`"]]`), chromedp.WaitVisible(`//h2[.="`+name+`"]`), chromedp.WaitVisible(chromedp.CSS("g.node.now")))
+		for _, scheme := range []string{"light", "dark"} {
+			run(t, ctx, media(scheme))
+			papers[scheme] = value[string](t, ctx, `getComputedStyle(document.body).backgroundColor`)
+			if texts := value[string](t, ctx, faint); texts != "" {
+				t.Errorf("%s in the %s: %s", name, scheme, texts)
+			}
+		}
+	}
+	if papers["light"] == papers["dark"] {
+		t.Errorf("the paper is %s in the light and in the dark", papers["light"])
+	}
+}
+
+// On a phone nothing but the graph has to be moved sideways, and what is touched is
+// large enough (WCAG 2.5.8).
+func TestThePageFitsAPhone(t *testing.T) {
+	s, ctx := newScene(t), browser(t)
+	phone := func(p *emulation.SetDeviceMetricsOverrideParams, _ *emulation.SetTouchEmulationEnabledParams) {
+		p.Mobile = true
+	}
+	run(t, ctx, chromedp.EmulateViewport(360, 800, phone), chromedp.Navigate(s.invite(t)), shownIn("archive", "BackingOff"), chromedp.Click(`//button[.//span[.="archive"]]`), shown("BackingOff"),
+		chromedp.WaitVisible(chromedp.CSS("g.node.now")))
+	if wide := value[string](t, ctx, `(() => {
+		const wide = [];
+		for (const e of document.querySelectorAll("body *")) if (!e.closest(".scroll") && e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".skip")) wide.push(e.tagName + "." + e.className);
+		if (document.documentElement.scrollWidth > innerWidth || innerWidth !== 360) wide.push("the page: " + document.documentElement.scrollWidth + " of " + innerWidth);
+		return wide.join(", ");
+	})()`); wide != "" {
+		t.Errorf("wider than the phone: %s", wide)
+	}
+	if small := value[string](t, ctx, `[...document.querySelectorAll("button, select, summary")].filter((e) => e.checkVisibility() && (e.getBoundingClientRect().height < 24 || e.getBoundingClientRect().width < 24)).map((e) => e.textContent).join(", ")`); small != "" {
+		t.Errorf("too small for a finger: %s", small)
+	}
+}
+
+// The browser itself keeps to the page's policy: a script that somebody gets into the
+// page does not run, and what it would send elsewhere is not sent.
+func TestTheBrowserKeepsToThePolicy(t *testing.T) {
+	s, ctx := newScene(t), browser(t)
+	run(t, ctx, chromedp.Navigate(s.invite(t)), shownIn("notes", "LoginRequired"))
+	ran := value[bool](t, ctx, `(() => { const s = document.createElement("script"); s.textContent = "window.ran = true"; document.body.append(s); return Boolean(window.ran); })()`)
+	if ran {
+		t.Error("a script in the page runs")
+	}
+	sent, err := chromedp.Run(ctx, chromedp.Evaluate[string](`fetch("`+s.notes.URL()+`", { mode: "no-cors" }).then(() => "sent", () => "refused")`, chromedp.EvalAwaitPromise))
+	if err != nil || sent != "refused" {
+		t.Errorf("a request to another server is %s, %v", sent, err)
+	}
+	if cookie := value[string](t, ctx, `document.cookie`); cookie != "" {
+		t.Errorf("scripts read the cookie %q", cookie)
+	}
+}
+
+// An invitation that was taken up opens nothing for another browser.
+func TestAnInvitationOpensOneBrowser(t *testing.T) {
+	s, ctx := newScene(t), browser(t)
+	invitation := s.invite(t)
+	run(t, ctx, chromedp.Navigate(invitation), shownIn("notes", "LoginRequired"))
+	another := browser(t)
+	run(t, another, chromedp.Navigate(invitation), chromedp.WaitVisible(`//h1[.="This browser is not invited"]`))
+}

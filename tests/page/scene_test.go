@@ -1,0 +1,160 @@
+package page
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/target"
+	"github.com/chromedp/chromedp"
+
+	"mcpproxy/admin"
+	"mcpproxy/instance"
+	"mcpproxy/states"
+	"mcpproxy/store"
+	"mcpproxy/tests/oauthserver"
+	"mcpproxy/ui"
+	"mcpproxy/upstream"
+)
+
+// limit bounds each test, the start of the browser included.
+const limit = 90 * time.Second
+
+// browser starts a Chromium with nothing in it.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		t.Skip("there is no Chromium on this machine")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	t.Cleanup(cancel)
+	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.DisableGPU,
+		chromedp.WindowSize(1280, 1000)}
+	for _, off := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "hide-scrollbars"} {
+		options = append(options, chromedp.Flag(off, true))
+	}
+	if os.Getuid() == 0 {
+		options = append(options, chromedp.NoSandbox)
+	}
+	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithErrorf(t.Logf))
+	t.Cleanup(cancel)
+	run(t, ctx)
+	return ctx
+}
+
+// step is one thing that a person does, or waits for.
+type step = chromedp.Action[chromedp.Void]
+
+func run(t *testing.T, ctx context.Context, steps ...step) {
+	t.Helper()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// scene is a proxy with its page in front of four upstreams.
+type scene struct {
+	notes   *oauthserver.Server
+	page    *ui.Page
+	address net.Addr
+}
+
+func newScene(t *testing.T) *scene {
+	t.Helper()
+	start := func(o oauthserver.Options) *oauthserver.Server {
+		server, err := oauthserver.Start(context.Background(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = server.Close() })
+		return server
+	}
+	s := &scene{notes: start(oauthserver.Options{AccessTokenTTL: 12 * time.Second})}
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = gone.Close()
+	config := func(name, url string) upstream.Config {
+		return upstream.Config{Name: name, Transport: upstream.HTTP, URL: url, Settings: states.DefaultSettings()}
+	}
+	directory := t.TempDir()
+	i, err := instance.Start(context.Background(), instance.Options{StorePath: filepath.Join(directory, "store.db"), Keys: store.FileKeys(filepath.Join(directory, "key")), Connect: true,
+		Configs: []upstream.Config{
+			config("notes", s.notes.MCPURL()), config("tickets", start(oauthserver.Options{}).MCPURL()),
+			config("search", start(oauthserver.Options{NoAuth: true}).MCPURL()), config("archive", "http://"+gone.Addr().String()+"/mcp"),
+		},
+		Open:   func(context.Context, string) error { return errors.New("the page opens the login") },
+		Logger: slog.New(slog.DiscardHandler), Version: "1.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.page, s.address = ui.New(admin.Handler(i, "1.0", admin.Options{}), "1.0"), listener.Addr()
+	server := &http.Server{Handler: s.page.Handler(), ReadHeaderTimeout: time.Second}
+	go func() { _ = server.Serve(listener) }() // ends with Close
+	t.Cleanup(func() {
+		if err := errors.Join(server.Close(), i.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func (s *scene) invite(t *testing.T) string {
+	t.Helper()
+	address, err := s.page.Invite(s.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return address
+}
+
+// shown waits until the badge says the phase.
+func shown(phase string) step {
+	return chromedp.WaitVisible(`//span[contains(@class,"badge")][.="` + phase + `"]`)
+}
+
+// entry waits until the journal shows an event of the kind.
+func entry(kind, event string) step {
+	return chromedp.WaitVisible(chromedp.CSS(`.timeline li.` + kind + `[data-event="` + event + `"]`))
+}
+
+func button(wish string) step {
+	return chromedp.Click(chromedp.CSS(`button[data-wish="` + wish + `"]`))
+}
+
+// newTab clicks and returns the tab that opens.
+func newTab(t *testing.T, ctx context.Context, click step) context.Context {
+	t.Helper()
+	opened := chromedp.WaitNewTarget(ctx, func(info *target.Info) bool { return info.URL != "" && info.URL != "about:blank" })
+	run(t, ctx, click)
+	select {
+	case id := <-opened:
+		tab, cancel := chromedp.NewContext(ctx, chromedp.WithTargetID(id))
+		t.Cleanup(cancel)
+		return tab
+	case <-ctx.Done():
+		t.Fatal("no tab was opened")
+		return nil
+	}
+}
