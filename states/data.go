@@ -26,6 +26,10 @@ type Data struct {
 	// RefusedAt are the times of the last refreshes that a 401 caused, oldest first.
 	RefusedAt []time.Time
 
+	// TokenNonce is what the token endpoint wants in the next proof; empty while none is
+	// known. It is no secret.
+	TokenNonce string
+
 	// RefreshAttempts counts the failed attempts of the present refresh.
 	RefreshAttempts int
 	// RefreshAt is when the next attempt is due.

@@ -45,6 +45,7 @@ func credentialTransitions() []transition {
 	all = append(all, loginTransitions()...)
 	all = append(all, deviceTransitions()...)
 	all = append(all, grantTransitions()...)
+	all = append(all, proofTransitions()...)
 	all = append(all, logoutTransitions()...)
 	return all
 }
@@ -177,6 +178,7 @@ func credentialIgnores() []rule {
 		{From: from{states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, Event: TokenRejected, Reason: "the token is no longer in use"},
 		{From: append(from{states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...), Event: ScopeInsufficient, Reason: "the token is being replaced"},
 		{From: from{states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, Event: ScopeInsufficient, Reason: "the token is no longer in use"},
+		{From: from{states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, Event: NonceDemanded, Reason: "the token is no longer in use"},
 	}
 }
 

@@ -81,9 +81,12 @@ const (
 	DeviceFlowOpen        Event = "DeviceFlowOpen"
 	DeviceFlowBesideToken Event = "DeviceFlowBesideToken"
 	DeviceCodeIssued      Event = "DeviceCodeIssued"
+	NonceDemanded         Event = "NonceDemanded"
+	TokenNonceDemanded    Event = "TokenNonceDemanded"
 	GrantDue              Event = "GrantDue"
 	GrantRenewDue         Event = "GrantRenewDue"
 	ClientIdentified      Event = "ClientIdentified"
+	IdentityAsserted      Event = "IdentityAsserted"
 	TokenGranted          Event = "TokenGranted"
 	GrantRejected         Event = "GrantRejected"
 	GrantFailed           Event = "GrantFailed"
@@ -196,9 +199,12 @@ func credentialEvents() []fsm.Event[Event] {
 		outcome(DeviceFlowOpen, "A login with a device code was open when the process ended, and its deadline is still ahead.", notLoading),
 		outcome(DeviceFlowBesideToken, "A login with a device code was open when the process ended, its deadline is still ahead, and the stored token works beside it.", notLoading),
 		outcome(DeviceCodeIssued, "The authorization server has issued a device code, and the flow is on disk (RFC 8628).", notRegistering),
+		happening(NonceDemanded, "The resource server wants its nonce in the proof that comes with the token, and has not carried the request out (RFC 9449 section 9).", noToken),
+		outcome(TokenNonceDemanded, "The token endpoint wants its nonce in the proof, and has not carried the token request out (RFC 9449 section 8).", "no token request is under way"),
 		happening(GrantDue, "A token is missing, and the configured grant needs no person.", "no token is missing"),
 		outcome(GrantRenewDue, "The time has come to obtain the next token with a grant that needs no person.", noToken),
 		outcome(ClientIdentified, "There is a client identity for a grant that needs no person.", notRegistering),
+		outcome(IdentityAsserted, "The enterprise's identity provider has exchanged the person's ID token for a grant, which the authorization server is asked with next (ID-JAG).", noGrant),
 		outcome(TokenGranted, "A token of a grant that needs no person is on disk.", noGrant),
 		outcome(GrantRejected, "The authorization server will not give a token for the configured grant.", noGrant),
 		outcome(GrantFailed, "The grant did not work this time; another attempt follows.", noGrant),

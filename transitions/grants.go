@@ -12,6 +12,7 @@ func grantTransitions() []transition {
 		{From: from{states.LoginRequired}, Event: GrantDue, To: states.Discovering, Guards: guards{unattended, tokensTaken}, Update: beginGrant},
 		{From: from{states.Fresh}, Event: GrantRenewDue, To: states.Discovering, Guards: guards{unattended}, Update: beginGrant, Doc: "requests flow on the old token meanwhile"},
 		{From: from{states.Registering}, Event: ClientIdentified, To: states.RequestingToken, Guards: guards{unattended}, Update: identified},
+		{From: requesting, Event: IdentityAsserted, To: states.RequestingToken, Update: credentialFailure, Doc: "of two requests the first is done"},
 		{From: requesting, Event: TokenGranted, To: states.Fresh, Update: takeNewLogin},
 		{From: requesting, Event: TokenUnsaved, To: states.Failed, Update: each(endFlow, because(states.StoreFailed))},
 		{From: underway, Event: GrantRejected, To: states.Failed, Update: each(endFlow, because(states.GrantRejected))},

@@ -43,6 +43,8 @@ type Payload struct {
 	Flow       *credential.Flow
 	Discovery  *credential.Discovery
 	Intent     *credential.Intent
+	// Nonce is what the token endpoint wants in the next proof (RFC 9449 section 8).
+	Nonce string
 	// Code is the authorization code.
 	Code      credential.Secret
 	Challenge states.Challenge

@@ -64,7 +64,7 @@ func takeToken(d states.Data, in Input) states.Data { return d.WithToken(in.Payl
 
 // takeIssuedToken is for a token that this process got from the authorization server.
 func takeIssuedToken(d states.Data, in Input) states.Data {
-	d = d.WithToken(in.Payload.Token)
+	d = takeNonce(d.WithToken(in.Payload.Token), in)
 	d.Issued = d.Generation
 	return d
 }

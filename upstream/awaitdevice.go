@@ -25,11 +25,11 @@ func (u *Upstream) awaitDevice(ctx context.Context, order transitions.Order) tra
 
 func (u *Upstream) pollDevice(ctx context.Context, order transitions.Order, flow *credential.Flow) transitions.Input {
 	u.reportShown(order, flow, "enter the code "+flow.UserCode+" on any device")
-	generation := order.Snapshot.Data.Generation
+	generation, p := order.Snapshot.Data.Generation, proofs{order: order}
 	for attempt := 0; ; attempt++ {
-		token, err := oauth.AwaitDevice(ctx, u.authorization, *flow, generation+1)
+		token, err := oauth.AwaitDevice(p.context(ctx), u.authorization, *flow, generation+1)
 		if err == nil {
-			return u.keepObtained(ctx, order, token, transitions.CodeExchanged)
+			return u.keepObtained(ctx, &p, token, transitions.CodeExchanged)
 		}
 		class, pause := classOf(err)
 		switch {

@@ -67,7 +67,8 @@ func (e *UnavailableError) Error() string {
 type bearer struct {
 	upstream *Upstream
 	next     http.RoundTripper
-	// nonce is the last one that the server gave for proofs of possession.
+	// nonce is the last one that the server gave for proofs of possession: any answer may
+	// bring the next. Whether a request is sent again for one is the machine's to say.
 	nonce atomic.Pointer[string]
 }
 
@@ -144,7 +145,7 @@ func (b *bearer) send(request *http.Request, token *credential.Token) (*http.Res
 	if err != nil || response.StatusCode != http.StatusUnauthorized || request.GetBody == nil {
 		return response, err
 	}
-	if _, demanded := oauth.NonceDemanded(response); !demanded {
+	if _, demanded := oauth.NonceDemanded(response); !demanded || !b.upstream.resend(token) {
 		return response, nil
 	}
 	discard(response)

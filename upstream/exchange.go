@@ -17,11 +17,12 @@ func (u *Upstream) exchange(ctx context.Context, order transitions.Order) transi
 	data := &order.Snapshot.Data
 	flow := data.Flow
 	generation := data.Generation + 1
-	token, err := oauth.Exchange(context.WithoutCancel(ctx), u.authorization, *flow, order.Cause.Payload.Code, generation)
+	p := proofs{order: order}
+	token, err := oauth.Exchange(p.context(context.WithoutCancel(ctx)), u.authorization, *flow, order.Cause.Payload.Code, generation)
 	if err != nil {
 		return u.exchangeFailed(order, flow, err)
 	}
-	in := u.keepObtained(ctx, order, token, transitions.CodeExchanged)
+	in := u.keepObtained(ctx, &p, token, transitions.CodeExchanged)
 	if in.Event != transitions.CodeExchanged {
 		u.eraseFlow(flow.ID)
 	}
@@ -30,15 +31,16 @@ func (u *Upstream) exchange(ctx context.Context, order transitions.Order) transi
 
 // keepObtained puts the token of a login or grant on disk, in place of the one that
 // it began with, and returns the outcome: done, or why not.
-func (u *Upstream) keepObtained(ctx context.Context, order transitions.Order, token credential.Token, done transitions.Event) transitions.Input {
+func (u *Upstream) keepObtained(ctx context.Context, p *proofs, token credential.Token, done transitions.Event) transitions.Input {
+	order := &p.order
 	token.Grant = string(u.config.OAuth.Grant.named())
 	if flow := order.Snapshot.Data.Flow; token.ClientID != "" && flow != nil {
 		token.ClientSource = flow.Registration.Source
 	}
 	err := u.keepTrying(ctx, "the token of a login", func() error {
-		return u.environment.Store.SaveToken(u.config.Name, token, order.Snapshot.Data.Generation, u.wants(order))
+		return u.environment.Store.SaveToken(u.config.Name, token, order.Snapshot.Data.Generation, u.wants(*order))
 	})
-	in := transitions.Input{Event: done, Flow: order.Snapshot.Data.FlowID, Payload: transitions.Payload{Token: &token}}
+	in := transitions.Input{Event: done, Flow: order.Snapshot.Data.FlowID, Payload: transitions.Payload{Token: &token, Nonce: p.next}}
 	switch {
 	case errors.Is(err, store.ErrGeneration):
 		in.Event, in.Payload = transitions.TokenSuperseded, transitions.Payload{Err: err}

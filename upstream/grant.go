@@ -127,11 +127,17 @@ func (u *Upstream) requestToken(ctx context.Context, order transitions.Order) tr
 	if request.Assertion, err = u.assertion(ctx, d); err != nil {
 		return u.grantFailed(order, err)
 	}
-	token, err := oauth.Grant(context.WithoutCancel(ctx), u.authorization, d, flow.Registration, request)
+	if u.config.OAuth.Grant == EnterpriseManaged {
+		if _, err := order.Fire(transitions.Input{Event: transitions.IdentityAsserted, Flow: flow.ID}); err != nil {
+			return nothing // the state was left
+		}
+	}
+	p := proofs{order: order}
+	token, err := oauth.Grant(p.context(context.WithoutCancel(ctx)), u.authorization, d, flow.Registration, request)
 	if err != nil {
 		return u.grantFailed(order, err)
 	}
-	return u.keepObtained(ctx, order, token, transitions.TokenGranted)
+	return u.keepObtained(ctx, &p, token, transitions.TokenGranted)
 }
 
 // assertion is what the grant shows besides the client's own credentials, or zero.

@@ -53,16 +53,18 @@ func (u *Upstream) refresh(ctx context.Context, order transitions.Order) transit
 	// A request that was sent is never given up: not for a deadline that strikes
 	// now, not for a shutdown. The client's own timeout bounds it.
 	options := oauth.RefreshOptions{SendScope: u.config.OAuth.SendScopeOnRefresh, OmitResource: u.config.OAuth.OmitResource}
-	renewed, err := oauth.Refresh(context.WithoutCancel(ctx), u.authorization, *token, registration, options)
+	p := proofs{order: order}
+	sending := p.context(context.WithoutCancel(ctx))
+	renewed, err := oauth.Refresh(sending, u.authorization, *token, registration, options)
 	if options.SendScope && codeOf(err) == "invalid_scope" {
 		// It was an answer, so that the refresh token was not used.
 		options.SendScope = false
-		renewed, err = oauth.Refresh(context.WithoutCancel(ctx), u.authorization, *token, registration, options)
+		renewed, err = oauth.Refresh(sending, u.authorization, *token, registration, options)
 	}
 	if err != nil {
 		return u.refreshFailed(order, intent, registration, err)
 	}
-	return u.keepRenewed(ctx, token, renewed)
+	return u.keepRenewed(ctx, &p, token, renewed)
 }
 
 // takeBack settles the intent of a refresh whose state was left while the disk took
@@ -76,7 +78,7 @@ func (u *Upstream) takeBack(data *states.Data, intent credential.Intent) {
 	}
 }
 
-func (u *Upstream) keepRenewed(ctx context.Context, token *credential.Token, renewed credential.Token) transitions.Input {
+func (u *Upstream) keepRenewed(ctx context.Context, p *proofs, token *credential.Token, renewed credential.Token) transitions.Input {
 	err := u.keepTrying(ctx, "the renewed token", func() error {
 		return u.environment.Store.RenewToken(u.config.Name, renewed, token.Generation)
 	})
@@ -86,7 +88,7 @@ func (u *Upstream) keepRenewed(ctx context.Context, token *credential.Token, ren
 	if err != nil {
 		return event(transitions.TokenUnsaved, fmt.Errorf("the renewed token could not be written to the store and is lost: %w", err))
 	}
-	return transitions.Input{Event: transitions.Refreshed, Payload: transitions.Payload{Token: &renewed}}
+	return transitions.Input{Event: transitions.Refreshed, Payload: transitions.Payload{Token: &renewed, Nonce: p.next}}
 }
 
 // registrationOf is the client identity that the token was issued to.

@@ -322,13 +322,31 @@ func payloadOf(event transitions.Event, s *transitions.Snapshot) transitions.Pay
 		Discovery: &credential.Discovery{}, Flow: &credential.Flow{ID: s.Data.FlowID, Deadline: now.Add(time.Hour)}}
 	switch event {
 	case transitions.TokenUsable, transitions.TokenExpired, transitions.TokenUncertain, transitions.RefreshUncertain, transitions.Refreshed, transitions.CodeExchanged, transitions.TokenGranted:
-		p.Token = &credential.Token{Generation: s.Data.Generation + 1, Access: credential.NewSecret("a"), Refresh: credential.NewSecret("r"), ObtainedAt: now, ExpiresAt: now.Add(time.Hour)}
+		p.Token = &credential.Token{Generation: s.Data.Generation + 1, Access: credential.NewSecret("a"), Refresh: credential.NewSecret("r"), ObtainedAt: now, ExpiresAt: now.Add(time.Hour), Key: proofKey()}
 	case transitions.CodeReceived:
 		p.Code = credential.NewSecret("code")
 	case transitions.FlowOpen, transitions.DeviceFlowOpen, transitions.FlowBesideToken, transitions.DeviceFlowBesideToken:
 		p.Flow.ID = "flow"
 	}
 	return p
+}
+
+// proofKey is what the tokens of a walk are bound to.
+var proofKey = sync.OnceValue(func() credential.Secret {
+	key, err := oauth.NewProofKey()
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
+// withoutKey makes a token that is bound to nothing of the one that comes with an event.
+func withoutKey(in *transitions.Input) {
+	if in.Payload.Token != nil {
+		token := *in.Payload.Token
+		token.Key = credential.Secret{}
+		in.Payload.Token = &token
+	}
 }
 
 func withoutRefresh(in *transitions.Input) {

@@ -176,6 +176,13 @@ func guardedWay(edge fsm.GraphEdge, guard string) way {
 		return way{unattended, plain("Connect TokenUsable TokenRejected")}
 	}
 	switch guard {
+	case "provesPossession":
+		bare := wayOf(states.Credential, edge.From, edge.Event)
+		steps := slices.Clone(bare.steps)
+		for i := range steps {
+			steps[i].change = withoutKey
+		}
+		return way{bare.variant, steps}
 	case "automaticLogin", "unattended":
 		return ways[states.Credential+" "+edge.From]
 	}

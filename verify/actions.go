@@ -73,6 +73,7 @@ func (x *explorer) callActions(w *world) []action {
 	if x.options.explores(forbid) {
 		add("is answered with 403", false, func(w *world) { x.forbidden(w, current) })
 	}
+	add("is asked for a nonce", false, func(w *world) { x.nonceDemanded(w, current) })
 	add("is answered", false, func(w *world) { x.accepted(w, w.machine.Data.Token) })
 	for _, older := range []uint64{current - 1, 0} {
 		add(fmt.Sprintf("of %d tokens ago is answered with 401", current-older), false, func(w *world) { x.unauthorized(w, older) })

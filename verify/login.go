@@ -29,7 +29,7 @@ func (x *explorer) register(w *world, j *job, add adder) {
 		return
 	}
 	add("has a client identity", true, func(w *world, j *job) {
-		flow := &credential.Flow{ID: j.began.FlowID, Deadline: w.now().Add(j.began.Settings.LoginDeadline), Scopes: j.began.Scopes}
+		flow := &credential.Flow{ID: j.began.FlowID, Key: key0, Deadline: w.now().Add(j.began.Settings.LoginDeadline), Scopes: j.began.Scopes}
 		if x.options.Mode == Unattended {
 			j.ends(transitions.Input{Event: transitions.ClientIdentified, Flow: flow.ID, Payload: transitions.Payload{Flow: flow}})
 			return
@@ -80,6 +80,7 @@ func (x *explorer) await(w *world, j *job, add adder) {
 		}
 		add("cannot listen", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.ListenerFailed, false) })
 	case j.name == transitions.JobAwaitDevice && j.step == asking:
+		add("is asked for a nonce", false, x.demandNonce)
 		add("is given a token", true, func(w *world, j *job) { x.issue(w, j, true) })
 		add("the client is forgotten", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.ClientForgotten, false) })
 		add("the client is refused", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.ClientRejected, false) })
@@ -104,6 +105,7 @@ func (x *explorer) obtain(w *world, j *job, add adder) {
 			j.step = reporting
 		})
 	case exchange:
+		add("is asked for a nonce", false, x.demandNonce)
 		add("is given a token", true, func(w *world, j *job) { x.issue(w, j, true) })
 		add("is refused", false, func(w *world, j *job) {
 			x.loginEnd(w, j, transitions.ExchangeRejected, false)
@@ -118,6 +120,10 @@ func (x *explorer) obtain(w *world, j *job, add adder) {
 			j.step = erasing
 		})
 	default:
+		add("is asked for a nonce", false, x.demandNonce)
+		add("has its identity asserted", false, func(w *world, j *job) {
+			_ = x.fire(w, transitions.Input{Event: transitions.IdentityAsserted, Epoch: j.epoch})
+		})
 		add("is given a token", true, func(w *world, j *job) { x.issue(w, j, false) })
 		add("has no answer", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.GrantFailed, false) })
 		add("is refused", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.GrantRejected, true) })
@@ -138,11 +144,20 @@ func (x *explorer) issue(w *world, j *job, refreshable bool) {
 
 func (w *world) newToken(generation uint64, refreshable bool) *credential.Token {
 	id := w.id("token")
-	t := &credential.Token{Generation: generation, Access: credential.NewSecret(id), ObtainedAt: w.now(), ExpiresAt: w.now().Add(tick)}
+	t := &credential.Token{Generation: generation, Access: credential.NewSecret(id), ObtainedAt: w.now(), ExpiresAt: w.now().Add(tick), Key: key0}
 	if refreshable {
 		t.Refresh = credential.NewSecret(id)
 	}
 	return t
+}
+
+// key0 is what every token is bound to: that a server demands a nonce is possible at
+// any time, and is explored; that it does so of a token that is bound to nothing is probed.
+var key0 = credential.NewSecret("key")
+
+// demandNonce has the token endpoint answer a request with the demand for a nonce.
+func (x *explorer) demandNonce(w *world, j *job) {
+	_ = x.fire(w, transitions.Input{Event: transitions.TokenNonceDemanded, Epoch: j.epoch, Flow: j.began.FlowID, Payload: transitions.Payload{Nonce: "nonce"}})
 }
 
 // openTab shows a page.

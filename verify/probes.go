@@ -30,6 +30,7 @@ func (x *explorer) probe(w *world) *Counterexample {
 		x.changesNothing(w, personDecides, transitions.Input{Event: transitions.GrantDue})
 	}
 	x.probeTokens(w)
+	x.probeUnbound(w)
 	if at := (pair{w.state(states.Connection), w.state(states.Credential)}); !x.probed[at] {
 		x.probed[at] = true
 		x.probeOutcomes(w)
@@ -44,12 +45,26 @@ var onlyPerson = []transitions.Event{transitions.LoginRequested, transitions.Log
 // probeTokens says things of tokens that are not, or no longer, the current one.
 func (x *explorer) probeTokens(w *world) {
 	current := generationOf(w.machine.Data.Token)
-	for _, event := range []transitions.Event{transitions.TokenAccepted, transitions.TokenRefused, transitions.TokenRejected, transitions.ScopeInsufficient} {
+	for _, event := range []transitions.Event{transitions.TokenAccepted, transitions.TokenRefused, transitions.TokenRejected, transitions.ScopeInsufficient, transitions.NonceDemanded} {
 		x.changesNothing(w, currentToken, transitions.Input{Event: event, Payload: transitions.Payload{Generation: current + 7}})
 	}
 	if current != 0 && !w.machine.Data.Token.HasRefresh() && w.state(states.Credential) == states.Fresh {
 		x.changesNothing(w, currentToken, transitions.Input{Event: transitions.TokenRefused, Payload: transitions.Payload{Generation: current}})
 	}
+}
+
+// probeUnbound demands nonces of a machine whose token is bound to no key.
+func (x *explorer) probeUnbound(w *world) {
+	if w.machine.Data.Token == nil {
+		return
+	}
+	unbound, token := *w.machine, *w.machine.Data.Token
+	token.Key = credential.Secret{}
+	unbound.Data.Token, unbound.Data.Flow = &token, nil
+	bare := *w
+	bare.machine = &unbound
+	x.changesNothing(&bare, currentToken, transitions.Input{Event: transitions.NonceDemanded, Payload: transitions.Payload{Generation: token.Generation}})
+	x.changesNothing(&bare, currentToken, transitions.Input{Event: transitions.TokenNonceDemanded, Epoch: w.machine.Region(states.Credential).Epoch})
 }
 
 // probeOutcomes gives the machine every event of a job or timer with the epoch of an

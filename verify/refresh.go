@@ -130,6 +130,7 @@ func (x *explorer) sendRefresh(w *world, j *job, add adder) {
 		w.revokeFamily(j.began.Token)
 		x.giveUp(j, transitions.GrantRefused)
 	})
+	add("is asked for a nonce", false, x.demandNonce)
 	add("has no answer, and was not seen", false, func(w *world, j *job) { x.noAnswer(w, j, j.carry.intent) })
 	add("is not answered now", false, func(w *world, j *job) {
 		event := transitions.RefreshEnd(transitions.NotUsed, j.began, false)

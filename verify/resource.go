@@ -67,6 +67,10 @@ func (x *explorer) unauthorized(w *world, generation uint64) {
 var hears = map[states.State]bool{states.Fresh: true, states.Refreshing: true, states.RefreshBackoff: true, states.RefreshPaused: true, states.GrantBackoff: true,
 	states.Discovering: true, states.Registering: true, states.AwaitingBrowser: true, states.AwaitingDevice: true, states.ExchangingCode: true, states.RequestingToken: true}
 
+func (x *explorer) nonceDemanded(w *world, generation uint64) {
+	_ = x.fire(w, transitions.Input{Event: transitions.NonceDemanded, Payload: transitions.Payload{Generation: generation}})
+}
+
 // missingScope is what the resource server's 403 asks for.
 const missingScope = "more"
 

@@ -36,7 +36,7 @@ func (x *explorer) roots() []root {
 				w.disk.intent = &credential.Intent{ID: w.id("intent"), Generation: 1}
 			}),
 			x.root("the process starts with an open login", func(w *world) {
-				w.disk.flow = &credential.Flow{ID: w.id("flow"), Deadline: w.now().Add(settings(x.options.Mode).LoginDeadline)}
+				w.disk.flow = &credential.Flow{ID: w.id("flow"), Key: key0, Deadline: w.now().Add(settings(x.options.Mode).LoginDeadline)}
 				if x.options.Mode == Device {
 					w.disk.flow.DeviceCode = credential.NewSecret("code of " + w.disk.flow.ID)
 				} else {

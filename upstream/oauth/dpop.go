@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -119,6 +120,36 @@ func NonceDemanded(response *http.Response) (nonce string, demanded bool) {
 	return nonce, false
 }
 
+// Nonces are those of an authorization server, for the proofs at its token endpoint
+// (RFC 9449 section 8).
+type Nonces struct {
+	// Last is the newest one that is known; empty for none.
+	Last string
+	// Demanded, if set, is asked whether a request that was not carried out for want of a
+	// nonce is sent once more with it.
+	Demanded func(nonce string) bool
+	// Given, if set, is told of the nonce for the next request that comes with an answer.
+	Given func(nonce string)
+}
+
+type noncesKey struct{}
+
+// WithNonces makes token requests with ctx use n.
+func WithNonces(ctx context.Context, n Nonces) context.Context {
+	return context.WithValue(ctx, noncesKey{}, n)
+}
+
+func noncesOf(ctx context.Context) Nonces {
+	n, _ := ctx.Value(noncesKey{}).(Nonces) // the zero value knows none and asks nobody
+	if n.Demanded == nil {
+		n.Demanded = func(string) bool { return true }
+	}
+	if n.Given == nil {
+		n.Given = func(string) {}
+	}
+	return n
+}
+
 // proving puts a proof of possession on each token request.
 type proving struct {
 	next http.RoundTripper
@@ -142,7 +173,11 @@ func withProof(hc *http.Client, key credential.Secret) *http.Client {
 // RoundTrip implements [http.RoundTripper]. A server that wants a nonce has not
 // carried the request out, so it is sent once more with it.
 func (p *proving) RoundTrip(request *http.Request) (*http.Response, error) {
-	response, err := p.send(request, "")
+	nonces := noncesOf(request.Context())
+	response, err := p.send(request, nonces.Last)
+	if err == nil && response.StatusCode == http.StatusOK {
+		p.given(response, nonces)
+	}
 	if err != nil || response.StatusCode != http.StatusBadRequest && response.StatusCode != http.StatusUnauthorized {
 		return response, err
 	}
@@ -151,34 +186,39 @@ func (p *proving) RoundTrip(request *http.Request) (*http.Response, error) {
 		return response, nil
 	}
 	demanded, err := nonceDemanded(response)
-	if err != nil || !demanded {
+	if err != nil || !demanded || !nonces.Demanded(nonce) {
 		return response, err
 	}
 	again := request.Clone(request.Context())
 	if again.Body, err = request.GetBody(); err != nil {
 		return nil, err
 	}
-	return p.send(again, nonce)
+	if response, err = p.send(again, nonce); err == nil && response.StatusCode == http.StatusOK {
+		p.given(response, nonces)
+	}
+	return response, err
+}
+
+func (p *proving) given(response *http.Response, nonces Nonces) {
+	if nonce := response.Header.Get("DPoP-Nonce"); nonce != "" {
+		nonces.Given(nonce)
+	}
 }
 
 // nonceDemanded reads the error of an answer of the token endpoint (RFC 9449 section
-// 8), and closes the body where it is the demand for a nonce. Any other answer may come
-// with a nonce too, for the next request: a code or refresh token that was refused is
-// not sent again for it.
+// 8), and leaves its body to be read again. Any other answer may come with a nonce too,
+// for the next request: a code or refresh token that was refused is not sent again for it.
 func nonceDemanded(response *http.Response) (bool, error) {
 	text, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	closed := response.Body.Close()
 	if err = errors.Join(err, closed); err != nil {
 		return false, err
 	}
+	response.Body = io.NopCloser(bytes.NewReader(text))
 	var refusal struct {
 		Error string `json:"error"`
 	}
-	if json.Unmarshal(text, &refusal) == nil && refusal.Error == "use_dpop_nonce" {
-		return true, nil
-	}
-	response.Body = io.NopCloser(bytes.NewReader(text))
-	return false, nil
+	return json.Unmarshal(text, &refusal) == nil && refusal.Error == "use_dpop_nonce", nil
 }
 
 func (p *proving) send(request *http.Request, nonce string) (*http.Response, error) {
