@@ -61,12 +61,14 @@ func TestServerForgetsTheClient(t *testing.T) {
 	r.wantCounts(want{Authorize: 1, Code: 1, Refresh: 1, Register: 1})
 }
 
+// admin is a call that needs more scope than echo does.
+var admin = relay.Call{Method: "tools/call", Params: json.RawMessage(`{"name":"admin","arguments":{}}`)}
+
 // A call that lacks scope keeps the token in use; the next login asks for more.
 func TestStepUp(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
 	r.login()
-	admin := relay.Call{Method: "tools/call", Params: json.RawMessage(`{"name":"admin","arguments":{}}`)}
 	if _, err := r.up.Call(r.context(), admin); err == nil {
 		t.Fatal("the call had too little scope and succeeded")
 	}

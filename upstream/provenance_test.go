@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -56,6 +58,17 @@ func TestTokenFactsSayWhereItComesFrom(t *testing.T) {
 			notes: []string{"client pre-registered, authentication client_secret_basic"},
 		},
 		{
+			name: "a workload's identity", server: oauthserver.Options{Identities: []string{"the platform's JWT"}}, config: upstream.OAuth{Grant: upstream.WorkloadIdentity, AssertionFile: file(t, "the platform's JWT")},
+			want:  upstream.TokenStatus{Type: "Bearer", Grant: "workload_identity"},
+			notes: []string{"authentication none, for mcp"},
+		},
+		{
+			name: "an enterprise's sign-on", server: oauthserver.Options{Clients: map[string]string{"box": "s3cret", "person": ""}, Identities: []string{"the ID token"}},
+			config: upstream.OAuth{Grant: upstream.EnterpriseManaged, ClientID: "box", ClientSecret: credential.NewSecret("s3cret"), IdentityProvider: upstream.IdentityProvider{ClientID: "person", IDTokenFile: file(t, "the ID token")}},
+			want:   upstream.TokenStatus{Type: "Bearer", Grant: "enterprise_managed", Client: &upstream.ClientStatus{Registration: "pre-registered", Authentication: "client_secret_basic"}},
+			notes:  []string{"client pre-registered, authentication client_secret_basic"},
+		},
+		{
 			name: "a token that is bound to a key", server: oauthserver.Options{AutoApprove: true, ProofRequired: true},
 			want:  upstream.TokenStatus{Type: "DPoP", Grant: "authorization_code", Client: &upstream.ClientStatus{Registration: "dynamic", Authentication: "none"}, HasRefreshToken: true},
 			notes: []string{"for mcp, to be bound to a key", "token generation 1, bound to a key"},
@@ -63,13 +76,19 @@ func TestTokenFactsSayWhereItComesFrom(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, test.server, func(c *upstream.Config) { c.OAuth, c.Settings.Unattended = test.config, test.config.Grant.Unattended() })
+			r := newRig(t, test.server, func(c *upstream.Config) {
+				c.OAuth, c.Settings.Unattended = test.config, test.config.Grant.Unattended()
+				c.OAuth.IdentityProvider.TokenEndpoint = strings.TrimSuffix(c.URL, "/mcp") + "/token"
+			})
 			r.mayLogIn()
 			r.mustCall()
 			token := r.up.Snapshot().Data.Token
 			got := upstream.TokenStatusOf(token)
 			test.want.Generation, test.want.Issuer, test.want.Resource, test.want.Scopes, test.want.Revocable = 1, r.server.URL(), r.server.MCPURL(), []string{"mcp"}, true
-			test.want.ObtainedAt, test.want.ExpiresAt, test.want.Fingerprint, test.want.Client.ID = token.ObtainedAt, &token.ExpiresAt, token.Access.Fingerprint(), token.ClientID
+			test.want.ObtainedAt, test.want.ExpiresAt, test.want.Fingerprint = token.ObtainedAt, &token.ExpiresAt, token.Access.Fingerprint()
+			if test.want.Client != nil {
+				test.want.Client.ID = token.ClientID
+			}
 			test.want.BoundTo = oauth.Thumbprint(token.Key)
 			if diff := cmp.Diff(&test.want, got); diff != "" {
 				t.Errorf("the facts (-want +got):\n%s", diff)
@@ -80,6 +99,11 @@ func TestTokenFactsSayWhereItComesFrom(t *testing.T) {
 			for _, note := range test.notes {
 				r.wantNote(note)
 			}
+			if test.config.Grant == upstream.EnterpriseManaged {
+				r.wantEntry("IdentityAsserted", func(e fsm.Entry) bool {
+					return e.Event == string(transitions.IdentityAsserted) && e.Disposition == fsm.Updated
+				})
+			}
 			r.restart()
 			r.mustCall()
 			if again := upstream.TokenStatusOf(r.up.Snapshot().Data.Token); cmp.Diff(got, again) != "" {
@@ -87,6 +111,15 @@ func TestTokenFactsSayWhereItComesFrom(t *testing.T) {
 			}
 		})
 	}
+}
+
+// file is a file that holds a secret.
+func file(t *testing.T, text string) string {
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // clientDocument is the address of a document about a client that may come back to any
@@ -100,6 +133,34 @@ func clientDocument(t *testing.T) string {
 	return s.URL + "/client"
 }
 
+// A refresh that grants less than was asked for is no error: what is missing shows, calls
+// that need no more go on, one that does says what it lacks, and a person's login asks
+// for all of it again (RFC 6749 section 6).
+func TestNarrowedScopeShows(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{AutoApprove: true}, func(c *upstream.Config) { c.OAuth.Scopes = []string{"mcp", "mcp:admin"} })
+	r.login()
+	r.mustCall()
+	if facts := upstream.TokenStatusOf(r.up.Snapshot().Data.Token); len(facts.Withheld) != 0 {
+		t.Errorf("withheld from the start: %q", facts.Withheld)
+	}
+	r.setFaults(oauthserver.Fault{Endpoint: "token", Kind: "narrow", Grant: "refresh_token"})
+	r.server.RevokeAccess()
+	r.mustCall()
+	want := upstream.TokenStatus{Scopes: []string{"mcp"}, Withheld: []string{"mcp:admin"}}
+	if facts := r.up.Status().Token; !slices.Equal(facts.Scopes, want.Scopes) || !slices.Equal(facts.Withheld, want.Withheld) {
+		t.Errorf("granted %q, withheld %q", facts.Scopes, facts.Withheld)
+	}
+	r.wantNote("token generation 2, without mcp:admin")
+	if _, err := r.up.Call(r.context(), admin); err == nil || !strings.Contains(err.Error(), "mcp:admin") {
+		t.Errorf("a call that needs what was withheld: %v", err)
+	}
+	r.login()
+	if _, err := r.up.Call(r.context(), admin); err != nil {
+		t.Errorf("after a login for all of it: %v", err)
+	}
+}
+
 // A nonce is demanded at the token endpoint and at the server itself, and each demand
 // costs one more request and no login (RFC 9449 sections 8 and 9).
 func TestNoncesAtBothEndpoints(t *testing.T) {
@@ -107,6 +168,9 @@ func TestNoncesAtBothEndpoints(t *testing.T) {
 	r := newRig(t, oauthserver.Options{AutoApprove: true, ProofRequired: true, ProofNonces: true}, nil)
 	r.login()
 	r.mustCall()
+	for _, event := range []transitions.Event{transitions.NonceDemanded, transitions.TokenNonceDemanded} {
+		r.wantEntry(string(event), func(e fsm.Entry) bool { return e.Event == string(event) && e.Disposition == fsm.Updated })
+	}
 	if c := r.server.Counters(); c.NonceDemanded != 2 || c.TokenCode != 2 || c.Authorize != 1 {
 		t.Errorf("for the first login and call the server counted %+v", c)
 	}
@@ -135,16 +199,19 @@ func TestNoncesAtBothEndpoints(t *testing.T) {
 // wantNote waits for an entry of the journal whose note holds the words.
 func (r *rig) wantNote(words string) {
 	r.Helper()
+	r.wantEntry("a note with "+words, func(e fsm.Entry) bool { return strings.Contains(e.Note, words) })
+}
+
+// wantEntry waits for an entry of the journal, which comes a moment after its event.
+func (r *rig) wantEntry(what string, is func(fsm.Entry) bool) {
+	r.Helper()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
-	for deadline := time.After(10 * time.Second); ; {
-		if slices.ContainsFunc(r.entries(), func(e fsm.Entry) bool { return strings.Contains(e.Note, words) }) {
-			return
-		}
+	for deadline := time.After(10 * time.Second); !slices.ContainsFunc(r.entries(), is); {
 		select {
 		case <-poll.C:
 		case <-deadline:
-			r.Fatalf("no entry of the journal says %q", words)
+			r.Fatalf("the journal has no %s", what)
 		}
 	}
 }

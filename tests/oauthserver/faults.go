@@ -44,7 +44,7 @@ func endpoints() map[string][]string {
 	token := []string{"token"}
 	return map[string][]string{
 		"delay": everywhere, "status": everywhere, "cut-before": everywhere, "malformed": everywhere, "html": everywhere,
-		"cut-after": token, "hold-after": token, "invalid-grant": token, "invalid-client": token, "no-expiry": token, "refuse": token, "no-refresh-token": token, "ttl": token, "clock-skew": token,
+		"cut-after": token, "hold-after": token, "invalid-grant": token, "invalid-client": token, "no-expiry": token, "refuse": token, "no-refresh-token": token, "ttl": token, "clock-skew": token, "narrow": token,
 		"wrong-issuer": {"metadata", "authorize"}, "denied": {"authorize"}, "unauthorized": {"mcp"},
 	}
 }
@@ -159,6 +159,10 @@ func (c *Counters) request(endpoint, grant string) {
 		c.TokenRefresh++
 	case grant == "client_credentials":
 		c.TokenClient++
+	case grant == exchangeGrant:
+		c.TokenExchange++
+	case grant == bearerGrant:
+		c.TokenAssertion++
 	case grant == deviceGrant:
 		c.TokenDevice++
 	default:

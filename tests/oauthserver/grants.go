@@ -45,10 +45,12 @@ type grants struct {
 	userCodes map[string]string  // device codes by user code
 	refresh   map[string]*grant  // past and present refresh tokens
 	access    map[string]*access
+	// assertions are the grants of the identity provider that were not redeemed yet.
+	assertions map[string]bool
 }
 
 func newGrants(preregistered map[string]string) grants {
-	g := grants{clients: map[string]*client{}, codes: map[string]*request{}, used: map[string]*grant{}, devices: map[string]*device{}, userCodes: map[string]string{}, pending: map[string]*request{}, refresh: map[string]*grant{}, access: map[string]*access{}}
+	g := grants{clients: map[string]*client{}, codes: map[string]*request{}, used: map[string]*grant{}, devices: map[string]*device{}, userCodes: map[string]string{}, pending: map[string]*request{}, refresh: map[string]*grant{}, access: map[string]*access{}, assertions: map[string]bool{}}
 	for id, secret := range preregistered {
 		g.clients[id] = &client{id: id, secret: secret}
 	}

@@ -43,6 +43,8 @@ type Options struct {
 	ProofNonces   bool
 	// Leeway is how long after their end access tokens are still taken.
 	Leeway time.Duration
+	// Identities are the ID tokens that are exchanged, and the JWTs of workloads.
+	Identities []string
 	// Clients are registered beforehand: ids and their secrets ("" for public ones).
 	Clients map[string]string
 	Logger  *slog.Logger
@@ -76,6 +78,8 @@ type Counters struct {
 	TokenRefresh     int            `json:"token_refresh"`
 	TokenClient      int            `json:"token_client"`
 	TokenDevice      int            `json:"token_device"`
+	TokenExchange    int            `json:"token_exchange"`
+	TokenAssertion   int            `json:"token_assertion"`
 	Device           int            `json:"device"`
 	RefreshReused    int            `json:"refresh_reused"`
 	ResourceMetadata int            `json:"resource_metadata"`

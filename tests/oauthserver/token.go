@@ -2,13 +2,14 @@ package oauthserver
 
 import (
 	"net/http"
+	"strings"
 	"time"
 )
 
 // token is the token endpoint (RFC 6749 section 3.2).
 func (s *Server) token(w http.ResponseWriter, r *http.Request, f *Fault) {
 	c := s.authenticate(r)
-	if c == nil || f.is("invalid-client") {
+	if workload := r.PostFormValue("grant_type") == bearerGrant && r.PostFormValue("client_id") == ""; c == nil && !workload || f.is("invalid-client") {
 		oauthError(w, http.StatusUnauthorized, "invalid_client", "the client is not known here")
 		return
 	}
@@ -23,6 +24,11 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, f *Fault) {
 		refused = "it was refused on purpose"
 	case r.PostFormValue("grant_type") == "refresh_token":
 		a, refused = s.redeemRefresh(c, r, s.ttl(f), f.is("no-refresh-token"))
+	case r.PostFormValue("grant_type") == exchangeGrant:
+		s.exchangeIdentity(w, r)
+		return
+	case r.PostFormValue("grant_type") == bearerGrant:
+		a, refused = s.redeemAssertion(r, s.ttl(f))
 	case r.PostFormValue("grant_type") == deviceGrant:
 		var code string
 		if a, code = s.redeemDevice(c, r, s.ttl(f)); code != "" {
@@ -50,6 +56,8 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, f *Fault) {
 		// The tokens exist, and the client is left without an answer.
 		<-r.Context().Done()
 		return
+	case f.is("narrow"):
+		s.narrow(&a)
 	case f.is("no-expiry"):
 		a.ExpiresIn = nil
 	case f.is("no-refresh-token"):
@@ -59,6 +67,14 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, f *Fault) {
 		*a.ExpiresIn += f.TTL
 	}
 	writeJSON(w, http.StatusOK, a)
+}
+
+// narrow grants the first of the scopes only (RFC 6749 section 3.3).
+func (s *Server) narrow(a *answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a.Scope, _, _ = strings.Cut(a.Scope, " ")
+	s.grants.access[a.AccessToken].scope = a.Scope
 }
 
 // grantClient gives a confidential client a token of its own, which has no refresh
