@@ -88,6 +88,8 @@ func loginMeanings(say func(states.State, ...transitions.Event), note func(...tr
 	say(states.ExchangingCode, transitions.CodeReceived)
 	say(states.RequestingToken, transitions.ClientIdentified)
 	note(transitions.LoginRequested, transitions.BrowserShown) // its page is shown again
+	// a request is sent once more, or the first of two is done
+	note(transitions.NonceDemanded, transitions.TokenNonceDemanded, transitions.IdentityAsserted)
 	say(states.LoginRequired, transitions.DiscoveryFailed, transitions.RegistrationFailed, transitions.ListenerFailed, transitions.LoginDenied, transitions.LoginFailed,
 		transitions.LoginCancelled, transitions.LoginTimedOut, transitions.ExchangeRejected)
 	say(states.Failed, transitions.NotOAuth, transitions.RegistrationRejected)
