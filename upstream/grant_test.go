@@ -137,6 +137,41 @@ func TestDeviceLoginThatIsDeclined(t *testing.T) {
 	r.awaitCredential(states.LoginRequired)
 }
 
+// A server that finds the polls too many is asked five seconds later each time (RFC 8628
+// section 3.5), and the login goes on.
+func TestDeviceLoginIsSlowedDown(t *testing.T) {
+	t.Parallel()
+	r := deviceUser(t)
+	r.setFaults(oauthserver.Fault{Endpoint: "token", Kind: "refuse", Error: "slow_down", Grant: "urn:ietf:params:oauth:grant-type:device_code", Count: 1})
+	began := time.Now()
+	page, outcome := r.openLogin()
+	r.answer(page, "approve")
+	if err := <-outcome; err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(began); took < 5*time.Second || r.server.Counters().TokenDevice != 2 {
+		t.Errorf("%d polls within %s", r.server.Counters().TokenDevice, took)
+	}
+}
+
+// A code that is over ends the login with the server's words, and another one may begin.
+func TestDeviceCodeExpires(t *testing.T) {
+	t.Parallel()
+	r := deviceUser(t)
+	r.setFaults(oauthserver.Fault{Endpoint: "token", Kind: "refuse", Error: "expired_token", Grant: "urn:ietf:params:oauth:grant-type:device_code", Count: 1})
+	_, outcome := r.openLogin()
+	if err := <-outcome; err == nil || !strings.Contains(err.Error(), "expired_token") {
+		t.Fatalf("the login ended with %v", err)
+	}
+	r.awaitCredential(states.LoginRequired)
+	page, outcome := r.openLogin()
+	r.answer(page, "approve")
+	if err := <-outcome; err != nil {
+		t.Fatal(err)
+	}
+	r.mustCall()
+}
+
 // The code goes on being polled for after a restart: the person may be on the way
 // to the other device.
 func TestDeviceLoginOutlivesARestart(t *testing.T) {

@@ -2,6 +2,7 @@ package upstream_test
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -194,6 +195,28 @@ func TestNoncesAtBothEndpoints(t *testing.T) {
 	if token := r.up.Snapshot().Data.Token; token.Generation != 2 || token.Type != "DPoP" {
 		t.Errorf("the token is %+v", upstream.TokenStatusOf(token))
 	}
+}
+
+// Proofs have the time of this machine's clock, and no offset is learnt. A server whose
+// clock is far off says so and ends the login with its own words, nothing being sent
+// again; one that gives nonces needs no clock (RFC 9449 sections 8 and 11.1).
+func TestProofsAndAServerWhoseClockIsOff(t *testing.T) {
+	off := func() time.Time { return time.Now().Add(10 * time.Minute) }
+	t.Run("without nonces", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, oauthserver.Options{AutoApprove: true, ProofRequired: true, Clock: off}, nil)
+		var failed *upstream.LoginError
+		if err := r.up.Login(r.context(), nil); !errors.As(err, &failed) || !strings.Contains(failed.Detail, "invalid_dpop_proof") || !strings.Contains(failed.Detail, "from the future") {
+			t.Fatalf("the login ended with %v", err)
+		}
+		r.wantCounts(want{Authorize: 1, Code: 1, Register: 1})
+	})
+	t.Run("with nonces", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t, oauthserver.Options{AutoApprove: true, ProofRequired: true, ProofNonces: true, Clock: off}, nil)
+		r.login()
+		r.mustCall()
+	})
 }
 
 // wantNote waits for an entry of the journal whose note holds the words.

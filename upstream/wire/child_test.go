@@ -29,6 +29,10 @@ const childKind = "WIRE_TEST_CHILD"
 
 // child is an MCP server on standard streams.
 func child(kind string) {
+	if kind == "proxy" {
+		beProxy()
+		return
+	}
 	if strings.Contains(kind, "deaf") {
 		signal.Ignore(syscall.SIGTERM)
 	}
@@ -37,7 +41,7 @@ func child(kind string) {
 		_ = grandchild.Start()
 		fmt.Fprintln(os.Stderr, "grandchild", grandchild.Process.Pid)
 	}
-	fmt.Fprintln(os.Stderr, "a child of the kind", kind)
+	fmt.Fprintln(os.Stderr, "a child of the kind", kind, "with the pid", os.Getpid(), "")
 	in := bufio.NewScanner(os.Stdin)
 	for n := 0; in.Scan(); n++ {
 		m, err := jsonrpc.Decode(in.Bytes())
@@ -53,6 +57,20 @@ func child(kind string) {
 	if strings.Contains(kind, "stubborn") {
 		select {}
 	}
+}
+
+// beProxy holds a connection to a child of its own until it is killed.
+func beProxy() {
+	program, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	conn := wire.Stdio(wire.Command{Path: program, Env: append(os.Environ(), childKind+"=obedient")}, slog.New(slog.NewTextHandler(os.Stdout, nil)), "2025-11-25")
+	defer conn.Close(context.Background())
+	if _, err := conn.Handshake(context.Background(), wire.Client{Name: "t", Version: "1", Capabilities: json.RawMessage("{}")}); err != nil {
+		panic(err)
+	}
+	select {}
 }
 
 func childAnswer(kind string, m *jsonrpc.Message) {
@@ -287,6 +305,43 @@ func TestClosingEndsTheChild(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A proxy that is killed closes nothing by itself. The system closes its end of the
+// child's input, and a child that heeds the end of its input, as it must, ends.
+func TestAKilledProxyLeavesNoChildThatHeedsItsInput(t *testing.T) {
+	t.Parallel()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := exec.Command(program)
+	proxy.Env = append(os.Environ(), childKind+"=proxy")
+	out, err := proxy.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := proxy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = proxy.Wait() }() // it was killed
+	defer func() { _ = proxy.Process.Kill() }()
+	pid := 0
+	for lines := bufio.NewScanner(out); pid == 0 && lines.Scan(); {
+		if _, text, found := strings.Cut(lines.Text(), "with the pid "); found {
+			number, _, _ := strings.Cut(text, " ")
+			if pid, err = strconv.Atoi(number); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if pid == 0 {
+		t.Fatal("the proxy started no child")
+	}
+	if err := proxy.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	awaitGone(t, pid)
 }
 
 // awaitGone waits until a process has ended; as a zombie it has, whoever reaps it.
