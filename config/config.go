@@ -59,6 +59,7 @@ func (e *Error) Is(target error) bool { return target == ErrInvalid }
 // writing changes nothing else.
 type document struct {
 	Servers map[string]json.RawMessage `json:"mcpServers"`
+	Limits  json.RawMessage            `json:"limits,omitempty"`
 }
 
 // Load reads the upstreams of a file, sorted by name. A file that is not there
@@ -69,7 +70,9 @@ func Load(path string, environment func(string) (string, bool)) ([]upstream.Conf
 		return nil, err
 	}
 	var all []upstream.Config
-	var problems []error
+	whole := reader{file: path, path: "limits"}
+	whole.limits(d.Limits)
+	problems := whole.problems
 	for _, name := range slices.Sorted(maps.Keys(d.Servers)) {
 		r := reader{file: path, path: "mcpServers." + name, environment: environment}
 		if c, wanted := r.server(name, d.Servers[name]); wanted {
@@ -95,7 +98,7 @@ func read(path string) (document, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&d); err != nil {
-		return d, &Error{File: path, Problem: fmt.Sprintf("%s (line %d); the document is {\"mcpServers\": {\"<name>\": {...}}}", inWords(err), 1+bytes.Count(text[:min(int(decoder.InputOffset()), len(text))], []byte("\n")))}
+		return d, &Error{File: path, Problem: fmt.Sprintf("%s (line %d); the document is {\"mcpServers\": {\"<name>\": {...}}, \"limits\": {...}}", inWords(err), 1+bytes.Count(text[:min(int(decoder.InputOffset()), len(text))], []byte("\n")))}
 	}
 	return d, nil
 }

@@ -9,6 +9,8 @@
 package credential
 
 import (
+	"fmt"
+	"hash/fnv"
 	"slices"
 	"time"
 )
@@ -64,14 +66,24 @@ func (t *Token) UsableAt(now time.Time) bool {
 }
 
 // RenewAt returns when to renew the token ahead of its expiry: at
-// min(60 s, 20 % of its lifetime) before it. It is zero where the server gave no
-// lifetime.
+// min(60 s, 20 % of its lifetime) before it, and earlier by up to
+// min(5 min, 20 % of its lifetime), which is another time for each token, so that
+// those that were issued together are not renewed together. It is zero where the
+// server gave no lifetime.
 func (t *Token) RenewAt() time.Time {
 	if t == nil || t.ExpiresAt.IsZero() {
 		return time.Time{}
 	}
-	ahead := min(time.Minute, t.ExpiresAt.Sub(t.ObtainedAt)/5)
-	return t.ExpiresAt.Add(-ahead)
+	fifth := t.ExpiresAt.Sub(t.ObtainedAt) / 5
+	return t.ExpiresAt.Add(-min(time.Minute, fifth) - t.spread(min(5*time.Minute, fifth)))
+}
+
+// spread is a part of most that is the token's own: the same whenever it is asked
+// for, also after a restart.
+func (t *Token) spread(most time.Duration) time.Duration {
+	sum := fnv.New32a()
+	_, _ = fmt.Fprint(sum, t.Resource, t.ObtainedAt.UnixNano()) // a hash takes all
+	return most / 1024 * time.Duration(sum.Sum32()%1024)
 }
 
 // Withheld are the scopes that were asked for and not granted (RFC 6749 section 3.3),

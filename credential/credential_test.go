@@ -39,16 +39,28 @@ func TestRenewAt(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		life  time.Duration
-		ahead time.Duration
+		least time.Duration
+		most  time.Duration
 	}{
-		{"an hour: one minute ahead", time.Hour, time.Minute},
-		{"30 s: a fifth ahead", 30 * time.Second, 6 * time.Second},
-		{"8 s: a fifth ahead", 8 * time.Second, 1600 * time.Millisecond},
+		{"an hour: one to six minutes ahead", time.Hour, time.Minute, 6 * time.Minute},
+		{"30 s: one to two fifths ahead", 30 * time.Second, 6 * time.Second, 12 * time.Second},
+		{"8 s: one to two fifths ahead", 8 * time.Second, 1600 * time.Millisecond, 3200 * time.Millisecond},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			token := &credential.Token{ObtainedAt: obtained, ExpiresAt: obtained.Add(test.life)}
-			if got := token.ExpiresAt.Sub(token.RenewAt()); got != test.ahead {
-				t.Errorf("renewed %v ahead of expiry, want %v", got, test.ahead)
+			var tenths [10]int
+			for n := range 1000 {
+				token := &credential.Token{Resource: fmt.Sprintf("https://mcp-%d.example/mcp", n), ObtainedAt: obtained, ExpiresAt: obtained.Add(test.life)}
+				ahead := token.ExpiresAt.Sub(token.RenewAt())
+				if ahead < test.least || ahead >= test.most {
+					t.Fatalf("renewed %v ahead of expiry, want %v to %v", ahead, test.least, test.most)
+				}
+				tenths[10*(ahead-test.least)/(test.most-test.least)]++
+			}
+			for _, n := range tenths {
+				if n < 50 || n > 150 {
+					t.Errorf("a thousand tokens are renewed unevenly: %v in each tenth of the time", tenths)
+					break
+				}
 			}
 		})
 	}

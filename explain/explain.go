@@ -146,8 +146,12 @@ func why(graph fsm.Graph, r upstream.RegionStatus) string {
 	if r.EnteredBy == nil {
 		return "It has been so since the proxy started it."
 	}
-	text := eventDoc(graph, r.EnteredBy.Event)
-	if by := r.EnteredBy.RaisedBy; by != "" {
+	led := r.EnteredBy
+	if r.QueuedBy != nil {
+		led = r.QueuedBy // that it is its turn says nothing of why
+	}
+	text := eventDoc(graph, led.Event)
+	if by := led.RaisedBy; by != "" {
 		text += " " + eventDoc(graph, by)
 	}
 	return text

@@ -42,12 +42,15 @@ func status(t *testing.T, connection, credential states.State, change func(*stat
 	for i := range status.Regions {
 		r := &status.Regions[i]
 		r.EnteredBy = entry(r.Region, states.State(r.State))
+		if r.EnteredBy != nil && transitions.TurnOf(states.State(r.EnteredBy.From)) == transitions.Event(r.EnteredBy.Event) {
+			r.QueuedBy = entry(r.Region, states.State(r.EnteredBy.From))
+		}
 	}
 	return status
 }
 
 func needsToken(s states.State) bool {
-	return slices.Contains([]states.State{states.Fresh, states.Refreshing, states.RefreshBackoff, states.RefreshPaused}, s)
+	return slices.Contains([]states.State{states.Fresh, states.RefreshQueued, states.Refreshing, states.RefreshBackoff, states.RefreshPaused}, s)
 }
 
 func token(expires time.Time, refresh string) *credential.Token {

@@ -31,6 +31,8 @@ type Options struct {
 	// Socket is where the instance can be spoken to; a second process is told.
 	Socket  string
 	Configs []upstream.Config
+	// Limits bound what is under way at once; the zero value is the default.
+	Limits upstream.Limits
 	// Connect says whether upstreams connect at once.
 	Connect bool
 	Open    browser.Opener
@@ -70,7 +72,7 @@ func Start(ctx context.Context, o Options) (*Instance, error) {
 	last := feed.New(0)
 	o.Observe = both(last.Publish, o.Observe)
 	environment := &upstream.Environment{Store: kept, Callback: listener, Open: o.Open,
-		Authorization: oauth.Clients(), Logger: o.Logger, Version: o.Version, LoginURL: o.LoginURL, Observe: o.Observe}
+		Authorization: oauth.Clients(), Logger: o.Logger, Version: o.Version, Limits: o.Limits, LoginURL: o.LoginURL, Observe: o.Observe}
 	if o.AllowPrivate {
 		environment.Reach = oauth.Private
 	}

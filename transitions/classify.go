@@ -108,3 +108,15 @@ func RefusalEnd(d *states.Data, generation uint64, now time.Time) Event {
 	}
 	return TokenRefused
 }
+
+// TurnOf is the event that a state waits for whose jobs are limited in number over
+// all upstreams; empty for others.
+func TurnOf(s states.State) Event {
+	switch s {
+	case states.ConnectQueued:
+		return ConnectTurn
+	case states.RefreshQueued:
+		return RefreshTurn
+	}
+	return ""
+}

@@ -32,11 +32,11 @@ func firstLogin() Concern {
 		Doc: "Nothing is stored. The server's 401 says that a login is needed; nothing is sent until a person asks for it. Asking again at any moment joins what is open.",
 		Way: []Row{
 			ofConnection(states.Disconnected, Connect), ofCredential(states.Unloaded, CredentialDemanded), ofCredential(states.LoadingToken, TokenMissing),
-			ofConnection(states.AwaitingCredential, CredentialReady), ofConnection(states.Connecting, Unauthorized), ofCredential(states.Anonymous, Challenged),
+			ofConnection(states.AwaitingCredential, CredentialReady), ofConnection(states.ConnectQueued, ConnectTurn), ofConnection(states.Connecting, Unauthorized), ofCredential(states.Anonymous, Challenged),
 			ofConnection(states.AwaitingCredential, CredentialParked),
 			ofCredential(states.LoginRequired, LoginRequested), ofCredential(states.Discovering, Discovered), ofCredential(states.Registering, Registered),
 			ofCredential(states.AwaitingBrowser, CodeReceived), ofCredential(states.ExchangingCode, CodeExchanged),
-			ofConnection(states.AwaitingLogin, CredentialReady), ofConnection(states.Connecting, Handshaken),
+			ofConnection(states.AwaitingLogin, CredentialReady), ofConnection(states.ConnectQueued, ConnectTurn), ofConnection(states.Connecting, Handshaken),
 		},
 		Otherwise: []Row{
 			ofCredential(states.Discovering, LoginRequested, DiscoveryFailed), ofCredential(states.Registering, LoginRequested, RegistrationFailed, ListenerFailed),
@@ -51,8 +51,8 @@ func restart() Concern {
 		Name: "restart", Title: "A restart",
 		Doc: "What the store holds is one of a few cases, each an event of its own. A token that works connects at once, an expired one with a refresh token is renewed, and an open login goes on: none of them opens a browser.",
 		Way: []Row{
-			ofConnection(states.Disconnected, Connect), ofCredential(states.Unloaded, CredentialDemanded), ofCredential(states.LoadingToken, TokenUsable, TokenExpired), ofCredential(states.Refreshing, Refreshed),
-			ofConnection(states.AwaitingCredential, CredentialReady), ofConnection(states.Connecting, Handshaken),
+			ofConnection(states.Disconnected, Connect), ofCredential(states.Unloaded, CredentialDemanded), ofCredential(states.LoadingToken, TokenUsable, TokenExpired), ofCredential(states.RefreshQueued, RefreshTurn), ofCredential(states.Refreshing, Refreshed),
+			ofConnection(states.AwaitingCredential, CredentialReady), ofConnection(states.ConnectQueued, ConnectTurn), ofConnection(states.Connecting, Handshaken),
 		},
 		Otherwise: []Row{
 			ofCredential(states.LoadingToken, TokenUncertain, RefreshUncertain, FlowOpen, FlowBesideToken, LoggedOutMark, TokenSpent, TokenMissing, StoreCorrupt, LoginRequested, LogoutRequested),
@@ -65,9 +65,10 @@ func renewal() Concern {
 	return Concern{
 		Name: "renewal", Title: "Renewal",
 		Doc: "A token is renewed ahead of its expiry while requests flow. The refresh token is sent once; only the authorization server's own refusal gives it up, and every other failure keeps it and tries again at a known time.",
-		Way: []Row{ofCredential(states.Fresh, RenewDue), ofCredential(states.Refreshing, Refreshed)},
+		Way: []Row{ofCredential(states.Fresh, RenewDue), ofCredential(states.RefreshQueued, RefreshTurn), ofCredential(states.Refreshing, Refreshed)},
 		Otherwise: []Row{
 			ofCredential(states.Fresh, TokenAccepted, TokenRefused, TokenRejected),
+			ofCredential(states.RefreshQueued, RefreshTurnOverdue, TokenRefused, LoginRequested, LogoutRequested),
 			ofCredential(states.Refreshing, RefreshFailed, RefreshExhausted, RefreshTimedOut, RefreshUncertain, RefreshTokenLost, RefreshRejected, ClientForgotten, ClientRejected, TokenRefused, LoginRequested, LogoutRequested),
 			ofCredential(states.RefreshBackoff, RefreshRetryDue, RetryRequested), ofCredential(states.RefreshPaused, RefreshRetryDue, RetryRequested),
 		},

@@ -26,7 +26,8 @@ const (
 )
 
 // overdue bounds how long the connection region waits for the credential region
-// before it asks again. Everything the credential region does is shorter.
+// before it asks again, and how long a turn is waited for. Everything the credential
+// region does is shorter.
 const overdue = 15 * time.Minute
 
 // ConnectionRegion declares the connection region.
@@ -39,20 +40,21 @@ func ConnectionRegion() region {
 		Events:      connectionEvents(),
 		Transitions: connectionTransitions(),
 		Joins: []rule{
-			{From: from{states.AwaitingCredential, states.Connecting}, Event: Connect, Reason: "the way to the upstream is under way"},
+			{From: from{states.AwaitingCredential, states.ConnectQueued, states.Connecting}, Event: Connect, Reason: "the way to the upstream is under way"},
 			{From: from{states.Connected}, Event: Connect, Reason: "the upstream is connected"},
 		},
 		Ignores: []rule{
 			{From: from{states.Disconnected}, Event: Disconnect, Reason: "nothing is connected"},
 			{From: from{states.Disconnected, states.Failed}, Event: CredentialReady, Reason: "nobody waits for the credential"},
 			{From: from{states.Connecting, states.Connected}, Event: CredentialReady, Reason: "requests read the current token by themselves"},
+			{From: from{states.ConnectQueued}, Event: CredentialReady, Reason: "the attempt waits for its turn"},
 			{From: from{states.BackingOff}, Event: CredentialReady, Reason: "the next attempt is scheduled"},
 			{From: from{states.Disconnected, states.Failed, states.AwaitingLogin}, Event: CredentialParked, Reason: "nothing is open that would have to end"},
-			{From: from{states.Disconnected, states.AwaitingCredential, states.AwaitingLogin, states.BackingOff, states.Failed}, Event: TransportFailed, Reason: "the transport is closed already"},
+			{From: from{states.Disconnected, states.AwaitingCredential, states.AwaitingLogin, states.ConnectQueued, states.BackingOff, states.Failed}, Event: TransportFailed, Reason: "the transport is closed already"},
 			{From: from{states.Closed}, Event: CredentialReady, Reason: "the upstream is closed"},
 			{From: from{states.Closed}, Event: CredentialParked, Reason: "the upstream is closed"},
 			{From: from{states.Closed}, Event: TransportFailed, Reason: "the upstream is closed"},
-			{From: from{states.Connecting}, Event: SessionLost, Reason: "a session is being opened"},
+			{From: from{states.ConnectQueued, states.Connecting}, Event: SessionLost, Reason: "a session is being opened"},
 		},
 	}
 }
@@ -64,6 +66,9 @@ func connectionStates() []state {
 	awaitingCredential := of(states.AwaitingCredential, fsm.Waiting)
 	awaitingCredential.Signals = signals{CredentialDemanded}
 	awaitingCredential.Timers = []timer{{Event: CredentialOverdue, Doc: "15 min", At: func(_ states.Data, entered time.Time) time.Time { return entered.Add(overdue) }}}
+
+	queued := of(states.ConnectQueued, fsm.Waiting)
+	queued.Timers = []timer{within(ConnectTurnOverdue, overdue)}
 
 	connecting := of(states.Connecting, fsm.Working)
 	connecting.Job = job{Name: JobConnect, Crashed: ProtocolFailed}
@@ -81,6 +86,7 @@ func connectionStates() []state {
 		of(states.Disconnected, fsm.Parked),
 		awaitingCredential,
 		of(states.AwaitingLogin, fsm.Parked),
+		queued,
 		connecting,
 		connected,
 		backingOff,
@@ -107,13 +113,17 @@ func connectionTransitions() []transition {
 		// wanted and not wanted
 		{From: from{states.Disconnected}, Event: Connect, To: states.AwaitingCredential, Update: resetAttempts, Main: true},
 		{From: from{states.AwaitingLogin, states.BackingOff, states.Failed}, Event: Connect, To: states.AwaitingCredential, Update: resetAttempts},
-		{From: from{states.AwaitingCredential, states.AwaitingLogin, states.Connecting, states.Connected, states.BackingOff, states.Failed}, Event: Disconnect, To: states.Disconnected, Update: resetAttempts},
+		{From: from{states.AwaitingCredential, states.AwaitingLogin, states.ConnectQueued, states.Connecting, states.Connected, states.BackingOff, states.Failed}, Event: Disconnect, To: states.Disconnected, Update: resetAttempts},
 
 		// what the credential region says
-		{From: from{states.AwaitingCredential}, Event: CredentialReady, To: states.Connecting, Main: true},
-		{From: from{states.AwaitingLogin}, Event: CredentialReady, To: states.Connecting, Doc: "after the login"},
-		{From: from{states.AwaitingCredential, states.Connecting, states.Connected, states.BackingOff}, Event: CredentialParked, To: states.AwaitingLogin},
+		{From: from{states.AwaitingCredential}, Event: CredentialReady, To: states.ConnectQueued, Main: true},
+		{From: from{states.AwaitingLogin}, Event: CredentialReady, To: states.ConnectQueued, Doc: "after the login"},
+		{From: from{states.AwaitingCredential, states.ConnectQueued, states.Connecting, states.Connected, states.BackingOff}, Event: CredentialParked, To: states.AwaitingLogin},
 		{From: from{states.AwaitingCredential}, Event: CredentialOverdue, To: states.BackingOff, Update: backOff, Doc: "asks again after a pause"},
+
+		// its turn
+		{From: from{states.ConnectQueued}, Event: ConnectTurn, To: states.Connecting, Main: true, Doc: "at once, mostly; the attempt's deadline begins here"},
+		{From: from{states.ConnectQueued}, Event: ConnectTurnOverdue, To: states.AwaitingCredential, Doc: "asks for its turn anew; nothing was tried"},
 
 		// one attempt
 		{From: from{states.Connecting}, Event: Handshaken, To: states.Connected, Update: connected, Main: true},
@@ -124,13 +134,13 @@ func connectionTransitions() []transition {
 		{From: from{states.Connecting}, Event: ProtocolFailed, To: states.Failed, Update: connectionFailure},
 
 		// while it serves
-		{From: from{states.Connected}, Event: SessionLost, To: states.Connecting, Update: connectionFailure, Doc: "a new session at once"},
+		{From: from{states.Connected}, Event: SessionLost, To: states.ConnectQueued, Update: connectionFailure, Doc: "a new session at once"},
 		{From: from{states.Connected}, Event: TransportFailed, To: states.BackingOff, Update: backOff},
 
 		// the pause is over
 		{From: from{states.BackingOff}, Event: ReconnectDue, To: states.AwaitingCredential},
 
-		{From: from{states.Disconnected, states.AwaitingCredential, states.AwaitingLogin, states.Connecting, states.Connected, states.BackingOff, states.Failed},
+		{From: from{states.Disconnected, states.AwaitingCredential, states.AwaitingLogin, states.ConnectQueued, states.Connecting, states.Connected, states.BackingOff, states.Failed},
 			Event: ConnectionShutdown, To: states.Closed, Signals: signals{CredentialShutdown}},
 	}
 }

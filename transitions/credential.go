@@ -55,11 +55,11 @@ func loadTransitions() []transition {
 	return []transition{
 		{From: from{states.Unloaded}, Event: CredentialDemanded, To: states.LoadingToken, Update: demanded, Main: true},
 		{From: loading, Event: TokenUsable, To: states.Fresh, Update: takeToken, Main: true},
-		{From: loading, Event: TokenExpired, To: states.Refreshing, Update: takeToken, Main: true, Doc: "and nowhere else: no browser while a refresh token lies there"},
+		{From: loading, Event: TokenExpired, To: states.RefreshQueued, Update: takeToken, Main: true, Doc: "and nowhere else: no browser while a refresh token lies there"},
 		{From: loading, Event: TokenSpent, To: states.LoginRequired, Update: each(keepGeneration, dropToken, because(states.TokenExpired))},
 		{From: loading, Event: TokenMissing, To: states.Anonymous, Update: keepGeneration},
 		{From: loading, Event: TokenUncertain, To: states.Fresh, Update: takeUncertain, Doc: "renewed only once it no longer works"},
-		{From: loading, Event: RefreshUncertain, To: states.Refreshing, Update: takeUncertain, Doc: "once"},
+		{From: loading, Event: RefreshUncertain, To: states.RefreshQueued, Update: takeUncertain, Doc: "once"},
 		{From: loading, Event: FlowOpen, To: states.AwaitingBrowser, Update: takeFlow, Doc: "the login of before the restart goes on"},
 		{From: loading, Event: DeviceFlowOpen, To: states.AwaitingDevice, Update: takeFlow, Doc: "the login of before the restart goes on"},
 		{From: loading, Event: FlowBesideToken, To: states.AwaitingBrowser, Update: takeFlow, Signals: signals{CredentialReady}, Doc: "the login goes on, and calls with the token that there is"},
@@ -85,7 +85,7 @@ func demandTransitions() []transition {
 	}
 	// What works to replace a token keeps nobody from the one that still works; where none
 	// does, its outcome is the answer.
-	for _, s := range append(from{states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...) {
+	for _, s := range append(from{states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...) {
 		answers = append(answers, transition{From: from{s}, Event: CredentialDemanded, To: s, Guards: guards{tokenWorks}, Update: demanded, Signals: signals{CredentialReady}})
 	}
 	return answers
@@ -94,10 +94,10 @@ func demandTransitions() []transition {
 func freshTransitions() []transition {
 	fresh := from{states.Fresh}
 	return []transition{
-		{From: fresh, Event: RenewDue, To: states.Refreshing, Update: beginRefresh, Main: true, Doc: "requests flow on the old token meanwhile"},
+		{From: fresh, Event: RenewDue, To: states.RefreshQueued, Update: beginRefresh, Main: true, Doc: "requests flow on the old token meanwhile"},
 		{From: fresh, Event: ExpiryReached, To: states.LoadingToken, Update: credentialFailure, Doc: "the store is asked before a person is: a login that was given up may have been completed"},
 		{From: fresh, Event: TokenAccepted, To: states.Fresh, Guards: guards{currentGeneration}, Update: accepted},
-		{From: fresh, Event: TokenRefused, To: states.Refreshing, Guards: guards{currentGeneration, hasRefreshToken}, Update: each(refused, beginRefresh), Doc: "once; all who met the 401 wait for it"},
+		{From: fresh, Event: TokenRefused, To: states.RefreshQueued, Guards: guards{currentGeneration, hasRefreshToken}, Update: each(refused, beginRefresh), Doc: "once; all who met the 401 wait for it"},
 		{From: fresh, Event: TokenRejected, To: states.LoginRequired, Guards: guards{currentGeneration}, Update: each(refused, because(states.TokenRejected)), Doc: "renewing again would not help"},
 		{From: fresh, Event: ScopeInsufficient, To: states.Fresh, Guards: guards{currentGeneration}, Update: missingScopes, Doc: "the token stays in use; a login asks for more"},
 		{From: from{states.Anonymous}, Event: Challenged, To: states.LoginRequired, Update: challenged},
@@ -108,6 +108,10 @@ func freshTransitions() []transition {
 func refreshTransitions() []transition {
 	refreshing := from{states.Refreshing}
 	return []transition{
+		{From: from{states.RefreshQueued}, Event: RefreshTurn, To: states.Refreshing, Main: true, Doc: "at once, mostly; the refresh's deadline begins here"},
+		{From: from{states.RefreshQueued}, Event: RefreshTurnOverdue, To: states.LoadingToken, Doc: "asks for its turn anew, with what is stored by then; nothing was sent"},
+		{From: from{states.RefreshQueued}, Event: TokenRefused, To: states.RefreshQueued, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for this refresh"},
+
 		{From: refreshing, Event: Refreshed, To: states.Fresh, Update: takeIssuedToken, Main: true},
 		{From: refreshing, Event: RefreshRejected, To: states.LoginRequired, Update: each(dropToken, because(states.RefreshRejected))},
 		{From: refreshing, Event: RefreshTokenLost, To: states.Fresh, Update: loseRefreshToken, Doc: "the access token is used until it expires"},
@@ -123,8 +127,8 @@ func refreshTransitions() []transition {
 		{From: refreshing, Event: JobCrashed, To: states.Failed, Update: because(states.Crashed)},
 		{From: refreshing, Event: TokenRefused, To: states.Refreshing, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for this refresh"},
 
-		{From: from{states.RefreshBackoff, states.RefreshPaused}, Event: RefreshRetryDue, To: states.Refreshing},
-		{From: from{states.RefreshBackoff, states.RefreshPaused}, Event: RetryRequested, To: states.Refreshing, Guards: guards{byPerson}},
+		{From: from{states.RefreshBackoff, states.RefreshPaused}, Event: RefreshRetryDue, To: states.RefreshQueued},
+		{From: from{states.RefreshBackoff, states.RefreshPaused}, Event: RetryRequested, To: states.RefreshQueued, Guards: guards{byPerson}},
 		{From: from{states.RefreshBackoff}, Event: TokenRefused, To: states.RefreshBackoff, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the next attempt"},
 		{From: from{states.RefreshPaused}, Event: TokenRefused, To: states.RefreshPaused, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the next attempt"},
 		{From: from{states.Failed}, Event: RetryRequested, To: states.LoadingToken, Guards: guards{byPerson}},
@@ -133,12 +137,12 @@ func refreshTransitions() []transition {
 
 func logoutTransitions() []transition {
 	return []transition{
-		{From: from{states.Unloaded, states.Anonymous, states.Fresh, states.RefreshBackoff, states.RefreshPaused, states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice, states.GrantBackoff, states.LoginRequired, states.Failed},
+		{From: from{states.Unloaded, states.Anonymous, states.Fresh, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused, states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice, states.GrantBackoff, states.LoginRequired, states.Failed},
 			Event: LogoutRequested, To: states.LoggingOut, Guards: guards{byPerson}, Update: logOut},
 		{From: from{states.LoggingOut}, Event: LogoutDone, To: states.LoggedOut, Update: logOut},
 		{From: from{states.LoggingOut}, Event: LogoutFailed, To: states.Failed, Update: because(states.StoreFailed)},
 		{From: from{states.LoggingOut}, Event: JobCrashed, To: states.Failed, Update: because(states.Crashed)},
-		{From: from{states.Unloaded, states.LoadingToken, states.NotNeeded, states.Anonymous, states.Fresh, states.RefreshBackoff, states.RefreshPaused,
+		{From: from{states.Unloaded, states.LoadingToken, states.NotNeeded, states.Anonymous, states.Fresh, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused,
 			states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice, states.GrantBackoff, states.LoginRequired, states.LoggedOut, states.Failed},
 			Event: CredentialShutdown, To: states.Closed, Doc: "an open login stays on disk and goes on at the next start"},
 	}
@@ -150,6 +154,7 @@ func credentialJoins() []rule {
 		{From: from{states.Discovering, states.Registering, states.ExchangingCode, states.RequestingToken}, Event: LoginRequested, Reason: "a login is open; wait for its outcome"},
 		{From: append(from{states.GrantBackoff}, loginStates...), Event: GrantDue, Reason: "a token is on its way"},
 		{From: loginStates, Event: LoginProposed, Reason: "a login is open; wait for its outcome"},
+		{From: from{states.RefreshQueued}, Event: RetryRequested, Reason: "the attempt waits for its turn"},
 		{From: from{states.Refreshing}, Event: RetryRequested, Reason: "an attempt is under way"},
 		{From: from{states.LoggingOut}, Event: LogoutRequested, Reason: "the logout is under way"},
 	}
@@ -170,13 +175,13 @@ func credentialIgnores() []rule {
 		{From: from{states.LoggedOut}, Event: LogoutRequested, Reason: "nobody is logged in"},
 		{From: from{states.NotNeeded}, Event: LogoutRequested, Reason: "the configuration gives the credential; there is nothing to log out of"},
 		{From: append(from{states.LoginRequired, states.Unloaded, states.LoadingToken, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, loginStates...), Event: Challenged, Reason: "it is known that a login is needed, or one is under way"},
-		{From: from{states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, Event: Challenged, Reason: "the request was sent before there was a token"},
+		{From: from{states.Refreshing, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, Event: Challenged, Reason: "the request was sent before there was a token"},
 		{From: from{states.LoggedOut}, Event: LoginProposed, Reason: "a person logged out; only a person logs in again"},
-		{From: append(from{states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...), Event: TokenAccepted, Reason: "the token is being replaced"},
+		{From: append(from{states.Refreshing, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...), Event: TokenAccepted, Reason: "the token is being replaced"},
 		{From: from{states.Unloaded, states.LoadingToken, states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, Event: TokenAccepted, Reason: "the token is no longer in use"},
 		{From: append(from{states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Closed}, states.Failed), Event: TokenRefused, Reason: "the token is no longer in use"},
 		{From: from{states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, Event: TokenRejected, Reason: "the token is no longer in use"},
-		{From: append(from{states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...), Event: ScopeInsufficient, Reason: "the token is being replaced"},
+		{From: append(from{states.Refreshing, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...), Event: ScopeInsufficient, Reason: "the token is being replaced"},
 		{From: from{states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, Event: ScopeInsufficient, Reason: "the token is no longer in use"},
 		{From: from{states.LoginRequired, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, Event: NonceDemanded, Reason: "the token is no longer in use"},
 	}

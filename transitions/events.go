@@ -12,6 +12,8 @@ const (
 	CredentialReady    Event = "CredentialReady"
 	CredentialParked   Event = "CredentialParked"
 	CredentialOverdue  Event = "CredentialOverdue"
+	ConnectTurn        Event = "ConnectTurn"
+	ConnectTurnOverdue Event = "ConnectTurnOverdue"
 	Handshaken         Event = "Handshaken"
 	Unauthorized       Event = "Unauthorized"
 	Forbidden          Event = "Forbidden"
@@ -47,6 +49,8 @@ const (
 	ScopeInsufficient     Event = "ScopeInsufficient"
 	RenewDue              Event = "RenewDue"
 	ExpiryReached         Event = "ExpiryReached"
+	RefreshTurn           Event = "RefreshTurn"
+	RefreshTurnOverdue    Event = "RefreshTurnOverdue"
 	Refreshed             Event = "Refreshed"
 	RefreshRejected       Event = "RefreshRejected"
 	RefreshTokenLost      Event = "RefreshTokenLost"
@@ -116,6 +120,8 @@ func connectionEvents() []fsm.Event[Event] {
 		happening(CredentialReady, "The credential region has a credential to go on with, or none is needed.", "the upstream is closed"),
 		happening(CredentialParked, "The credential region cannot go on without a person.", "the upstream is closed"),
 		outcome(CredentialOverdue, "The credential region has not answered for a long time; it is asked again.", "no credential is being waited for"),
+		outcome(ConnectTurn, "Its turn to connect has come.", "no attempt waits for its turn"),
+		outcome(ConnectTurnOverdue, "The turn has not come for a long time; it is asked for again.", "no attempt waits for its turn"),
 		outcome(Handshaken, "The protocol is agreed on and the lists are read.", notConnecting),
 		outcome(Unauthorized, "The server answered the attempt with 401; the credential region knows.", notConnecting),
 		outcome(Forbidden, "The server answered the attempt with 403: the token lacks a scope.", notConnecting),
@@ -165,6 +171,8 @@ func credentialEvents() []fsm.Event[Event] {
 		happening(ScopeInsufficient, "The resource server answered 403: the token lacks scopes (RFC 6750 section 3.1).", noToken),
 		outcome(RenewDue, "The time to renew ahead of expiry has come.", noToken),
 		outcome(ExpiryReached, "A token without a refresh token has expired.", noToken),
+		outcome(RefreshTurn, "Its turn to renew the token has come.", "no refresh waits for its turn"),
+		outcome(RefreshTurnOverdue, "The turn has not come for a long time; it is asked for again.", "no refresh waits for its turn"),
 		outcome(Refreshed, "A new token is on disk.", notRefreshing),
 		outcome(RefreshRejected, "The authorization server refused the refresh token (invalid_grant), and the access token is over.", notRefreshing),
 		outcome(RefreshTokenLost, "The authorization server refused the refresh token, and the access token still works.", notRefreshing),

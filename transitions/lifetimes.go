@@ -38,6 +38,8 @@ func credentialStates() []state {
 	backoff.Timers = []timer{{Event: RefreshRetryDue, Doc: "exponential pause or Retry-After", At: refreshAt(time.Second)}}
 	grantBackoff := of(states.GrantBackoff, fsm.Waiting)
 	grantBackoff.Timers = []timer{{Event: GrantRetryDue, Doc: "exponential pause or Retry-After", At: refreshAt(time.Second)}}
+	queued := of(states.RefreshQueued, fsm.Waiting)
+	queued.Timers = []timer{within(RefreshTurnOverdue, overdue)}
 	refreshing := working(states.Refreshing, JobRefresh, within(RefreshTimedOut, refreshDeadline))
 	refreshing.Job.Single = true
 	paused := of(states.RefreshPaused, fsm.Waiting)
@@ -49,6 +51,7 @@ func credentialStates() []state {
 		signalling(of(states.NotNeeded, fsm.Parked), CredentialReady),
 		signalling(of(states.Anonymous, fsm.Parked), CredentialReady),
 		fresh,
+		queued,
 		refreshing,
 		backoff,
 		paused,

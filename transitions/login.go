@@ -7,7 +7,7 @@ import "mcpproxy/states"
 // Fresh (LoginAbandoned, LoginLapsed) where the login was for more scopes or
 // another account and the earlier token still works.
 func loginTransitions() []transition {
-	elsewhere := from{states.Anonymous, states.Fresh, states.RefreshBackoff, states.RefreshPaused, states.LoggedOut, states.Failed}
+	elsewhere := from{states.Anonymous, states.Fresh, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused, states.LoggedOut, states.Failed}
 	discovering, registering := from{states.Discovering}, from{states.Registering}
 	browser, exchanging := from{states.AwaitingBrowser}, from{states.ExchangingCode}
 	return []transition{

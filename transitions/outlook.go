@@ -45,7 +45,7 @@ func OutlookOf(s *Snapshot, now time.Time) Outlook {
 		return RenewalFails
 	case connection == states.AwaitingLogin && credential == states.Fresh && len(s.Data.Scopes) > 0:
 		return NeedsPerson
-	case connection == states.Connected || connection == states.BackingOff || connection == states.Connecting:
+	case connection == states.Connected || connection == states.BackingOff || connection == states.ConnectQueued || connection == states.Connecting:
 		return OnItsWay
 	case WaitsForPerson(s), credential.NeedsPerson(), credential == states.Failed:
 		return NeedsPerson
@@ -60,7 +60,7 @@ func mayServe(s *Snapshot, credential states.State, now time.Time) bool {
 		return true
 	}
 	switch credential {
-	case states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff:
+	case states.LoadingToken, states.RefreshQueued, states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff:
 		return false
 	case states.Discovering, states.Registering, states.RequestingToken:
 		return !s.Data.Settings.Unattended
@@ -92,7 +92,7 @@ func WaitsForPerson(s *Snapshot) bool {
 // generation: what renews that token has come to an end.
 func Settled(s *Snapshot, generation uint64) bool {
 	switch s.Region(states.Credential).State {
-	case states.Refreshing, states.RefreshBackoff, states.LoadingToken:
+	case states.RefreshQueued, states.Refreshing, states.RefreshBackoff, states.LoadingToken:
 		return false
 	case states.Fresh:
 		return s.Data.Token != nil && s.Data.Token.Generation != generation

@@ -13,7 +13,7 @@ import (
 // keptEntries bounds the entries that wait for a disk that does not take them.
 const keptEntries = 20_000
 
-// gather is how long the first entry waits for others of its moment: the entries of
+// gather is how long a writer waits for others of the moment: the entries of
 // a step, and those of upstreams that move together, go to the disk together.
 const gather = 5 * time.Millisecond
 
@@ -58,12 +58,17 @@ func (j *journal) begin() {
 }
 
 func (j *journal) write() {
-	<-time.After(gather)
-	for batch := j.take(); batch != nil; batch = j.take() {
+	for {
+		<-time.After(gather)
+		batch := j.take()
+		if batch == nil {
+			return
+		}
 		if err := j.store.Append(batch...); err != nil {
 			j.logger.Error("the journal could not be written; it is tried again with the next entry", "entries", len(batch), "error", err)
 			j.keep(batch)
 		}
+		j.tried()
 	}
 }
 
@@ -71,7 +76,6 @@ func (j *journal) write() {
 func (j *journal) take() []store.Entry {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.tried()
 	if j.next == nil {
 		j.running = false
 		return nil
@@ -81,12 +85,12 @@ func (j *journal) take() []store.Entry {
 	return batch
 }
 
-// tried tells who waits for what was written last; the lock is held.
+// tried tells who waits for what was written last.
 func (j *journal) tried() {
-	if j.current != nil {
-		close(j.current)
-		j.current = nil
-	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	close(j.current)
+	j.current = nil
 }
 
 // keep puts a batch back before what has come since, to be tried with the next entry.

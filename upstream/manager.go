@@ -54,6 +54,10 @@ func NewManager(ctx context.Context, environment *Environment) *Manager {
 	if environment.Network == nil {
 		environment.Network = NewNetwork()
 	}
+	if environment.Limits == (Limits{}) {
+		environment.Limits = DefaultLimits()
+	}
+	environment.queues = newQueues(environment.Limits)
 	environment.journal = &journal{store: environment.Store, logger: environment.Logger}
 	ctx, stop := context.WithCancel(ctx)
 	m := &Manager{environment: environment, graph: transitions.Definition(), root: func() context.Context { return ctx },

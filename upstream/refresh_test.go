@@ -124,11 +124,11 @@ func TestSteadyCallsOnShortTokens(t *testing.T) {
 		r.mustCall()
 	}
 	c := r.server.Counters()
-	if most := int(time.Since(began)/(life-life/5)) + 1; c.TokenRefresh < 2 || c.TokenRefresh > most || c.Unauthorized > 1 {
+	if most := int(time.Since(began)/(life-2*life/5)) + 1; c.TokenRefresh < 2 || c.TokenRefresh > most || c.Unauthorized > 1 {
 		t.Errorf("at most %d renewals are due by now; counted %+v", most, c)
 	}
 	for _, e := range r.entries() {
-		if e.To == string(states.Refreshing) && e.Disposition == fsm.Moved && e.Event != string(transitions.RenewDue) {
+		if e.To == string(states.RefreshQueued) && e.Disposition == fsm.Moved && e.Event != string(transitions.RenewDue) {
 			t.Errorf("a refresh was begun by %s", e.Event)
 		}
 	}

@@ -85,6 +85,9 @@ func (r *rig) start() {
 	r.stopped = func() {
 		once.Do(func() {
 			r.manager.Close()
+			if n := r.manager.TurnsOpen(); n > 0 {
+				r.Errorf("%d turns were not given back", n)
+			}
 			listener.Close()
 			journals.Check(r.T, r.entries()[begin:])
 			journals.CheckStore(r.T, kept)

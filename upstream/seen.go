@@ -4,6 +4,8 @@ import (
 	"sync"
 
 	"mcpproxy/fsm"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
 )
 
 // seen keeps the journal's entries that people ask for first: the last refused ones,
@@ -11,7 +13,14 @@ import (
 type seen struct {
 	mu      sync.Mutex
 	refused []fsm.Entry
-	moved   map[string]fsm.Entry
+	moved   map[string]entered
+}
+
+// entered is how a state was entered: by an event or, where that says only that a turn
+// has come, by what it was waited for after.
+type entered struct {
+	by    fsm.Entry
+	after *fsm.Entry
 }
 
 // keptRefusals bounds the refused ones.
@@ -27,9 +36,14 @@ func (s *seen) add(entry fsm.Entry) {
 		}
 	case entry.Disposition == fsm.Moved:
 		if s.moved == nil {
-			s.moved = map[string]fsm.Entry{}
+			s.moved = map[string]entered{}
 		}
-		s.moved[entry.Region] = entry
+		now := entered{by: entry}
+		if transitions.TurnOf(states.State(entry.From)) == transitions.Event(entry.Event) {
+			queued := s.moved[entry.Region].by
+			now.after = &queued
+		}
+		s.moved[entry.Region] = now
 	}
 }
 
@@ -39,13 +53,14 @@ func (s *seen) refusals() []fsm.Entry {
 	return append([]fsm.Entry{}, s.refused...)
 }
 
-// entry is the one that began the epoch in the region; nil where none did, or where
-// it is not told yet: machines move before they tell.
-func (s *seen) entry(region string, epoch uint64) *fsm.Entry {
+// entry is the one that began the epoch in the region, and after what its turn was
+// waited for, if it was; nil where none did, or where it is not told yet: machines move
+// before they tell.
+func (s *seen) entry(region string, epoch uint64) (entry, after *fsm.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if entry, ok := s.moved[region]; ok && entry.Epoch == epoch {
-		return &entry
+	if now, ok := s.moved[region]; ok && now.by.Epoch == epoch {
+		return &now.by, now.after
 	}
-	return nil
+	return nil, nil
 }

@@ -54,6 +54,9 @@ type RegionStatus struct {
 	Epoch  uint64    `json:"epoch"`
 	// EnteredBy is the journal's entry that led to the state.
 	EnteredBy *fsm.Entry `json:"entered_by,omitempty"`
+	// QueuedBy is the entry that led to the wait, where EnteredBy is the turn that was
+	// waited for.
+	QueuedBy *fsm.Entry `json:"queued_by,omitempty"`
 	// FailedAttempts counts them since the last success.
 	FailedAttempts int `json:"failed_attempts,omitempty"`
 	// Effect is the running job.
@@ -135,7 +138,7 @@ func (u *Upstream) Status() Status {
 	status.Refused = u.seen.refusals()
 	for i := range status.Regions {
 		r := &status.Regions[i]
-		r.EnteredBy = u.seen.entry(r.Region, r.Epoch)
+		r.EnteredBy, r.QueuedBy = u.seen.entry(r.Region, r.Epoch)
 	}
 	status.Tools, status.Resources, status.Prompts = len(catalog.Tools), len(catalog.Resources), len(catalog.Prompts)
 	return status

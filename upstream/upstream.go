@@ -18,6 +18,7 @@ import (
 	"mcpproxy/upstream/browser"
 	"mcpproxy/upstream/callback"
 	"mcpproxy/upstream/oauth"
+	"mcpproxy/upstream/turns"
 
 	"golang.org/x/sync/singleflight"
 )
@@ -37,6 +38,8 @@ type Environment struct {
 	// [NewNetwork]'s.
 	Network http.RoundTripper
 	Logger  *slog.Logger
+	// Limits bound what is under way at once; the zero value is [DefaultLimits].
+	Limits Limits
 	// Version of this program, sent in the handshake.
 	Version string
 	// LoginURL is where a person can begin the login of an upstream, or empty.
@@ -53,6 +56,7 @@ type Environment struct {
 
 	registering singleflight.Group
 	journal     *journal
+	queues      queues
 }
 
 // Upstream is one upstream MCP server. All methods are safe for concurrent use.
@@ -76,6 +80,8 @@ type Upstream struct {
 	watchers    watchers
 	seen        seen
 	work        sync.WaitGroup
+	// The turns that are waited for or held, each in one state of its region.
+	connectTurn, refreshTurn atomic.Pointer[turns.Turn]
 }
 
 // newUpstream returns the machine of an upstream, disconnected, which begins with data.
@@ -152,6 +158,7 @@ func (u *Upstream) close(ctx context.Context) {
 	}
 	u.runner.Close()
 	u.work.Wait()
+	u.giveTurnsBack()
 	u.environment.journal.flush()
 }
 
@@ -167,7 +174,11 @@ func (u *Upstream) fire(in transitions.Input) (transitions.Outcome, error) {
 
 // moved sees each transition after it was made.
 func (u *Upstream) moved(move transitions.Move) {
-	if move.Region != states.Credential || move.Disposition != fsm.Moved {
+	if move.Disposition != fsm.Moved {
+		return
+	}
+	u.takeTurn(move)
+	if move.Region != states.Credential {
 		return
 	}
 	// A login that came to nothing is not begun again by itself.

@@ -22,11 +22,13 @@ import (
 	"mcpproxy/upstream"
 	"mcpproxy/upstream/callback"
 	"mcpproxy/upstream/oauth"
+	"mcpproxy/upstream/turns"
 )
 
 // walk runs one upstream for each journey, with the real runner, store and machine,
 // and holds the upstreams' jobs: the events that jobs, timers and people would report
-// are fired here, at the door that they use.
+// are fired here, at the door that they use. Two more upstreams have the only turns, so
+// that those of the others come when they are fired, too.
 type walk struct {
 	*testing.T
 	manager *upstream.Manager
@@ -79,19 +81,21 @@ var ways = map[string]way{
 	"connection Disconnected":       {},
 	"connection AwaitingCredential": {"", plain("Connect")},
 	"connection AwaitingLogin":      {"", plain("Connect TokenSpent")},
-	"connection Connecting":         {"", plain("Connect TokenUsable")},
-	"connection Connected":          {connects, plain("Connect TokenUsable")},
-	"connection BackingOff":         {"", plain("Connect TokenUsable TransportFailed")},
-	"connection Failed":             {"", plain("Connect TokenUsable ProtocolFailed")},
+	"connection ConnectQueued":      {"", plain("Connect TokenUsable")},
+	"connection Connecting":         {"", plain("Connect TokenUsable ConnectTurn")},
+	"connection Connected":          {connects, plain("Connect TokenUsable ConnectTurn")},
+	"connection BackingOff":         {"", plain("Connect TokenUsable ConnectTurn TransportFailed")},
+	"connection Failed":             {"", plain("Connect TokenUsable ConnectTurn ProtocolFailed")},
 	"connection Closed":             {"", plain("ConnectionShutdown")},
 	"credential Unloaded":           {},
 	"credential LoadingToken":       {"", plain("Connect")},
 	"credential NotNeeded":          {"", plain("Connect CredentialNotNeeded")},
 	"credential Anonymous":          {"", plain("Connect TokenMissing")},
 	"credential Fresh":              {"", plain("Connect TokenUsable")},
-	"credential Refreshing":         {"", plain("Connect TokenExpired")},
-	"credential RefreshBackoff":     {"", plain("Connect TokenExpired RefreshFailed")},
-	"credential RefreshPaused":      {"", plain("Connect TokenExpired RefreshExhausted")},
+	"credential RefreshQueued":      {"", plain("Connect TokenExpired")},
+	"credential Refreshing":         {"", plain("Connect TokenExpired RefreshTurn")},
+	"credential RefreshBackoff":     {"", plain("Connect TokenExpired RefreshTurn RefreshFailed")},
+	"credential RefreshPaused":      {"", plain("Connect TokenExpired RefreshTurn RefreshExhausted")},
 	"credential Discovering":        {"", plain("Connect TokenUsable LoginRequested")},
 	"credential Registering":        {"", plain("Connect TokenUsable LoginRequested Discovered")},
 	"credential AwaitingBrowser":    {"", plain("Connect TokenUsable LoginRequested Discovered Registered")},
@@ -144,10 +148,14 @@ func newWalk(t *testing.T, all []journey) *walk {
 	logger := slog.New(slog.DiscardHandler)
 	listener := callback.NewServer(logger)
 	w.manager = upstream.NewManager(context.Background(), &upstream.Environment{Store: kept, Callback: listener, Logger: logger, Version: "walk",
-		Open: func(context.Context, string) error { return nil }, Authorization: func(oauth.Reach) *http.Client { return &http.Client{Transport: nowhere{}} }, ObserveJob: w.hold, Observe: w.observe})
+		Limits: upstream.Limits{Connecting: turns.Limits{Total: 1}, Refreshing: turns.Limits{Total: 1}},
+		Open:   func(context.Context, string) error { return nil }, Authorization: func(oauth.Reach) *http.Client { return &http.Client{Transport: nowhere{}} }, ObserveJob: w.hold, Observe: w.observe})
 	t.Cleanup(func() {
 		close(w.release)
 		w.manager.Close()
+		if n := w.manager.TurnsOpen(); n > 0 {
+			t.Errorf("%d turns were not given back", n)
+		}
 		listener.Close()
 		journals.CheckAs(t, "walk", w.seen())
 		journals.CheckStore(t, kept)
@@ -164,11 +172,19 @@ func newWalk(t *testing.T, all []journey) *walk {
 		}
 		configs = append(configs, c)
 	}
+	for _, name := range holders {
+		configs = append(configs, upstream.Config{Name: name, Transport: upstream.HTTP, URL: server.MCPURL(), Settings: states.DefaultSettings()})
+	}
 	if err := w.manager.Apply(t.Context(), configs, false); err != nil {
 		t.Fatal(err)
 	}
+	w.lead(holders[0], journey{region: states.Connection, edge: fsm.GraphEdge{From: string(states.Connecting)}, way: way{"", plain("Connect TokenUsable")}})
+	w.lead(holders[1], journey{region: states.Credential, edge: fsm.GraphEdge{From: string(states.Refreshing)}, way: way{"", plain("Connect TokenExpired")}})
 	return w
 }
+
+// holders have the only turns to connect and to refresh.
+var holders = []string{"a", "b"}
 
 func nameOf(i int, j journey) string {
 	if j.way.variant == connects {
@@ -251,7 +267,12 @@ func (w *walk) stored(u *upstream.Upstream) store.Credential {
 // follow leads an upstream to where its journey begins.
 func (w *walk) follow(i int, j journey) *upstream.Upstream {
 	w.Helper()
-	u, err := w.manager.Get(nameOf(i, j))
+	return w.lead(nameOf(i, j), j)
+}
+
+func (w *walk) lead(name string, j journey) *upstream.Upstream {
+	w.Helper()
+	u, err := w.manager.Get(name)
 	if err != nil {
 		w.Fatal(err)
 	}

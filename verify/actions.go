@@ -15,6 +15,7 @@ func (x *explorer) actions(w *world) []action {
 		all = append(all, x.jobActions(w, i)...)
 	}
 	all = append(all, x.timerActions(w)...)
+	all = append(all, x.turnActions(w)...)
 	all = append(all, x.callActions(w)...)
 	all = append(all, x.personActions(w)...)
 	return append(all, x.processActions(w)...)

@@ -35,6 +35,7 @@ func (x *explorer) fire(w *world, in transitions.Input) error {
 	for _, in := range late {
 		_ = x.fire(w, in)
 	}
+	x.giveTurns(w)
 	for _, move := range steps.Moves {
 		if proposes(move, w.machine.Data.Settings.Unattended) {
 			x.propose(w)

@@ -227,7 +227,7 @@ func (k *keyer) rest() {
 }
 
 // renews are the states between the beginning of a renewal and its end.
-var renews = map[states.State]bool{states.Refreshing: true, states.RefreshBackoff: true, states.RefreshPaused: true, states.LoadingToken: true}
+var renews = map[states.State]bool{states.RefreshQueued: true, states.Refreshing: true, states.RefreshBackoff: true, states.RefreshPaused: true, states.LoadingToken: true}
 
 // obtains are the jobs of a login, or of a grant that needs no person.
 var obtains = map[string]bool{transitions.JobDiscover: true, transitions.JobRegister: true, transitions.JobAwaitBrowser: true,

@@ -46,9 +46,11 @@ func connectionMeanings(say func(states.State, ...transitions.Event), _ func(...
 	say(states.AwaitingCredential, transitions.Connect)
 	say(states.Disconnected, transitions.Disconnect)
 	// what the attempt needs is there; only a person gets it; it has to be asked for
-	say(states.Connecting, transitions.CredentialReady, transitions.SessionLost)
+	say(states.ConnectQueued, transitions.CredentialReady, transitions.SessionLost)
 	say(states.AwaitingLogin, transitions.CredentialParked, transitions.Forbidden)
-	say(states.AwaitingCredential, transitions.Unauthorized, transitions.ReconnectDue)
+	say(states.AwaitingCredential, transitions.Unauthorized, transitions.ReconnectDue, transitions.ConnectTurnOverdue)
+	// nothing is tried before its turn
+	say(states.Connecting, transitions.ConnectTurn)
 	// how it ends; what is tried again is not tried again at once, for ever
 	say(states.Connected, transitions.Handshaken)
 	say(states.BackingOff, transitions.TransportFailed, transitions.ConnectTimedOut, transitions.CredentialOverdue)
@@ -58,7 +60,7 @@ func connectionMeanings(say func(states.State, ...transitions.Event), _ func(...
 
 func tokenMeanings(say func(states.State, ...transitions.Event), note func(...transitions.Event)) {
 	// the store is asked, and asked again only for a reason
-	say(states.LoadingToken, transitions.CredentialDemanded, transitions.ExpiryReached, transitions.TokenSuperseded, transitions.RetryRequested)
+	say(states.LoadingToken, transitions.CredentialDemanded, transitions.ExpiryReached, transitions.TokenSuperseded, transitions.RetryRequested, transitions.RefreshTurnOverdue)
 	note(transitions.CredentialDemanded)
 	say(states.Anonymous, transitions.TokenMissing)
 	say(states.NotNeeded, transitions.CredentialNotNeeded)
@@ -66,7 +68,8 @@ func tokenMeanings(say func(states.State, ...transitions.Event), note func(...tr
 	say(states.Fresh, transitions.TokenUsable, transitions.TokenUncertain, transitions.Refreshed, transitions.RefreshTokenLost,
 		transitions.CodeExchanged, transitions.TokenGranted, transitions.LoginLapsed, transitions.LoginAbandoned)
 	// it has to be renewed; one that is refused while that is under way is noted
-	say(states.Refreshing, transitions.TokenExpired, transitions.RefreshUncertain, transitions.RenewDue, transitions.RefreshRetryDue, transitions.TokenRefused, transitions.RetryRequested)
+	say(states.Refreshing, transitions.RefreshTurn)
+	say(states.RefreshQueued, transitions.TokenExpired, transitions.RefreshUncertain, transitions.RenewDue, transitions.RefreshRetryDue, transitions.TokenRefused, transitions.RetryRequested)
 	say(states.RefreshBackoff, transitions.RefreshFailed, transitions.RefreshUncertain)
 	say(states.RefreshPaused, transitions.RefreshExhausted, transitions.RefreshTimedOut)
 	say(states.GrantBackoff, transitions.GrantFailed)
@@ -99,10 +102,10 @@ func loginMeanings(say func(states.State, ...transitions.Event), note func(...tr
 // what was going on when it came.
 var only = map[transitions.Event]map[states.State][]states.State{
 	transitions.CredentialDemanded: {states.LoadingToken: {states.Unloaded}},
-	transitions.TokenRefused:       {states.Refreshing: {states.Fresh}},
+	transitions.TokenRefused:       {states.RefreshQueued: {states.Fresh}},
 	transitions.Challenged:         {states.LoginRequired: {states.Anonymous}, states.Failed: {states.NotNeeded}},
-	transitions.RefreshUncertain:   {states.Refreshing: {states.LoadingToken}, states.RefreshBackoff: {states.Refreshing}},
-	transitions.RetryRequested: {states.Refreshing: {states.RefreshBackoff, states.RefreshPaused}, states.Discovering: {states.GrantBackoff},
+	transitions.RefreshUncertain:   {states.RefreshQueued: {states.LoadingToken}, states.RefreshBackoff: {states.Refreshing}},
+	transitions.RetryRequested: {states.RefreshQueued: {states.RefreshBackoff, states.RefreshPaused}, states.Discovering: {states.GrantBackoff},
 		states.LoadingToken: {states.Failed}},
 }
 

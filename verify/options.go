@@ -37,14 +37,18 @@ const (
 	disconnect
 	logOut
 	forbid
+	connectWait // for the turn to connect
+	refreshWait // for the turn to refresh
 )
 
-// leftOut are the disturbances that the two largest modes leave to the others: their
+// leftOut are the disturbances that some modes leave to the others: their
 // product would be explored for hours.
 var leftOut = map[Mode][]disturbance{
-	Automatic: {forbid},
-	StepUp:    {kill, end, disconnect, logOut},
-	Given:     {logOut}, // nobody can
+	StepUp:      {kill, end, disconnect, logOut, connectWait, refreshWait},
+	Automatic:   {forbid, connectWait, refreshWait},
+	Interactive: {connectWait},
+	Device:      {refreshWait},
+	Given:       {logOut}, // nobody can
 }
 
 func (o Options) explores(d disturbance) bool {

@@ -60,7 +60,7 @@ func (w *world) credentialUntruth() string {
 	switch state {
 	case states.Fresh:
 		return w.freshUntruth()
-	case states.Refreshing, states.RefreshPaused:
+	case states.RefreshQueued, states.Refreshing, states.RefreshPaused:
 		if !d.Token.HasRefresh() {
 			return fmt.Sprintf("%s without a refresh token", state)
 		}
@@ -130,6 +130,10 @@ func (w *world) connectionUntruth() string {
 			return fmt.Sprintf("nobody listens in %s", state)
 		case state == states.Connected && d.Attempts != 0:
 			return "attempts are counted while connected"
+		}
+	case states.ConnectQueued:
+		if refuses[credential] {
+			return fmt.Sprintf("a turn is waited for while the credential is %s", credential)
 		}
 	case states.AwaitingCredential:
 		if answered[credential] {

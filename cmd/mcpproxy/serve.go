@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mcpproxy/admin"
+	"mcpproxy/config"
 	"mcpproxy/credential"
 	"mcpproxy/instance"
 	"mcpproxy/metrics"
@@ -92,6 +93,10 @@ func (s *serveOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	limits, err := config.Limits(s.config)
+	if err != nil {
+		return err
+	}
 	token, err := s.token()
 	if err != nil {
 		return err
@@ -111,7 +116,7 @@ func (s *serveOptions) run(ctx context.Context) error {
 	if s.metrics {
 		counts = metrics.New(version)
 	}
-	i, err := instance.Start(ctx, instance.Options{Metrics: counts, Telemetry: observer, StorePath: s.store, Keys: s.keys(), Socket: s.socketPath(), Configs: configs, Connect: true, Open: s.opener(),
+	i, err := instance.Start(ctx, instance.Options{Metrics: counts, Telemetry: observer, StorePath: s.store, Keys: s.keys(), Socket: s.socketPath(), Configs: configs, Limits: limits, Connect: true, Open: s.opener(),
 		Logger: logger, Version: version, Token: token, AllowPrivate: s.allowPrivate, LoginURL: loginURL(listener, token)})
 	if err != nil {
 		return err
@@ -130,6 +135,11 @@ func (s *serveOptions) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		limits, err := config.Limits(s.config)
+		if err != nil {
+			return err
+		}
+		i.Manager.Limit(limits)
 		return i.Manager.Apply(ctx, configs, true)
 	}
 	var page *ui.Page

@@ -40,6 +40,7 @@ func recordedLife(t *testing.T, machine string, begun time.Time) []fsm.Entry {
 	}
 	fire("", transitions.Input{Event: transitions.Connect, Actor: fsm.Process})
 	fire(states.Credential, transitions.Input{Event: transitions.TokenMissing})
+	fire(states.Connection, transitions.Input{Event: transitions.ConnectTurn})
 	fire("", transitions.Input{Event: transitions.Challenged})
 	fire(states.Connection, transitions.Input{Event: transitions.Unauthorized})
 	fire("", transitions.Input{Event: transitions.LoginProposed, Flow: "f1"})
@@ -49,8 +50,10 @@ func recordedLife(t *testing.T, machine string, begun time.Time) []fsm.Entry {
 	fire("", transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: "f3"})
 	fire("", transitions.Input{Event: transitions.CodeReceived, Actor: fsm.Person, Flow: "f2"})
 	fire(states.Credential, transitions.Input{Event: transitions.CodeExchanged, Flow: "f2", Payload: transitions.Payload{Token: token(1)}})
+	fire(states.Connection, transitions.Input{Event: transitions.ConnectTurn})
 	fire(states.Connection, transitions.Input{Event: transitions.Handshaken})
 	fire(states.Credential, transitions.Input{Event: transitions.RenewDue, Actor: fsm.Clock})
+	fire(states.Credential, transitions.Input{Event: transitions.RefreshTurn})
 	fire("", transitions.Input{Event: transitions.LogoutRequested, Actor: fsm.Person})
 	fire(states.Credential, transitions.Input{Event: transitions.Refreshed, Payload: transitions.Payload{Token: token(2)}})
 	if last := entries[len(entries)-1]; last.RaisedBy != string(transitions.LogoutRequested) {
