@@ -21,8 +21,6 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -95,75 +93,6 @@ func (p *Page) Invite(at net.Addr) (string, error) {
 	return "http://" + net.JoinHostPort(host, fmt.Sprint(tcp.Port)) + "/ui/open?invitation=" + token, nil
 }
 
-// sweep forgets what is over. p.mu is held.
-func (p *Page) sweep(now time.Time) {
-	for key, until := range p.invitations {
-		if now.After(until) {
-			delete(p.invitations, key)
-		}
-	}
-	for key, s := range p.sessions {
-		if now.Sub(s.used) > sessionLife {
-			delete(p.sessions, key)
-		}
-	}
-}
-
-// off reports whether nobody is invited and nobody is there.
-func (p *Page) off() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.sweep(time.Now())
-	return len(p.invitations)+len(p.sessions) == 0
-}
-
-// accept exchanges an invitation for a session's secret.
-func (p *Page) accept(invitation string) (secret string, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	p.sweep(now)
-	key := digestOf(invitation)
-	if _, ok := p.invitations[key]; !ok {
-		return "", false
-	}
-	delete(p.invitations, key)
-	if len(p.sessions) >= maxSessions {
-		p.dropOldest()
-	}
-	secret = rand.Text()
-	p.sessions[digestOf(secret)] = &session{wish: rand.Text(), used: now}
-	return secret, true
-}
-
-func (p *Page) dropOldest() {
-	var oldest digest
-	for key, s := range p.sessions {
-		if first := p.sessions[oldest]; first == nil || s.used.Before(first.used) {
-			oldest = key
-		}
-	}
-	delete(p.sessions, oldest)
-}
-
-// wishOf returns the wish token of the browser's session.
-func (p *Page) wishOf(r *http.Request) (wish string, ok bool) {
-	cookie, err := r.Cookie(cookieName)
-	if err != nil {
-		return "", false
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := time.Now()
-	p.sweep(now)
-	s := p.sessions[digestOf(cookie.Value)]
-	if s == nil {
-		return "", false
-	}
-	s.used = now
-	return s.wish, true
-}
-
 // shown and wished are what of the admin interface the page passes on.
 var (
 	shown  = []string{"version", "events", "upstreams", "upstreams/{name}", "upstreams/{name}/journal", "upstreams/{name}/explain"}
@@ -186,63 +115,6 @@ func (p *Page) Handler() http.Handler {
 		mux.Handle("POST /ui/api/v1/upstreams/{name}/"+wish, passed)
 	}
 	return p.guard(mux)
-}
-
-// guard refuses what no browser of this machine sends on behalf of this page, and
-// says nothing at all while nobody is invited.
-func (p *Page) guard(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		secure(w.Header())
-		switch {
-		case p.off():
-			http.NotFound(w, r)
-		case !fromHere(r.RemoteAddr) || !loopbackName(r.Host):
-			http.Error(w, "this page is for browsers of this machine, by a loopback name", http.StatusForbidden)
-		case !ofThisPage(r):
-			http.Error(w, "requests of other pages are not served", http.StatusForbidden)
-		default:
-			next.ServeHTTP(w, r)
-		}
-	})
-}
-
-// secure has the browser load nothing from elsewhere, run no other script, and show
-// the page in no frame.
-func secure(h http.Header) {
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-store")
-}
-
-func fromHere(remote string) bool {
-	host, _, err := net.SplitHostPort(remote)
-	ip := net.ParseIP(host)
-	return err == nil && ip != nil && ip.IsLoopback()
-}
-
-func loopbackName(host string) bool {
-	name, _, err := net.SplitHostPort(host)
-	if err != nil {
-		name = host
-	}
-	ip := net.ParseIP(strings.Trim(name, "[]"))
-	return name == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// ofThisPage reports whether a request comes from this page or from the address bar.
-// An invitation may be followed from anywhere: whoever knows it was given it.
-func ofThisPage(r *http.Request) bool {
-	if origin := r.Header.Get("Origin"); origin != "" {
-		from, err := url.Parse(origin)
-		if err != nil || from.Scheme != "http" || from.Host != r.Host {
-			return false
-		}
-	}
-	invited := r.Method == http.MethodGet && r.URL.Path == "/ui/open"
-	return invited || slices.Contains([]string{"", "none", "same-origin"}, r.Header.Get("Sec-Fetch-Site"))
 }
 
 // ofSession demands a session, and with everything but reading its wish token.
@@ -284,18 +156,6 @@ func (p *Page) page(w http.ResponseWriter, r *http.Request) {
 
 func (p *Page) uninvited(w http.ResponseWriter) {
 	render(w, http.StatusUnauthorized, "uninvited", nil)
-}
-
-// leave ends the session.
-func (p *Page) leave(w http.ResponseWriter, r *http.Request) {
-	cookie, err := r.Cookie(cookieName)
-	if err != nil {
-		return // ofSession has seen it
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.sessions, digestOf(cookie.Value))
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/ui/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteStrictMode})
 }
 
 var types = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}

@@ -143,7 +143,7 @@ func removeCommand(o *options) *cobra.Command {
 			if err := config.Remove(o.config, args[0]); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "removed %s from %s; its token stays in the store until: mcpproxy auth logout\n", args[0], o.config)
+			fmt.Fprintf(c.OutOrStdout(), "removed %[1]s from %[2]s; a token that it has stays in the store, and is erased by mcpproxy auth logout %[1]s before an upstream is removed\n", args[0], o.config)
 			return nil
 		}}
 }
