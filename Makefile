@@ -68,8 +68,9 @@ bench:
 	go test -run '^$$' -bench . -benchmem ./fsm
 	cd tests/bench && go test -run '^$$' -bench . -benchmem ./...
 
-# This project beside others that do the same, in one run of about ten minutes;
-# needs Linux, and npm for the proxies that come from there. COMPARE takes flags.
+# The engine and the calls beside others that do the same, and storms, in one run of
+# about fifteen minutes; needs Linux, 10,000 open files, and npm for the proxies that
+# come from there. COMPARE takes flags: "-sections storms" measures one part.
 bench-compare:
 	cd tests/bench && go run ./cmd/compare $(COMPARE)
 

@@ -16,7 +16,7 @@ func Compare(o Options, out io.Writer) {
 	}
 	for _, a := range aspects {
 		costs := compare(o, a, subjects)
-		fmt.Fprintf(out, "\n%s\n\n| %-23s | %9s | %7s | %7s |%s\n", a.name, "engine", "time", "allocs", "bytes", heads(subjects))
+		fmt.Fprintf(out, "\n%s\n\n| %-23s | %9s | %7s | %7s |%s\n", a.name, "engine", "time", "allocs", "bytes", heads())
 		fmt.Fprintf(out, "|%s\n", strings.Repeat("---|", 4+len(ratios)))
 		for _, s := range subjects {
 			c, measured := costs[s.Name]
@@ -40,7 +40,7 @@ func Compare(o Options, out io.Writer) {
 // ratios are those that the others are compared with.
 var ratios = []string{"switch", "looplab", "looplab, same callbacks", "looplab, observed", "stateless"}
 
-func heads([]Subject) string {
+func heads() string {
 	var b strings.Builder
 	for _, other := range ratios {
 		fmt.Fprintf(&b, " / %s |", other)

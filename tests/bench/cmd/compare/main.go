@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"mcpproxy/tests/bench/calls"
+	"mcpproxy/tests/bench/engine"
+	"mcpproxy/tests/bench/storms"
 )
 
 func main() {
@@ -31,11 +33,15 @@ func run(ctx context.Context, args []string) error {
 	if len(args) == 4 && args[0] == "hop" {
 		return calls.Hop(ctx, args[1], args[2], args[3])
 	}
+	if len(args) == 1 && args[0] == "storm-server" {
+		return storms.Serve(ctx, os.Stdin, os.Stdout)
+	}
 	flags := flag.NewFlagSet("compare", flag.ContinueOnError)
 	o := calls.Options{Directory: directory()}
 	flags.DurationVar(&o.Block, "block", time.Second, "how long each hop is measured in each round")
 	flags.IntVar(&o.Rounds, "rounds", 5, "how many rounds")
 	flags.BoolVar(&o.Peers, "peers", true, "compare with the proxies from npm too")
+	sections := flags.String("sections", "engine,proxy,storms", "what to measure, with commas")
 	only := flags.String("only", "", "names of the hops to measure, with commas")
 	flags.Func("size", "measure this payload only, in bytes", number(&o.Sizes))
 	flags.Func("concurrency", "measure this concurrency only", number(&o.Concurrencies))
@@ -48,8 +54,32 @@ func run(ctx context.Context, args []string) error {
 	if o.Rounds < 1 {
 		return errors.New("at least one round is needed")
 	}
-	fmt.Printf("%s, %d cores, %s, %s\n\n", cpuModel(), runtime.NumCPU(), runtime.Version(), time.Now().Format(time.DateOnly))
-	return calls.Run(ctx, o, os.Stdout)
+	fmt.Printf("%s, %d cores, %s, %s\n", cpuModel(), runtime.NumCPU(), runtime.Version(), time.Now().Format(time.DateOnly))
+	for _, section := range strings.Split(*sections, ",") {
+		fmt.Printf("\n## %s\n\n", section)
+		if err := measure(ctx, section, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measure prints the tables of one section.
+func measure(ctx context.Context, section string, o calls.Options) error {
+	switch section {
+	case "engine":
+		engine.Compare(engine.Options{Block: min(o.Block, 200*time.Millisecond), Rounds: o.Rounds}, os.Stdout)
+		return nil
+	case "proxy":
+		return calls.Run(ctx, o, os.Stdout)
+	case "storms":
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		return storms.Run(ctx, storms.Options{Calls: 1000, Expiring: 1000, Starts: []int{1, 10, 100, 1000, 10_000}, Server: []string{self, "storm-server"}}, os.Stdout)
+	}
+	return fmt.Errorf("there is no section %q; there are engine, proxy, storms", section)
 }
 
 func number(into *[]int) func(string) error {
