@@ -68,7 +68,7 @@ func renewal() Concern {
 		Way: []Row{ofCredential(states.Fresh, RenewDue), ofCredential(states.RefreshQueued, RefreshTurn), ofCredential(states.Refreshing, Refreshed)},
 		Otherwise: []Row{
 			ofCredential(states.Fresh, TokenAccepted, TokenRefused, TokenRejected),
-			ofCredential(states.RefreshQueued, RefreshTurnOverdue, TokenRefused, LoginRequested, LogoutRequested),
+			ofCredential(states.RefreshQueued, RefreshTurnOverdue, TokenRefused),
 			ofCredential(states.Refreshing, RefreshFailed, RefreshExhausted, RefreshTimedOut, RefreshUncertain, RefreshTokenLost, RefreshRejected, ClientForgotten, ClientRejected, TokenRefused, LoginRequested, LogoutRequested),
 			ofCredential(states.RefreshBackoff, RefreshRetryDue, RetryRequested), ofCredential(states.RefreshPaused, RefreshRetryDue, RetryRequested),
 		},

@@ -40,8 +40,29 @@ func themed(ctx context.Context, dot string, theme []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	svg = labelsLast(svg)
 	end := bytes.IndexByte(svg, '>') + 1
 	return bytes.Join([][]byte{svg[:end], []byte("\n<style>\n"), theme, []byte("</style>"), svg[end:]}, nil), nil
+}
+
+// A line of a picture, with the texts beside it; and one text.
+var (
+	line = regexp.MustCompile(`(?s)<g id="[^"]+" class="edge[^"]*">.*?</g>`)
+	text = regexp.MustCompile(`<text [^>]*>[^<]*</text>\n`)
+)
+
+// labelsLast has the texts beside lines drawn over all lines, so that none is struck
+// through by one that was drawn later.
+func labelsLast(svg []byte) []byte {
+	labels := []byte("<g class=\"labels\">\n")
+	svg = line.ReplaceAllFunc(svg, func(one []byte) []byte {
+		for _, label := range text.FindAll(one, -1) {
+			labels = append(labels, label...)
+		}
+		return text.ReplaceAll(one, nil)
+	})
+	end := bytes.LastIndex(svg, []byte("</g>"))
+	return bytes.Join([][]byte{svg[:end], labels, []byte("</g>\n"), svg[end:]}, nil)
 }
 
 // Bare lays a graph out without a theme, for a page that has its own.
