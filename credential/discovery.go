@@ -40,6 +40,15 @@ type Discovery struct {
 	FetchedAt time.Time `json:"fetched_at"`
 }
 
+// discoveryLife is how long what was found is used without asking again.
+const discoveryLife = time.Hour
+
+// UsableAt reports whether what was found is fresh enough at now to ask for the next
+// token of a grant that needs no person. A login asks anew, however fresh it is.
+func (d *Discovery) UsableAt(now time.Time) bool {
+	return d != nil && !now.Before(d.FetchedAt) && now.Sub(d.FetchedAt) < discoveryLife
+}
+
 // Sources says where what was learnt comes from, without the queries of addresses.
 func (d *Discovery) Sources() string {
 	resource := "no resource metadata, so that the server's own origin is asked (MCP 2025-03-26)"

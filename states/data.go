@@ -26,6 +26,9 @@ type Data struct {
 	// RefusedAt are the times of the last refreshes that a 401 caused, oldest first.
 	RefusedAt []time.Time
 
+	// Discovery is what was found out last about the authorization server; nil where it is
+	// to be asked again.
+	Discovery *credential.Discovery
 	// TokenNonce is what the token endpoint wants in the next proof; empty while none is
 	// known. It is no secret.
 	TokenNonce string

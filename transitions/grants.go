@@ -15,8 +15,8 @@ func grantTransitions() []transition {
 		{From: requesting, Event: IdentityAsserted, To: states.RequestingToken, Update: credentialFailure, Doc: "of two requests the first is done"},
 		{From: requesting, Event: TokenGranted, To: states.Fresh, Update: takeNewLogin},
 		{From: requesting, Event: TokenUnsaved, To: states.Failed, Update: each(endFlow, because(states.StoreFailed))},
-		{From: underway, Event: GrantRejected, To: states.Failed, Update: each(endFlow, because(states.GrantRejected))},
-		{From: underway, Event: GrantFailed, To: states.GrantBackoff, Update: each(endFlow, scheduleRefresh), Doc: "a token that still works is used meanwhile"},
+		{From: underway, Event: GrantRejected, To: states.Failed, Update: each(endFlow, forgetDiscovery, because(states.GrantRejected))},
+		{From: underway, Event: GrantFailed, To: states.GrantBackoff, Update: each(endFlow, forgetDiscovery, scheduleRefresh), Doc: "a token that still works is used meanwhile"},
 		{From: from{states.GrantBackoff}, Event: GrantRetryDue, To: states.Discovering},
 		{From: from{states.GrantBackoff}, Event: RetryRequested, To: states.Discovering, Guards: guards{byPerson}},
 		{From: from{states.GrantBackoff}, Event: LoginRequested, To: states.Discovering, Guards: guards{byPerson}, Update: beginFlow},
@@ -48,6 +48,19 @@ func deviceTransitions() []transition {
 func beginGrant(d states.Data, in Input) states.Data {
 	d = beginFlow(d, in)
 	d.RefreshAttempts = 0
+	return d
+}
+
+// keepDiscovery keeps what was found for the next token of a grant.
+func keepDiscovery(d states.Data, in Input) states.Data {
+	d.Discovery = in.Payload.Discovery
+	return d
+}
+
+// forgetDiscovery has the authorization server looked up anew: that a grant came to
+// nothing may mean that it has changed.
+func forgetDiscovery(d states.Data, _ Input) states.Data {
+	d.Discovery = nil
 	return d
 }
 

@@ -16,7 +16,7 @@ func loginTransitions() []transition {
 		{From: from{states.LoginRequired}, Event: LoginProposed, To: states.Discovering, Guards: guards{automaticLogin, browserLimit}, Update: beginOwnFlow},
 		{From: from{states.Fresh}, Event: LoginProposed, To: states.Discovering, Guards: guards{automaticLogin, scopesMissing, browserLimit}, Update: beginOwnFlow, Doc: "step-up; the token stays in use meanwhile"},
 
-		{From: discovering, Event: Discovered, To: states.Registering, Update: each(credentialFailure, forgetNonce), Main: true},
+		{From: discovering, Event: Discovered, To: states.Registering, Update: each(credentialFailure, forgetNonce, keepDiscovery), Main: true},
 		{From: discovering, Event: NotOAuth, To: states.Failed, Update: each(endFlow, because(states.NotOAuth))},
 		{From: discovering, Event: DiscoveryFailed, To: states.LoginRequired, Update: each(endFlow, because(states.DiscoveryFailed))},
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"mcpproxy/credential"
 	"mcpproxy/states"
@@ -13,6 +14,10 @@ import (
 
 // discover finds the authorization server of the resource.
 func (u *Upstream) discover(ctx context.Context, order transitions.Order) transitions.Input {
+	if known := order.Snapshot.Data.Discovery; order.Cause.Event == transitions.GrantRenewDue && known.UsableAt(time.Now()) {
+		// The token works until now, so that its authorization server is the one.
+		return transitions.Input{Event: transitions.Discovered, Flow: order.Snapshot.Data.FlowID, Payload: transitions.Payload{Discovery: known}}
+	}
 	challenge := order.Snapshot.Data.Challenge
 	found, err := oauth.Discover(ctx, u.authorization, oauth.DiscoveryRequest{
 		ServerURL:        u.config.URL,

@@ -41,6 +41,9 @@ func TestClientCredentialsAreRenewedWithoutAPerson(t *testing.T) {
 		return s.Data.Token != nil && s.Data.Token.Generation > first.Generation && s.Region(states.Credential).State == states.Fresh
 	})
 	r.mustCall()
+	if c := r.server.Counters(); c.ServerMetadata != 1 || c.ResourceMetadata != 1 {
+		t.Errorf("the authorization server was looked up %d times for two tokens", c.ServerMetadata)
+	}
 	if first.HasRefresh() || r.opened.Load() != 0 {
 		t.Errorf("a refresh token: %v, browsers opened: %d", first.HasRefresh(), r.opened.Load())
 	}
@@ -66,6 +69,9 @@ func TestClientCredentialsOutlastAnOutage(t *testing.T) {
 	}
 	if !backedOff {
 		t.Error("no attempt went to GrantBackoff")
+	}
+	if n := r.server.Counters().ServerMetadata; n < 2 {
+		t.Errorf("after a grant that came to nothing the authorization server was not looked up again: %d times in all", n)
 	}
 }
 

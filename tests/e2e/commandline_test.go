@@ -3,6 +3,10 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +32,19 @@ func TestEachCommandsHelpHasAnExample(t *testing.T) {
 				t.Errorf("%s %s --help:\n%s", program, command, out)
 			}
 		}
+	}
+}
+
+// Where nothing else is said, the store is in the user's own directory for data.
+func TestTheStoreIsInTheUsersDirectory(t *testing.T) {
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		t.Skip("the directory is another one there")
+	}
+	m := newMachine(t, oauthserver.Options{})
+	c := exec.Command(filepath.Join(programs, "mcpproxy"), "serve", "--help")
+	c.Env = append(os.Environ(), "XDG_DATA_HOME="+m.dir)
+	if out, err := c.CombinedOutput(); err != nil || !strings.Contains(string(out), filepath.Join(m.dir, "mcpproxy", "store.db")) {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

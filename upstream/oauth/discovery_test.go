@@ -24,6 +24,9 @@ func newSite(t *testing.T, documents map[string]string) *site {
 	s := &site{documents: documents}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.asked = append(s.asked, r.URL.RequestURI())
+		if r.Header.Get("MCP-Protocol-Version") == "" {
+			t.Errorf("%s was asked for without a protocol version", r.URL)
+		}
 		document, found := s.documents[r.URL.Path]
 		switch {
 		case strings.HasPrefix(document, "redirect "):
