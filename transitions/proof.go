@@ -24,7 +24,7 @@ var provesPossession = Guard{
 // sections 8 and 9). A request that meets one was not carried out; it is sent once more
 // where the demand is accepted, and not where it is refused.
 func proofTransitions() []transition {
-	inUse := append(from{states.Fresh, states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...)
+	inUse := append(from{states.Fresh, states.RefreshQueued, states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...)
 	var all []transition
 	for _, s := range inUse {
 		all = append(all, transition{From: from{s}, Event: NonceDemanded, To: s, Guards: guards{currentGeneration, provesPossession}, Update: credentialFailure, Doc: "the request is sent once more with the nonce"})
