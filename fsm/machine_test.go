@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -43,6 +44,9 @@ func TestRefusedChangesNothing(t *testing.T) {
 			}
 			before, sofar := m.Snapshot(), performed
 			outcome, err := m.Fire(test.in)
+			if brief, _, _ := strings.Cut(test.text, "; accepted now"); fsm.Brief(err) != brief {
+				t.Errorf("in brief: %q", fsm.Brief(err))
+			}
 			if !errors.Is(err, test.is) || err.Error() != test.text {
 				t.Errorf("Fire = %v\nwant %s", err, test.text)
 			}

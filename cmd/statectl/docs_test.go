@@ -191,3 +191,28 @@ func TestTheDocumentHasEveryCommand(t *testing.T) {
 		}
 	}
 }
+
+// What the document has for scripts is not run, but each command in it is one, with
+// flags that there are.
+func TestTheDocumentsScriptsNameCommandsThatExist(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "statectl.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		for _, line := range regexp.MustCompile(`(?m)^statectl ([^|>\n]*)`).FindAllStringSubmatch(block[1], -1) {
+			found++
+			c, args, err := root().Find(strings.Fields(line[1]))
+			if err == nil {
+				err = c.ParseFlags(args)
+			}
+			if err != nil || !c.HasParent() {
+				t.Errorf("statectl %s: %v", line[1], err)
+			}
+		}
+	}
+	if found < 5 {
+		t.Errorf("only %d commands were looked at", found)
+	}
+}
