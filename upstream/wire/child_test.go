@@ -273,7 +273,7 @@ func TestStandardErrorIsALog(t *testing.T) {
 	if _, _, err := c.start("legacy", ""); err != nil {
 		t.Fatal(err)
 	}
-	if !c.logged(`msg="child process" stderr="a child of the kind legacy"`) {
+	if !c.logged(`msg="child process" stderr="a child of the kind legacy `) {
 		t.Errorf("the log has %s", c.log.String())
 	}
 }
