@@ -37,6 +37,12 @@ func newEventReader(r io.Reader) *eventReader {
 	return &eventReader{lines: bufio.NewReaderSize(r, 16<<10)}
 }
 
+// newStandingReader is for a stream that stands open for notifications, which are
+// short: each connected upstream has one, and its buffer.
+func newStandingReader(r io.Reader) *eventReader {
+	return &eventReader{lines: bufio.NewReaderSize(r, 2<<10)}
+}
+
 // Next returns the next event that has data. At the end it returns io.EOF; an
 // event that the end cut off is dropped.
 func (r *eventReader) Next() (event, error) {

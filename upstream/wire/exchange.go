@@ -15,6 +15,8 @@ import (
 
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
+
+	"github.com/mark3labs/mcp-go/mcp"
 )
 
 // exchange is one request over streamable HTTP on its way to its answer.
@@ -95,6 +97,9 @@ const resumptions = 3
 func (x *exchange) stream(ctx context.Context, response *http.Response) (json.RawMessage, error) {
 	defer func() { response.Body.Close() }()
 	events := newEventReader(response.Body)
+	if x.call.Method == string(mcp.MethodSubscriptionsListen) {
+		events = newStandingReader(response.Body)
+	}
 	failures := 0
 	for {
 		e, err := events.Begin()

@@ -103,7 +103,7 @@ func (c *httpConn) follow(ctx context.Context, response *http.Response, before *
 	if media := mediaType(response); media != "text/event-stream" {
 		return before, fmt.Errorf("%w: it answers a GET with the content type %q", ErrProtocol, media)
 	}
-	events := newEventReader(response.Body)
+	events := newStandingReader(response.Body)
 	events.LastID, events.Retry = before.LastID, before.Retry
 	for {
 		e, err := events.Next()
