@@ -243,8 +243,12 @@ func settled(s *transitions.Snapshot) bool {
 	case states.Connected, states.Disconnected, states.Failed:
 		return true
 	}
-	state := s.Region(states.Credential).State
-	return state.NeedsPerson() || state == states.Failed
+	switch state := s.Region(states.Credential).State; state {
+	case states.Failed, states.AwaitingBrowser, states.AwaitingDevice: // a page that the machine opened a moment ago waits for its person
+		return true
+	default:
+		return state.NeedsPerson()
+	}
 }
 
 func where(u *upstream.Upstream) string {
