@@ -21,6 +21,7 @@ import (
 	"mcpproxy/instance"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/tests/journals"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
@@ -55,6 +56,7 @@ func newWorld(t *testing.T, o oauthserver.Options) *world {
 		StorePath: filepath.Join(dir, "store.db"), Keys: store.FileKeys(filepath.Join(dir, "key")), Connect: true, Logger: slog.New(slog.DiscardHandler), Version: "test",
 		Configs: []upstream.Config{{Name: "u", Transport: upstream.HTTP, URL: server.MCPURL(), Settings: states.DefaultSettings()}},
 		Open:    func(context.Context, string) error { return errors.New("there is none here") },
+		Observe: journals.Watch(t),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -22,6 +22,7 @@ import (
 	"mcpproxy/states"
 	"mcpproxy/store"
 	"mcpproxy/telemetry"
+	"mcpproxy/tests/journals"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/upstream"
 
@@ -115,7 +116,7 @@ func TestATraceGoesThroughTheProxy(t *testing.T) {
 	i, err := instance.Start(t.Context(), instance.Options{
 		StorePath: filepath.Join(directory, "store.db"), Keys: store.FileKeys(filepath.Join(directory, "key")), Connect: true,
 		Configs: []upstream.Config{{Name: "u", Transport: upstream.HTTP, URL: front.URL + "/mcp", Settings: states.DefaultSettings()}},
-		Logger:  observer.Logger(quiet), Version: "test", Metrics: metrics.New("test"), Telemetry: observer,
+		Logger:  observer.Logger(quiet), Version: "test", Metrics: metrics.New("test"), Telemetry: observer, Observe: journals.Watch(t),
 	})
 	if err != nil {
 		t.Fatal(err)

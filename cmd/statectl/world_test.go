@@ -19,6 +19,7 @@ import (
 	"mcpproxy/instance"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/tests/journals"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
@@ -33,6 +34,8 @@ type world struct {
 	// pages are the addresses that the proxy opened in the browser.
 	pages chan string
 	// entries counts what the journal should hold.
+	// replay takes what is replayed in the end.
+	replay  func(fsm.Entry)
 	entries atomic.Int64
 	// streams are the followers' that are open, followers those that have begun: they
 	// ask where the upstreams are as soon as their stream is open.
@@ -56,6 +59,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{T: t, dir: dir, server: server, pages: make(chan string, 10)}
 	t.Setenv("MCPPROXY_KEY_FILE", filepath.Join(dir, "key"))
+	w.replay = journals.Watch(t)
 	w.start()
 	t.Cleanup(func() {
 		w.stop()
@@ -74,7 +78,7 @@ func (w *world) start() {
 		StorePath: w.store(), Keys: store.FileKeys(filepath.Join(w.dir, "key")), Connect: true, Logger: slog.New(slog.DiscardHandler), Version: "test",
 		Configs: []upstream.Config{{Name: "github", Transport: upstream.HTTP, URL: w.server.MCPURL(), Settings: states.DefaultSettings()}},
 		Open:    func(_ context.Context, page string) error { w.pages <- page; return nil },
-		Observe: func(fsm.Entry) { w.entries.Add(1) },
+		Observe: func(e fsm.Entry) { w.entries.Add(1); w.replay(e) },
 	})
 	if err != nil {
 		w.Fatal(err)

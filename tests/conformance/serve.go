@@ -3,6 +3,7 @@ package conformance
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,6 +11,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"mcpproxy/store"
+	"mcpproxy/tests/journals"
 )
 
 // startLimit bounds how long a server may take until it answers.
@@ -19,6 +23,8 @@ const startLimit = 15 * time.Second
 type served struct {
 	url       string
 	processes []*exec.Cmd
+	// directory has the proxy's store.
+	directory string
 }
 
 // serve starts a fixture and the proxy in front of it, on free ports.
@@ -31,7 +37,7 @@ func (p *programs) serve(ctx context.Context, kind fixture, directory string) (*
 	if err := os.WriteFile(config, fmt.Appendf(nil, `{"mcpServers": {"suite": {"url": "http://%s"}}}`, behind), 0o600); err != nil {
 		return nil, err
 	}
-	s := &served{url: "http://" + front + "/mcp/suite"}
+	s := &served{url: "http://" + front + "/mcp/suite", directory: directory}
 	if err := s.start(ctx, directory, p.fixture, "-http="+behind, fmt.Sprintf("-stateless=%t", kind == stateless)); err != nil {
 		return nil, err
 	}
@@ -72,6 +78,16 @@ func (s *served) stop() {
 		_ = process.Process.Kill()
 		_ = process.Wait()
 	}
+}
+
+// explained ends the processes, and replays the journals that the proxy left.
+func (s *served) explained() error {
+	s.stop()
+	kept, err := store.Open(context.Background(), filepath.Join(s.directory, "store.db"), store.Options{Keys: store.FileKeys(filepath.Join(s.directory, "key"))})
+	if err != nil {
+		return err
+	}
+	return errors.Join(journals.Stored(kept), kept.Close())
 }
 
 func freePorts() (a, b string, err error) {

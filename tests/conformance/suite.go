@@ -66,7 +66,7 @@ func Run(ctx context.Context, directory string, progress io.Writer) ([]Result, e
 	return all, nil
 }
 
-func (p *programs) run(ctx context.Context, r run, out string) Result {
+func (p *programs) run(ctx context.Context, r run, out string) (result Result) {
 	args := []string{filepath.Join(p.directory, "node_modules", r.suite, "dist", "index.js")}
 	if r.upstream == "" {
 		args = append(args, "client", "--command", p.client, "--timeout", "60000")
@@ -76,6 +76,7 @@ func (p *programs) run(ctx context.Context, r run, out string) Result {
 			return Result{Name: r.Name, Err: err}
 		}
 		defer server.stop()
+		defer func() { result.Err = errors.Join(result.Err, server.explained()) }()
 		args = append(args, "server", "--url", server.url)
 	}
 	args = append(args, r.args...)
@@ -87,7 +88,7 @@ func (p *programs) run(ctx context.Context, r run, out string) Result {
 	command.Dir = out
 	command.Env = append(os.Environ(), "NO_COLOR=1")
 	text, err := command.CombinedOutput()
-	result := Result{Name: r.Name, Log: string(text), Scenarios: scenarios(text)}
+	result = Result{Name: r.Name, Log: string(text), Scenarios: scenarios(text)}
 	result.Err = p.judge(&result, r, err, filepath.Join(out, "checks"))
 	if r.unscored {
 		result.Err = errors.Join(result.Err, p.askEach(ctx, r, args[1:4], out))

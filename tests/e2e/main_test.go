@@ -5,9 +5,12 @@ package e2e
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
 // programs is where TestMain has built the programs under test.
@@ -36,5 +39,11 @@ func build(m *testing.M) (code int, err error) {
 			return 1, fmt.Errorf("building: %w: %s", err, out)
 		}
 	}
-	return m.Run(), nil
+	code = m.Run()
+	http.DefaultClient.CloseIdleConnections()
+	// Nothing outlives its owner, in the tests themselves.
+	if err := goleak.Find(); err != nil {
+		return 1, err
+	}
+	return code, nil
 }

@@ -20,6 +20,7 @@ import (
 	"mcpproxy/states"
 	"mcpproxy/store"
 	"mcpproxy/telemetry"
+	"mcpproxy/tests/journals"
 	"mcpproxy/upstream"
 )
 
@@ -61,7 +62,7 @@ func serve(t *testing.T, handler http.Handler, upstreams []string, observer *tel
 		StorePath: filepath.Join(directory, "store.db"), Keys: store.FileKeys(filepath.Join(directory, "key")), Connect: true, Configs: configs,
 		Open:     func(context.Context, string) error { return errors.New("none") },
 		LoginURL: func(string) string { return "" }, Logger: slog.New(slog.DiscardHandler), Version: "test",
-		Telemetry: observer,
+		Telemetry: observer, Observe: journals.Watch(t),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -27,6 +27,7 @@ import (
 	"mcpproxy/relay"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/tests/journals"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
 
@@ -99,7 +100,7 @@ func TestAuthorizationServer(t *testing.T) {
 func startUpstream(t *testing.T, config upstream.Config, open func(context.Context, string) error) *upstream.Upstream {
 	path := filepath.Join(t.TempDir(), "store.db")
 	i, err := instance.Start(t.Context(), instance.Options{StorePath: path, Keys: store.FileKeys(path + ".key"), Configs: []upstream.Config{config}, Connect: true,
-		Open: open, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "test"})
+		Open: open, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "test", Observe: journals.Watch(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

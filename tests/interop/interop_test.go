@@ -23,6 +23,7 @@ import (
 	"mcpproxy/instance"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/tests/journals"
 	"mcpproxy/upstream"
 	"mcpproxy/upstream/browser"
 
@@ -78,7 +79,7 @@ func serveUpstream(t *testing.T, config upstream.Config) string {
 	config.Name, config.Settings = "everything", states.DefaultSettings()
 	path := filepath.Join(t.TempDir(), "store.db")
 	i, err := instance.Start(t.Context(), instance.Options{StorePath: path, Keys: store.FileKeys(path + ".key"), Configs: []upstream.Config{config}, Connect: true,
-		Open: browser.None, Logger: slog.New(slog.DiscardHandler), Version: "test"})
+		Open: browser.None, Logger: slog.New(slog.DiscardHandler), Version: "test", Observe: journals.Watch(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,10 +11,13 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
+	"sync"
 	"testing"
 
 	"mcpproxy/fsm"
+	"mcpproxy/states"
 	"mcpproxy/store"
 	"mcpproxy/transitions"
 )
@@ -22,8 +25,8 @@ import (
 // Directory is the environment's variable that names where journals are kept.
 const Directory = "MCPPROXY_JOURNALS"
 
-// Check replays the entries of one life of any number of machines, and fails the
-// test at the first entry of each that the graph does not explain.
+// Check replays the entries of any number of machines, over all restarts that are in
+// them, and fails the test at the first entry of each that the graph does not explain.
 func Check(t testing.TB, entries []fsm.Entry) {
 	t.Helper()
 	CheckAs(t, "journal", entries)
@@ -33,51 +36,96 @@ func Check(t testing.TB, entries []fsm.Entry) {
 // files.
 func CheckAs(t testing.TB, kind string, entries []fsm.Entry) {
 	t.Helper()
-	graph := transitions.Definition()
-	for machine, journal := range split(entries) {
-		if err := graph.Replay(journal); err != nil {
-			t.Errorf("the journal of %s: %v", machine, err)
-		}
-	}
-	if err := Keep(kind, entries); err != nil {
+	if err := errors.Join(explain(entries), Keep(kind, entries)); err != nil {
 		t.Error(err)
 	}
+}
+
+func explain(entries []fsm.Entry) error {
+	graph, journals := transitions.Definition(), map[string][]fsm.Entry{}
+	for _, e := range entries {
+		journals[e.Machine] = append(journals[e.Machine], e)
+	}
+	var unexplained []error
+	for machine, journal := range journals {
+		if err := graph.Replay(journal); err != nil {
+			unexplained = append(unexplained, fmt.Errorf("the journal of %s: %w", machine, err))
+		}
+	}
+	return errors.Join(unexplained...)
 }
 
 // CheckStore replays every journal that a store holds, over all restarts.
 func CheckStore(t testing.TB, s *store.Store) {
 	t.Helper()
-	names, err := s.Upstreams()
-	if err != nil {
+	if err := Stored(s); err != nil {
 		t.Error(err)
-	}
-	graph := transitions.Definition()
-	for _, name := range names {
-		lines, err := s.Journal(name, 0)
-		if err != nil {
-			t.Error(err)
-		}
-		var journal []fsm.Entry
-		for _, line := range lines {
-			var e fsm.Entry
-			if err := json.Unmarshal(line, &e); err != nil {
-				t.Errorf("the stored journal of %s: %v in %s", name, err, line)
-				return
-			}
-			journal = append(journal, e)
-		}
-		if err := graph.Replay(journal); err != nil {
-			t.Errorf("the stored journal of %s: %v", name, err)
-		}
 	}
 }
 
-func split(entries []fsm.Entry) map[string][]fsm.Entry {
-	journals := map[string][]fsm.Entry{}
-	for _, e := range entries {
-		journals[e.Machine] = append(journals[e.Machine], e)
+// Stored is CheckStore outside of a test: the error says what is not explained.
+func Stored(s *store.Store) error {
+	names, err := s.Upstreams()
+	if err != nil {
+		return err
 	}
-	return journals
+	var journal []fsm.Entry
+	for _, name := range names {
+		lines, err := s.Journal(name, 0)
+		if err != nil {
+			return err
+		}
+		for _, line := range lines {
+			var e fsm.Entry
+			if err := json.Unmarshal(line, &e); err != nil {
+				return fmt.Errorf("the stored journal of %s: %w in %s", name, err, line)
+			}
+			journal = append(journal, e)
+		}
+	}
+	return explain(journal)
+}
+
+// Record is everything that an instance's machines did. The zero value is empty; it is
+// safe for concurrent use.
+type Record struct {
+	mu   sync.Mutex
+	seen []fsm.Entry
+}
+
+// Observe adds an entry; it is an instance.Options.Observe.
+func (r *Record) Observe(e fsm.Entry) {
+	if e.From == string(states.Closed) && e.RaisedBy == "" {
+		return // somebody fired at an upstream that is over; its successor may live already
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = append(r.seen, e)
+}
+
+// Explained replays the record, once what it observes has ended. The error says what
+// the graph does not explain, or that nothing was observed at all.
+func (r *Record) Explained() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.seen) == 0 {
+		return errors.New("the instance was not observed, so that no journal can be replayed")
+	}
+	return errors.Join(explain(r.seen), Keep("instance", r.seen))
+}
+
+// Watch returns an observer for an instance that a test runs, whose record is replayed
+// when the test has ended. Ask for it before the cleanup that closes the instance is
+// registered.
+func Watch(t testing.TB) func(fsm.Entry) {
+	t.Helper()
+	var record Record
+	t.Cleanup(func() {
+		if err := record.Explained(); err != nil {
+			t.Error(err)
+		}
+	})
+	return record.Observe
 }
 
 // Keep writes the entries to a new file in the [Directory], whose name begins with

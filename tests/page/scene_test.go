@@ -19,6 +19,7 @@ import (
 	"mcpproxy/instance"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/tests/journals"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/ui"
 	"mcpproxy/upstream"
@@ -101,7 +102,7 @@ func newScene(t *testing.T) *scene {
 			config("search", start(oauthserver.Options{NoAuth: true}).MCPURL()), config("archive", "http://"+gone.Addr().String()+"/mcp"),
 		},
 		Open:   func(context.Context, string) error { return errors.New("the page opens the login") },
-		Logger: slog.New(slog.DiscardHandler), Version: "1.0"})
+		Logger: slog.New(slog.DiscardHandler), Version: "1.0", Observe: journals.Watch(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

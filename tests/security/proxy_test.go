@@ -19,6 +19,7 @@ import (
 	"mcpproxy/metrics"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/tests/journals"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/upstream"
 )
@@ -69,7 +70,7 @@ func start(t *testing.T, changes ...func(*instance.Options)) *running {
 			OAuth:   upstream.OAuth{ClientID: "known", ClientSecret: credential.NewSecret(clientSecret)}}},
 		Open:   func(context.Context, string) error { return errors.New("there is no browser here") },
 		Logger: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "test",
-		Token: credential.NewSecret(clientToken), Metrics: metrics.New("test"),
+		Token: credential.NewSecret(clientToken), Metrics: metrics.New("test"), Observe: journals.Watch(t),
 	}
 	for _, change := range changes {
 		change(&options)

@@ -14,6 +14,7 @@ import (
 	"mcpproxy/relay"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/tests/journals"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
@@ -53,7 +54,7 @@ func newScene(t *testing.T, o oauthserver.Options) *scene {
 func (s *scene) start() {
 	s.Helper()
 	i, err := instance.Start(context.Background(), instance.Options{StorePath: s.path, Keys: store.FileKeys(s.path + ".key"), Configs: []upstream.Config{s.config}, Connect: true,
-		Open: s.open, Logger: s.logger(), Version: "test", LoginURL: func(name string) string { return "http://127.0.0.1:8930/login/" + name }})
+		Open: s.open, Logger: s.logger(), Version: "test", LoginURL: func(name string) string { return "http://127.0.0.1:8930/login/" + name }, Observe: journals.Watch(s)})
 	if err != nil {
 		s.Fatal(err)
 	}

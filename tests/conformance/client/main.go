@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
@@ -20,6 +21,7 @@ import (
 	"mcpproxy/instance"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/tests/journals"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
 )
@@ -36,7 +38,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, server string) error {
+func run(ctx context.Context, server string) (err error) {
 	given, err := readGiven(os.Getenv("MCP_CONFORMANCE_CONTEXT"))
 	if err != nil {
 		return err
@@ -53,9 +55,11 @@ func run(ctx context.Context, server string) error {
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	someone := &person{}
 	defer someone.clicks.Wait()
+	var record journals.Record
+	defer func() { err = errors.Join(err, record.Explained()) }()
 	proxy, err := instance.Start(ctx, instance.Options{
 		StorePath: filepath.Join(directory, "store.db"), Keys: store.FileKeys(filepath.Join(directory, "key")),
-		Configs: []upstream.Config{config}, Connect: true, Open: someone.open, Logger: logger, Version: "conformance",
+		Configs: []upstream.Config{config}, Connect: true, Open: someone.open, Logger: logger, Version: "conformance", Observe: record.Observe,
 	})
 	if err != nil {
 		return err
