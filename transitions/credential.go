@@ -85,7 +85,7 @@ func demandTransitions() []transition {
 	}
 	// What works to replace a token keeps nobody from the one that still works; where none
 	// does, its outcome is the answer.
-	for _, s := range append(from{states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...) {
+	for _, s := range append(from{states.RefreshQueued, states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...) {
 		answers = append(answers, transition{From: from{s}, Event: CredentialDemanded, To: s, Guards: guards{tokenWorks}, Update: demanded, Signals: signals{CredentialReady}})
 	}
 	return answers
@@ -150,7 +150,7 @@ func logoutTransitions() []transition {
 
 func credentialJoins() []rule {
 	return []rule{
-		{From: from{states.LoadingToken, states.Refreshing, states.LoggingOut}, Event: CredentialDemanded, Reason: "the credential is being worked on"},
+		{From: from{states.LoadingToken, states.LoggingOut}, Event: CredentialDemanded, Reason: "the credential is being worked on"},
 		{From: from{states.Discovering, states.Registering, states.ExchangingCode, states.RequestingToken}, Event: LoginRequested, Reason: "a login is open; wait for its outcome"},
 		{From: append(from{states.GrantBackoff}, loginStates...), Event: GrantDue, Reason: "a token is on its way"},
 		{From: loginStates, Event: LoginProposed, Reason: "a login is open; wait for its outcome"},

@@ -9,6 +9,7 @@ import "mcpproxy/states"
 func loginTransitions() []transition {
 	elsewhere := from{states.Anonymous, states.Fresh, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused, states.LoggedOut, states.Failed}
 	discovering, registering := from{states.Discovering}, from{states.Registering}
+	timed := from{states.Discovering, states.Registering, states.AwaitingBrowser, states.ExchangingCode, states.AwaitingDevice}
 	browser, exchanging := from{states.AwaitingBrowser}, from{states.ExchangingCode}
 	return []transition{
 		{From: from{states.LoginRequired}, Event: LoginRequested, To: states.Discovering, Guards: guards{byPerson}, Update: beginFlow, Main: true, Doc: "no limit for people"},
@@ -39,10 +40,10 @@ func loginTransitions() []transition {
 		{From: from{states.ExchangingCode, states.AwaitingDevice, states.RequestingToken}, Event: TokenSuperseded, To: states.LoadingToken, Update: each(endFlow, credentialFailure), Doc: "a login that was given up has saved its token after all; it is read"},
 
 		{From: from{states.Discovering, states.Registering, states.AwaitingBrowser}, Event: LoginCancelled, To: states.LoginRequired, Guards: guards{byPerson}, Update: each(endFlow, because(states.LoginCancelled))},
-		{From: loginStates, Event: LoginTimedOut, To: states.LoginRequired, Update: each(doubtClient, endFlow, because(states.LoginTimedOut))},
-		{From: loginStates, Event: LoginLapsed, To: states.Fresh, Update: each(doubtClient, endFlow, goOn)},
+		{From: timed, Event: LoginTimedOut, To: states.LoginRequired, Update: each(doubtClient, endFlow, because(states.LoginTimedOut))},
+		{From: timed, Event: LoginLapsed, To: states.Fresh, Update: each(doubtClient, endFlow, goOn)},
 		{From: from{states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice}, Event: LoginAbandoned, To: states.Fresh, Guards: guards{openFlow}, Update: each(endFlow, goOn, credentialFailure)},
-		{From: from{states.ExchangingCode, states.RequestingToken}, Event: LoginAbandoned, To: states.Fresh, Guards: guards{openFlow, ownJob}, Update: each(endFlow, goOn, credentialFailure), Doc: "only by its own failure: a code that was sent is spent"},
+		{From: exchanging, Event: LoginAbandoned, To: states.Fresh, Guards: guards{openFlow, ownJob}, Update: each(endFlow, goOn, credentialFailure), Doc: "only by its own failure: a code that was sent is spent"},
 		{From: loginStates, Event: JobCrashed, To: states.Failed, Update: each(endFlow, because(states.Crashed))},
 
 		{From: discovering, Event: TokenRefused, To: states.Discovering, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the login"},

@@ -113,6 +113,11 @@ func (x *explorer) checkMove(w *world, move *transitions.Move) {
 		x.violated(eventsMean, "%s", text)
 	}
 	x.checkTaken(move)
+	if d := &move.After.Data; move.RaisedBy == transitions.CredentialDemanded && move.Input.Event == transitions.CredentialReady && move.Disposition == fsm.Moved {
+		if credential := move.After.Region(states.Credential).State; !offers[credential] && !d.TokenUsable(w.now()) {
+			x.violated(truthful, "a connection is tried with nothing, in %s", credential)
+		}
+	}
 	switch move.Input.Event {
 	case transitions.Connect:
 		w.wanted = true

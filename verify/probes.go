@@ -87,11 +87,9 @@ func (x *explorer) probeOutcomes(w *world) {
 func (x *explorer) probeEverything(w *world) {
 	machine := *w.machine
 	d := &machine.Data
-	if d.Token == nil {
-		secret := credential.NewSecret("probe")
-		d.Token = &credential.Token{Generation: d.Generation, Access: secret, Refresh: secret, ObtainedAt: w.now(), ExpiresAt: w.now().Add(tick)}
-	}
-	if d.Flow == nil {
+	secret := credential.NewSecret("probe")
+	d.Token = &credential.Token{Generation: d.Generation + 1, Access: secret, Refresh: secret, ObtainedAt: w.now(), ExpiresAt: w.now().Add(tick)}
+	if d.Flow == nil || d.FlowID == "" {
 		d.Flow, d.FlowID = &credential.Flow{ID: "probe"}, "probe"
 	}
 	complete := *w

@@ -101,6 +101,8 @@ func (w *world) freshUntruth() string {
 		return "the token in use is not the newest"
 	case d.Reason != "":
 		return "a token is in use, and there is a reason why not"
+	case (d.Token.HasRefresh() && d.Uncertain == nil || d.Settings.Unattended) && !timers[0].At.Before(d.Token.ExpiresAt) && timers[0].At.After(w.now()):
+		return "the token in use is not renewed ahead of its expiry"
 	case timers[0].At.After(d.Token.ExpiresAt) && timers[0].At.After(w.now()):
 		return "nothing happens when the token in use expires"
 	}
@@ -111,6 +113,10 @@ func (w *world) freshUntruth() string {
 // connection that waits for it.
 var answered = map[states.State]bool{states.Unloaded: true, states.NotNeeded: true, states.Anonymous: true, states.Fresh: true,
 	states.LoginRequired: true, states.LoggedOut: true, states.Failed: true, states.Closed: true}
+
+// beside are those that go on beside a token that may still work.
+var beside = map[states.State]bool{states.RefreshQueued: true, states.Refreshing: true, states.RefreshBackoff: true, states.RefreshPaused: true, states.GrantBackoff: true, states.Discovering: true,
+	states.Registering: true, states.AwaitingBrowser: true, states.AwaitingDevice: true, states.ExchangingCode: true, states.RequestingToken: true}
 
 // offers are those in which a connection can be tried, refuses those in which none
 // may be open or tried.
@@ -138,6 +144,9 @@ func (w *world) connectionUntruth() string {
 	case states.AwaitingCredential:
 		if answered[credential] {
 			return fmt.Sprintf("the connection waits for a credential that is %s", credential)
+		}
+		if beside[credential] && d.TokenUsable(w.now()) {
+			return fmt.Sprintf("the connection waits in %s beside a token that works", credential)
 		}
 	case states.AwaitingLogin:
 		if offers[credential] && len(d.Scopes) == 0 {

@@ -103,6 +103,15 @@ func (h *hunter) hunt(ctx context.Context, m mutant) (verdict, error) {
 			}
 		}
 	}
+	if late := h.ways[len(h.ways)-1]; m.late {
+		o := late.options
+		o.Spec, o.Worlds, o.Workers = spec, 40*h.worlds, 1
+		report, err := verify.Explore(ctx, o)
+		if err == nil && report.Failed() {
+			v.by = report.Counterexample.Invariant
+		}
+		return v, err
+	}
 	return v, nil
 }
 

@@ -24,6 +24,8 @@ type mutant struct {
 	// timer is the one that is missing.
 	timer  transitions.Event
 	forget transitions.Event
+	// late: it shows only where a job goes on for long after its state has ended.
+	late   bool
 	change func(*transitions.Spec)
 }
 
@@ -135,7 +137,9 @@ func ofState(n, i int, s *fsm.State[states.State, transitions.Event, states.Data
 		m = append(m, of("job removed", "without job "+s.Job.Name, func(s *state) { s.Job = fsm.Job[transitions.Event]{} }))
 	}
 	if s.Job.Single {
-		m = append(m, of("job not single", "job "+s.Job.Name+" may run twice", func(s *state) { s.Job.Single = false }))
+		twice := of("job not single", "job "+s.Job.Name+" may run twice", func(s *state) { s.Job.Single = false })
+		twice.late = true
+		m = append(m, twice)
 	}
 	return m
 }
