@@ -134,7 +134,24 @@ func (f fileKeys) Find(context.Context) ([]byte, string, error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("the key file %s: %w", string(f), err)
 	}
-	return key, f.origin(), nil
+	origin, err := f.narrow()
+	return key, origin, err
+}
+
+// narrow takes access to the key away from other users, and says so in the origin.
+func (f fileKeys) narrow() (origin string, err error) {
+	info, err := os.Stat(string(f))
+	if err != nil {
+		return "", fmt.Errorf("the key file: %w", err)
+	}
+	mode := info.Mode().Perm()
+	if runtime.GOOS == "windows" || mode&0o077 == 0 {
+		return f.origin(), nil
+	}
+	if err := os.Chmod(string(f), mode&0o700); err != nil {
+		return "", fmt.Errorf("the key file %s is open to other users (mode %04o), and that could not be changed; give it the mode 0600, or 0400 where it is given to this program: %w", string(f), mode, err)
+	}
+	return fmt.Sprintf("%s, which was open to other users (mode %04o) until now", f.origin(), mode), nil
 }
 
 func (f fileKeys) Make(context.Context) ([]byte, string, error) {
