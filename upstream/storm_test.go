@@ -14,6 +14,7 @@ import (
 	"mcpproxy/credential"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/tests/journals"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
@@ -125,7 +126,10 @@ func TestParkedUpstreamsCostNoGoroutine(t *testing.T) {
 	}
 	before := runtime.NumGoroutine()
 	manager := upstream.NewManager(context.Background(), &upstream.Environment{Store: kept, Authorization: oauth.Clients(), Logger: slog.New(slog.DiscardHandler)})
-	defer manager.Close()
+	defer func() {
+		manager.Close()
+		journals.CheckStore(t, kept)
+	}()
 	if err := manager.Apply(t.Context(), configs, true); err != nil {
 		t.Fatal(err)
 	}
