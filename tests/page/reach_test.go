@@ -40,7 +40,7 @@ func TestALoginByKeyboard(t *testing.T) {
 		t.Error("what is focused does not show it")
 	}
 	run(t, ctx, chromedp.KeyEvent(kb.Enter), shown("LoginRequired"))
-	tabTo(t, ctx, `document.activeElement.dataset.wish === "login"`)
+	tabTo(t, ctx, `document.activeElement.dataset.key === "login"`)
 	consent := newTab(t, ctx, chromedp.KeyEvent(kb.Enter))
 	run(t, consent, chromedp.WaitVisible(chromedp.CSS("#approve")))
 	tabTo(t, consent, `document.activeElement.id === "approve"`)

@@ -141,7 +141,7 @@ func entry(kind, event string) step {
 }
 
 func button(wish string) step {
-	return chromedp.Click(chromedp.CSS(`button[data-wish="` + wish + `"]`))
+	return chromedp.Click(chromedp.CSS(`button[data-key="` + wish + `"]`))
 }
 
 // newTab clicks and returns the tab that opens.

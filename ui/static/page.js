@@ -1,6 +1,6 @@
 // The page: reads the admin interface, follows its events, and shows one upstream.
 
-import { element, moment, tick } from "./dom.js";
+import { element, moment, patch, tick } from "./dom.js";
 import { light, picture } from "./graph.js";
 import { filters, isMove, timeline } from "./timeline.js";
 import { api, Refused, wish } from "./api.js";
@@ -99,7 +99,7 @@ function live(state) {
 // Showing.
 
 function show() {
-  byId("upstreams").replaceChildren(...[...all.values()].map(card));
+  patch(byId("upstreams"), [...all.values()].map(card));
   const status = all.get(selected);
   document.title = status ? `${status.name}: ${status.phase} – mcpproxy` : "mcpproxy";
   if (!status) {
@@ -113,7 +113,7 @@ function show() {
 
 function card(status) {
   const timer = nextTimer(status);
-  return element("li", {}, element("button", {
+  return element("li", { "data-key": status.name }, element("button", {
     class: `card ${kindOf(status)}${needsPerson(status) ? " person" : ""}`, "aria-current": status.name === selected ? "true" : false,
     onclick: () => choose(status.name),
   },
@@ -159,17 +159,15 @@ function open(status) {
 
 function fill(status) {
   if (!status || panel?.name !== status.name) return;
-  const focused = document.activeElement?.dataset?.wish;
-  panel.head.replaceChildren(...head(status));
-  if (focused) panel.head.querySelector(`[data-wish="${focused}"]`)?.focus();
-  panel.notice.replaceChildren(...(notice ? [notice] : []));
-  panel.facts.replaceChildren(...facts(status));
+  patch(panel.head, head(status));
+  note();
+  patch(panel.facts, facts(status));
   const journal = journals.get(status.name) ?? [];
   panel.journal.replaceChildren(timeline(journal, filter));
   for (const [name, { svg, frame }] of panel.pictures) {
     const now = region(status, name);
     light(svg, now, journal.filter((e) => isMove(e) && e.region === name).slice(-walked));
-    frame.querySelector(".accepted").replaceChildren("Accepted now: ", ...now.accepted.flatMap((event) => [element("code", {}, event), " "]));
+    patch(frame.querySelector(".accepted"), "Accepted now: ", ...now.accepted.flatMap((event) => [element("code", {}, event), " "]));
   }
 }
 
@@ -182,8 +180,8 @@ function head(status) {
   return [
     title,
     ...words(explanation),
-    element("div", { class: "wishes" }, ...offered.map(({ wish: id, label, main, why }) =>
-      element("button", { class: main ? "main" : "", "data-wish": id, title: why, onclick: () => act(status.name, id) }, label))),
+    element("div", { class: "wishes", "data-key": "wishes" }, ...offered.map(({ wish: id, label, main, why }) =>
+      element("button", { class: main ? "main" : "", "data-key": id, title: why, onclick: () => act(status.name, id) }, label))),
     element("p", { class: "why" }, ...offered.flatMap(({ label, why }, i) => [i ? "; " : "", element("b", {}, label), `: ${why}`])),
   ];
 }
@@ -202,7 +200,7 @@ function words(e) {
   said.push(element("p", { class: "next" }, ...next, next.length ? ". " : "", `${e.then} ${e.calls}`));
   if (e.mend) said.push(element("p", { class: "mend" }, e.mend));
   if (e.can.length) {
-    said.push(element("details", {}, element("summary", {}, "The same in a terminal"),
+    said.push(element("details", { "data-key": "terminal" }, element("summary", {}, "The same in a terminal"),
       element("dl", {}, ...e.can.flatMap((a) => [element("dt", {}, element("code", {}, a.command)), element("dd", {}, a.why)]))));
   }
   return said;
@@ -231,9 +229,15 @@ function facts(status) {
 
 // Wishing.
 
+// note shows what the last wish came to; what is in it may be clicked, so that it is
+// not put there twice.
+function note() {
+  if (panel && panel.notice.firstChild !== (notice ?? null)) panel.notice.replaceChildren(...(notice ? [notice] : []));
+}
+
 function say(kind, ...words) {
   notice = element("p", { class: kind }, ...words);
-  panel?.notice.replaceChildren(notice);
+  note();
 }
 
 async function act(name, id) {

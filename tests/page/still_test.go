@@ -1,0 +1,33 @@
+package page
+
+import (
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// What happens while a person points at something does not take it away: buttons stay
+// the ones that they were, what is focused stays so, and what was opened stays open.
+func TestEventsLeaveWhatAPersonHolds(t *testing.T) {
+	s, ctx := newScene(t), browser(t)
+	run(t, ctx, chromedp.Navigate(s.invite(t)), shownIn("tickets", "LoginRequired"), chromedp.Click(`//button[.//span[.="tickets"]]`), shown("LoginRequired"),
+		chromedp.WaitVisible(chromedp.CSS(`button[data-key="login"]`)))
+	_ = value[bool](t, ctx, `(() => {
+		window.held = [...document.querySelectorAll("button.card"), document.querySelector('button[data-key="login"]')];
+		document.querySelector(".head details").open = true;
+		held.at(-1).focus();
+		return true;
+	})()`)
+	newTab(t, ctx, button("login"))
+	run(t, ctx, shown("AwaitingBrowser"), entry("moved", "Registered"))
+	for what, so := range map[string]string{
+		"every button is the one that it was": `held.every((button) => button.isConnected)`,
+		"its words are those of now":          `held.at(-1).textContent === "Show the login page"`,
+		"it has the focus":                    `document.activeElement === held.at(-1)`,
+		"what was opened is open":             `document.querySelector(".head details").open`,
+	} {
+		if !value[bool](t, ctx, so) {
+			t.Errorf("after the events it is not so that %s", what)
+		}
+	}
+}
