@@ -44,7 +44,7 @@ func (r *run[S, E, D, P]) note(d *Definition[S, E, D, P], a *attempt[S, E, D, P]
 	if r.silent {
 		return
 	}
-	r.Entries = append(r.Entries, Entry{})
+	r.Entries = longer(r.Entries)
 	entry := &r.Entries[len(r.Entries)-1]
 	entry.Time, entry.Machine, entry.Sequence, entry.Epoch = a.input.At, a.snapshot.Machine, a.snapshot.Sequence, a.outcome.Epoch
 	entry.Event, entry.Actor, entry.From, entry.To = string(a.input.Event), a.input.Actor, string(a.outcome.From), string(a.outcome.To)

@@ -124,8 +124,17 @@ func (r *run[S, E, D, P]) raise(d *Definition[S, E, D, P], a *attempt[S, E, D, P
 
 // move adds a move to those of the step; unmove takes the last one back.
 func (r *run[S, E, D, P]) move() *Move[S, E, D, P] {
-	r.Moves = append(r.Moves, Move[S, E, D, P]{})
+	r.Moves = longer(r.Moves)
 	return &r.Moves[len(r.Moves)-1]
+}
+
+// longer adds a zero element. What a run has room for is zero already.
+func longer[T any](of []T) []T {
+	if len(of) < cap(of) {
+		return of[:len(of)+1]
+	}
+	var zero T
+	return append(of, zero)
 }
 
 func (r *run[S, E, D, P]) unmove() {
@@ -177,6 +186,9 @@ func (d *Definition[S, E, D, P]) release(s *Snapshot[S, E, D, P], index int) (*S
 }
 
 func armed[S, E ~string, D any](state *State[S, E, D], data D, entered time.Time) []ArmedTimer[E] {
+	if len(state.Timers) == 0 {
+		return nil
+	}
 	var timers []ArmedTimer[E]
 	for _, timer := range state.Timers {
 		if at := timer.At(data, entered); !at.IsZero() {
