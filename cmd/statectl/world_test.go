@@ -33,9 +33,9 @@ type world struct {
 	server *oauthserver.Server
 	// pages are the addresses that the proxy opened in the browser.
 	pages chan string
-	// entries counts what the journal should hold.
 	// replay takes what is replayed in the end.
-	replay  func(fsm.Entry)
+	replay func(fsm.Entry)
+	// entries counts what the journal should hold.
 	entries atomic.Int64
 	// streams are the followers' that are open, followers those that have begun: they
 	// ask where the upstreams are as soon as their stream is open.
