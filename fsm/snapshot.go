@@ -96,9 +96,7 @@ func newSnapshot[S, E ~string, D, P any](regions int) *Snapshot[S, E, D, P] {
 // copy returns a snapshot like s that may be changed until it is shown to anybody.
 func (s *Snapshot[S, E, D, P]) copy() *Snapshot[S, E, D, P] {
 	after := newSnapshot[S, E, D, P](len(s.Regions))
-	for i := range s.Regions {
-		after.Regions[i] = s.Regions[i]
-	}
+	copy(after.Regions, s.Regions)
 	after.Machine, after.Sequence, after.Data = s.Machine, s.Sequence, s.Data
 	after.lastEpoch, after.postponed = s.lastEpoch, s.postponed
 	return after
