@@ -122,8 +122,8 @@ func (c *Client) Login(ctx context.Context, name string, elsewhere bool, progres
 	}
 }
 
-// Bridge connects an MCP client's standard streams with the running proxy until
-// either side ends. only names the one upstream to show, or is empty for all.
+// Bridge connects an MCP client's standard streams with the running proxy until ctx
+// or the proxy ends, or in does and what was asked is answered. only names the one upstream to show, or is empty for all.
 func (c *Client) Bridge(ctx context.Context, only string, in io.Reader, out io.Writer) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", c.socket)
@@ -150,7 +150,7 @@ func (c *Client) Bridge(ctx context.Context, only string, in io.Reader, out io.W
 		return fmt.Errorf("the proxy answers %s", response.Status)
 	}
 	go func() {
-		_, _ = io.Copy(conn, in) // the end of either side ends the bridge
+		_, _ = io.Copy(conn, in) // what is read already is still answered
 		_ = conn.(*net.UnixConn).CloseWrite()
 	}()
 	_, err = io.Copy(out, answers)

@@ -10,6 +10,7 @@ import (
 var (
 	errCancelled    = errors.New("the client cancelled the request")
 	errInputLate    = errors.New("the client did not send the input that the server asked for")
+	errInputEnded   = errors.New("the client has ended its input and can answer nothing")
 	errSessionEnded = errors.New("the session has ended")
 )
 

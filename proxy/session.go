@@ -42,7 +42,7 @@ type session struct {
 	lastUsed atomic.Int64 // Unix time in nanoseconds
 
 	mu         sync.Mutex
-	asked      map[string]chan *jsonrpc.Message // requests to the client, by raw id
+	asked      map[string]chan *jsonrpc.Message // requests to the client, by raw id; nil for one that can answer none
 	own        []stream                         // for messages that belong to no call; the newest is used
 	subscribed map[string]bool                  // resources that the client listens to, by URI
 	stops      []func()
@@ -196,13 +196,30 @@ func (c *session) call(m *jsonrpc.Message, params json.RawMessage, on stream, sa
 	return call
 }
 
+// fallSilent is the end of what the client says: nobody waits for its answers any more.
+func (c *session) fallSilent() {
+	c.mu.Lock()
+	asked := c.asked
+	c.asked = nil
+	c.mu.Unlock()
+	for id, waiting := range asked {
+		waiting <- &jsonrpc.Message{ID: json.RawMessage(id), Error: errorObject(errInputEnded)}
+	}
+}
+
 // ask sends a request to the client and waits for its answer.
 func (c *session) ask(ctx context.Context, on stream, method string, params json.RawMessage) (json.RawMessage, error) {
 	id := json.RawMessage(strconv.Quote("mcpproxy-" + strconv.FormatInt(c.next.Add(1), 10)))
 	answered := make(chan *jsonrpc.Message, 1)
 	c.mu.Lock()
-	c.asked[string(id)] = answered
+	silent := c.asked == nil
+	if !silent {
+		c.asked[string(id)] = answered
+	}
 	c.mu.Unlock()
+	if silent {
+		return nil, errInputEnded
+	}
 	defer func() {
 		c.mu.Lock()
 		delete(c.asked, string(id))

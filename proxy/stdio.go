@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"time"
 
 	"mcpproxy/jsonrpc"
 )
@@ -25,9 +26,16 @@ func (l lines) batch(answers []*jsonrpc.Message, err error) {
 	}
 }
 
+// restLimit is how long requests that were read may take after the client has ended
+// its input: as long as clients commonly wait for an answer. One that will not wait
+// for this program's end ends it (MCP 2025-11-25 lifecycle, shutdown).
+const restLimit = time.Minute
+
 // ServeStdio serves one client on a pair of streams (MCP 2025-11-25 transports,
-// stdio) until in ends or ctx does. only names the one upstream to show, or is
-// empty for all. It returns when every request has been answered or cancelled.
+// stdio) until ctx ends, or in does and what was read of it is answered. only names
+// the one upstream to show, or is empty for all. It returns when every request has
+// been answered or cancelled: a request that takes longer than a minute after the
+// end of in is answered with an error.
 func (s *Server) ServeStdio(ctx context.Context, only string, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	c := s.newSession(view{only: only})
@@ -41,6 +49,10 @@ func (s *Server) ServeStdio(ctx context.Context, only string, in io.Reader, out 
 	for {
 		line, err := reader.Next()
 		if errors.Is(err, io.EOF) {
+			c.fallSilent()
+			limit := time.AfterFunc(restLimit, c.close)
+			running.Wait()
+			limit.Stop()
 			return nil
 		}
 		if err != nil {

@@ -262,8 +262,13 @@ const startLimit = 10 * time.Second
 func stdioCommand(o *options) *cobra.Command {
 	var only string
 	c := &cobra.Command{Use: "stdio", Short: "Bridge a client's standard streams to the running proxy, starting one if there is none",
-		Example: `  {"mcpServers": {"proxy": {"command": "mcpproxy", "args": ["stdio"]}}}`,
-		Args:    exactly(), RunE: func(c *cobra.Command, _ []string) error {
+		Long: `Bridges standard input and output to the running proxy, for MCP clients that
+start a command. Without a proxy one is started, which goes on when the bridge
+ends. When the input ends, what was asked before is still answered, within a
+minute; then the bridge ends.`,
+		Example: `  {"mcpServers": {"proxy": {"command": "mcpproxy", "args": ["stdio"]}}}
+  echo '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' | mcpproxy stdio`,
+		Args: exactly(), RunE: func(c *cobra.Command, _ []string) error {
 			client := o.client()
 			if !client.Running(c.Context()) {
 				if err := o.startServer(c.Context(), client); err != nil {

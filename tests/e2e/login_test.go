@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -173,6 +174,21 @@ func TestLoginWithoutAProxyAndStdioBridge(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.wantCounts(want{Authorize: 1, Code: 1, Register: 1})
+}
+
+// What is piped into the bridge is answered, though the input ends at once and the
+// answer takes its time; the bridge ends with the last answer.
+func TestPipedRequestsAreAnswered(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{NoAuth: true})
+	m.start()
+	m.awaitPhase("Connected")
+	bridge := m.command("mcpproxy", "stdio")
+	bridge.Stdin = strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"u__slow","arguments":{"milliseconds":300}}}`)
+	out, err := bridge.Output()
+	var answer struct{ Result json.RawMessage }
+	if err != nil || json.Unmarshal(out, &answer) != nil || answer.Result == nil {
+		t.Errorf("%v: %q", err, out)
+	}
 }
 
 // A logout holds over kill -9, and with no proxy running too.
