@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"mcpproxy/fsm"
 	"mcpproxy/relay"
+	"mcpproxy/spelling"
 	"mcpproxy/states"
 	"mcpproxy/transitions"
 )
@@ -28,6 +30,15 @@ const (
 
 // ErrUnknown says that no upstream has the name.
 var ErrUnknown = errors.New("there is no such upstream")
+
+// Unknown is the error for a name that no upstream has, among those that there are. It
+// wraps [ErrUnknown], and says which is meant perhaps.
+func Unknown(name string, names []string) error {
+	if len(names) == 0 {
+		return fmt.Errorf("%q: %w, and no other; add one with: mcpproxy upstream add", name, ErrUnknown)
+	}
+	return fmt.Errorf("%q: %w%s; there are: %s", name, ErrUnknown, spelling.Meant(name, names), strings.Join(names, ", "))
+}
 
 // Manager owns the upstreams of a process: it starts, replaces and stops them.
 type Manager struct {
@@ -163,7 +174,7 @@ func (m *Manager) Get(name string) (*Upstream, error) {
 	if u := m.running[name]; u != nil {
 		return u, nil
 	}
-	return nil, fmt.Errorf("%q: %w; configured are: %q", name, ErrUnknown, slices.Sorted(maps.Keys(m.running)))
+	return nil, Unknown(name, slices.Sorted(maps.Keys(m.running)))
 }
 
 // All returns the upstreams by name.

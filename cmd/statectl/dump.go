@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -43,7 +44,7 @@ func (o *options) dump(ctx context.Context, out io.Writer, args []string) error 
 			}
 		}
 		if one == nil {
-			return unknown(args[0], names)
+			return upstream.Unknown(args[0], names)
 		}
 		all = one
 	}
@@ -173,8 +174,8 @@ func kept(s *store.Store, only []string) ([]stored, error) {
 		return nil, err
 	}
 	for _, name := range only {
-		if !contains(names, name) {
-			return nil, unknown(name, names)
+		if !slices.Contains(names, name) {
+			return nil, upstream.Unknown(name, names)
 		}
 		names = only
 	}

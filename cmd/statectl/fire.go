@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"mcpproxy/admin"
 	"mcpproxy/fsm"
+	"mcpproxy/spelling"
 
 	"github.com/spf13/cobra"
 )
@@ -44,7 +46,7 @@ func fireCommand(o *options) *cobra.Command {
 	for _, w := range wishes {
 		fmt.Fprintf(&list, "  %-12s%s\n", w.name, w.doc)
 	}
-	return &cobra.Command{Use: "fire UPSTREAM EVENT", Short: "Fire an event of a person's: " + listed(wishNames()), Args: usage(cobra.ExactArgs(2)), ValidArgsFunction: o.completeFire,
+	return &cobra.Command{Use: "fire UPSTREAM EVENT", Short: "Fire an event of a person's: " + strings.Join(wishNames(), ", "), Args: usage(cobra.ExactArgs(2)), ValidArgsFunction: o.completeFire,
 		Long: `Fires an event at an upstream's machine, and prints what the machine answered. It
 does not wait for what follows; statectl wait does. What jobs, timers and servers
 report cannot be fired. The events:
@@ -53,8 +55,8 @@ report cannot be fired. The events:
 		Example: "  statectl fire github connect && statectl wait github --for Connected\n  statectl fire github logout --json",
 		RunE: func(c *cobra.Command, args []string) error {
 			name, event := args[0], args[1]
-			if !contains(wishNames(), event) {
-				return fmt.Errorf("%w: %q is not an event of a person's%s; those are: %s", errUsage, event, meant(event, wishNames()), listed(wishNames()))
+			if !slices.Contains(wishNames(), event) {
+				return fmt.Errorf("%w: %q is not an event of a person's%s; those are: %s", errUsage, event, spelling.Meant(event, wishNames()), strings.Join(wishNames(), ", "))
 			}
 			if _, err := o.status(c.Context(), name); err != nil {
 				return pastOnly(err, "an event needs a machine that runs")

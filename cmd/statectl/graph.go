@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"mcpproxy/diagrams"
 	"mcpproxy/diagrams/layout"
 	"mcpproxy/fsm"
+	"mcpproxy/spelling"
 	"mcpproxy/transitions"
 
 	"github.com/spf13/cobra"
@@ -52,8 +55,8 @@ upstream that there is.`,
 }
 
 func (g *graphOptions) run(c *cobra.Command, args []string) error {
-	if !contains(formats, g.format) {
-		return fmt.Errorf("%w: --format %q%s; it is one of: %s", errUsage, g.format, meant(g.format, formats), listed(formats))
+	if !slices.Contains(formats, g.format) {
+		return fmt.Errorf("%w: --format %q%s; it is one of: %s", errUsage, g.format, spelling.Meant(g.format, formats), strings.Join(formats, ", "))
 	}
 	graph, err := g.graph()
 	if err != nil {
@@ -84,7 +87,7 @@ func (g *graphOptions) graph() (fsm.Graph, error) {
 			return fsm.Graph{Name: r.Name, Regions: []fsm.GraphRegion{r}}, nil
 		}
 	}
-	return graph, fmt.Errorf("%w: --region %q%s; it is one of: %s", errUsage, g.region, meant(g.region, regions), listed(regions))
+	return graph, fmt.Errorf("%w: --region %q%s; it is one of: %s", errUsage, g.region, spelling.Meant(g.region, regions), strings.Join(regions, ", "))
 }
 
 // marks are those of the upstream that is named or, with --live, of the only one.
@@ -98,7 +101,7 @@ func (g *graphOptions) marks(c *cobra.Command, args []string) (*diagrams.Marks, 
 			return nil, err
 		}
 		if len(names) != 1 {
-			return nil, fmt.Errorf("%w: --live needs an upstream's name; there are: %s", errUsage, listed(names))
+			return nil, fmt.Errorf("%w: --live needs an upstream's name; there are: %s", errUsage, strings.Join(names, ", "))
 		}
 		args = names
 	}

@@ -13,13 +13,14 @@ import (
 	"syscall"
 
 	"mcpproxy/admin"
+	"mcpproxy/spelling"
 	"mcpproxy/upstream"
 
 	"github.com/adrg/xdg"
 	"github.com/spf13/cobra"
 )
 
-// Exit codes; those of mcpproxy. They are documented and stable.
+// Exit codes. They are documented and stable, and mean the same in mcpproxy.
 const (
 	exitError       = 1
 	exitUsage       = 2
@@ -120,7 +121,7 @@ func noCommand(c *cobra.Command, name string) error {
 			names = append(names, command.Name())
 		}
 	}
-	return fmt.Errorf("%w: statectl has no command %q%s; see statectl --help", errUsage, name, meant(name, names))
+	return fmt.Errorf("%w: statectl has no command %q%s; see statectl --help", errUsage, name, spelling.Meant(name, names))
 }
 
 // pastOnly adds to the error of a proxy that does not run what can be done without one.

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"mcpproxy/admin"
 	"mcpproxy/fsm"
@@ -53,15 +54,7 @@ func (o *options) status(ctx context.Context, name string) (*upstream.Status, er
 		}
 		names = append(names, all[i].Name)
 	}
-	return nil, unknown(name, names)
-}
-
-// unknown says that there is no such upstream, and which are meant perhaps.
-func unknown(name string, names []string) error {
-	if len(names) == 0 {
-		return fmt.Errorf("%q: %w, and no other; add one with: mcpproxy upstream add", name, upstream.ErrUnknown)
-	}
-	return fmt.Errorf("%q: %w%s; there are: %s", name, upstream.ErrUnknown, meant(name, names), listed(names))
+	return nil, upstream.Unknown(name, names)
 }
 
 // past is what is known of one upstream: its journal, and of a running proxy how it is
@@ -95,8 +88,8 @@ func (o *options) stored(ctx context.Context, name string) (entries []fsm.Entry,
 		if err != nil {
 			return err
 		}
-		if !contains(names, name) {
-			return unknown(name, names)
+		if !slices.Contains(names, name) {
+			return upstream.Unknown(name, names)
 		}
 		lines, err := s.Journal(name, 0)
 		for _, line := range lines {

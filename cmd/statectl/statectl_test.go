@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -133,26 +134,6 @@ func TestWaitOutlivesARestart(t *testing.T) {
 	}
 }
 
-func TestWhatIsMeant(t *testing.T) {
-	for _, test := range []struct {
-		name string
-		all  []string
-		want string
-	}{
-		{"githb", []string{"files", "github"}, "github"},
-		{"GitHub", []string{"github"}, "github"},
-		{"git", []string{"files", "github", "gitlab"}, "github gitlab"},
-		{"conected", stateNames(), "Connected Disconnected"},
-		{"lgoin", wishNames(), "login"},
-		{"x", []string{"files", "github"}, ""},
-		{"", []string{"files"}, ""},
-	} {
-		if got := strings.Join(near(test.name, test.all), " "); got != test.want {
-			t.Errorf("%q may mean %q, want %q", test.name, got, test.want)
-		}
-	}
-}
-
 func TestMoments(t *testing.T) {
 	now := time.Date(2026, 3, 4, 15, 0, 0, 0, time.UTC)
 	for text, want := range map[string]string{
@@ -197,7 +178,7 @@ func TestPaperHasNoColourWhereNobodySees(t *testing.T) {
 // Every state can be waited for by the name that people see.
 func TestEveryPhaseHasAName(t *testing.T) {
 	for _, phase := range []states.Phase{"Connected", "LoginRequired", "AwaitingBrowser", "Failed"} {
-		if !contains(stateNames(), string(phase)) {
+		if !slices.Contains(stateNames(), string(phase)) {
 			t.Errorf("%s cannot be waited for", phase)
 		}
 	}

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"mcpproxy/admin"
 	"mcpproxy/fsm"
+	"mcpproxy/spelling"
 	"mcpproxy/states"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
@@ -85,8 +87,8 @@ func (w *waitOptions) run(c *cobra.Command, name string) error {
 		return fmt.Errorf("%w: say what to wait for, as in: statectl wait %s --for Connected", errUsage, name)
 	}
 	for _, goal := range w.goals {
-		if !contains(stateNames(), goal) {
-			return fmt.Errorf("%w: %q is no state%s; there are: %s", errUsage, goal, meant(goal, stateNames()), listed(stateNames()))
+		if !slices.Contains(stateNames(), goal) {
+			return fmt.Errorf("%w: %q is no state%s; there are: %s", errUsage, goal, spelling.Meant(goal, stateNames()), strings.Join(stateNames(), ", "))
 		}
 	}
 	ctx := c.Context()

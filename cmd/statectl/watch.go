@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"mcpproxy/admin"
 	"mcpproxy/journal"
@@ -80,8 +81,8 @@ func (w *watcher) opened(ctx context.Context) error {
 		w.readers[s.Name] = readerAt(s)
 	}
 	for _, name := range w.only {
-		if !contains(names, name) {
-			return unknown(name, names)
+		if !slices.Contains(names, name) {
+			return upstream.Unknown(name, names)
 		}
 	}
 	if again {
@@ -110,7 +111,7 @@ func (w *watcher) see(e admin.Event) error {
 	case e.Gap != nil:
 		w.note("%s", e.Gap.Reason)
 		return nil
-	case len(w.only) > 0 && !contains(w.only, e.Entry.Machine):
+	case len(w.only) > 0 && !slices.Contains(w.only, e.Entry.Machine):
 		return nil
 	}
 	reader := w.readers[e.Entry.Machine]

@@ -1,4 +1,8 @@
-package main
+// Package spelling suggests what a person who mistyped a name may have meant.
+//
+// It promises to suggest few names or none, and to put the nearest first. It corrects
+// nothing: who asks still gets an error.
+package spelling
 
 import (
 	"fmt"
@@ -6,21 +10,21 @@ import (
 	"strings"
 )
 
-func contains(all []string, one string) bool { return slices.Contains(all, one) }
-
-// listed names things in a sentence.
-func listed(all []string) string { return strings.Join(all, ", ") }
-
-// meant suggests what a mistyped name may have meant: "" where nothing is near.
-func meant(name string, all []string) string {
-	if near := near(name, all); len(near) > 0 {
+// Meant is the part of an error's text that suggests what a mistyped name may have
+// meant, as "; did you mean github?"; it is "" where nothing is near.
+func Meant(name string, all []string) string {
+	if near := Near(name, all); len(near) > 0 {
 		return fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
 	}
 	return ""
 }
 
-// near are the names that a mistyped one is close to, the nearest first.
-func near(name string, all []string) []string {
+// most is how many names are suggested.
+const most = 3
+
+// Near are the names that a mistyped one is close to, the nearest first, three at the
+// most. Upper and lower case do not count.
+func Near(name string, all []string) []string {
 	type candidate struct {
 		name     string
 		distance int
@@ -40,7 +44,7 @@ func near(name string, all []string) []string {
 	}
 	slices.SortStableFunc(found, func(a, b candidate) int { return a.distance - b.distance })
 	var names []string
-	for _, c := range found[:min(len(found), 3)] {
+	for _, c := range found[:min(len(found), most)] {
 		names = append(names, c.name)
 	}
 	return names
