@@ -9,7 +9,6 @@
 package config
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -95,24 +94,10 @@ func read(path string) (document, error) {
 	if err != nil {
 		return d, err
 	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&d); err != nil {
-		return d, &Error{File: path, Problem: fmt.Sprintf("%s (line %d); the document is {\"mcpServers\": {\"<name>\": {...}}, \"limits\": {...}}", inWords(err), 1+bytes.Count(text[:min(int(decoder.InputOffset()), len(text))], []byte("\n")))}
+	if err := decode(text, &d); err != nil {
+		return d, &Error{File: path, Problem: fmt.Sprintf("%s%s; the document is {\"mcpServers\": {\"<name>\": {...}}, \"limits\": {...}}", inWords(err), place(text, err))}
 	}
 	return d, nil
-}
-
-// inWords says what is wrong with a document without speaking of Go.
-func inWords(err error) string {
-	var kind *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &kind) && kind.Field != "":
-		return fmt.Sprintf("%s cannot be a %s", kind.Field, kind.Value)
-	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return "the document ends before it is complete"
-	}
-	return strings.TrimPrefix(err.Error(), "json: ")
 }
 
 // readOwn reads a file that nobody else may write: it names commands that are run,
@@ -143,7 +128,7 @@ type server struct {
 	Env      map[string]string `json:"env"`
 	Cwd      string            `json:"cwd"`
 	Disabled bool              `json:"disabled"`
-	OAuth    *oauth            `json:"oauth"`
+	OAuth    json.RawMessage   `json:"oauth"`
 }
 
 // reader turns one entry into a configuration and collects what is wrong.
@@ -171,15 +156,13 @@ func (r *reader) server(name string, raw json.RawMessage) (c upstream.Config, wa
 		r.problem("", "a name has up to 64 letters, digits, '.', '_' and '-', begins with a letter or digit, and has no '__' in it")
 	}
 	var s server
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&s); err != nil {
-		r.problem("", "%s; accepted are type, url, headers, command, args, env, cwd, disabled, oauth", inWords(err))
+	if !r.object("", raw, &s) {
 		return c, true
 	}
 	r.transport(&c, &s)
-	if s.OAuth != nil {
-		r.oauth(&c, s.OAuth)
+	var o oauth
+	if s.OAuth != nil && r.object("oauth", s.OAuth, &o) {
+		r.oauth(&c, &o)
 	}
 	return c, !s.Disabled
 }
@@ -273,22 +256,16 @@ func Add(path, name string, entry any, replace bool) error {
 	})
 }
 
-// Remove takes an entry out of the file.
+// Remove takes an entry out of the file. The error for a name that is not there wraps
+// [upstream.ErrUnknown].
 func Remove(path, name string) error {
 	return change(path, func(servers map[string]json.RawMessage) error {
 		if _, there := servers[name]; !there {
-			return &Error{File: path, Path: "mcpServers." + name, Problem: notThere(servers)}
+			return fmt.Errorf("%s: %w", path, upstream.Unknown(name, slices.Sorted(maps.Keys(servers))))
 		}
 		delete(servers, name)
 		return nil
 	})
-}
-
-func notThere[E any](entries map[string]E) string {
-	if len(entries) == 0 {
-		return "is not there; there are none yet; add one with: mcpproxy upstream add"
-	}
-	return fmt.Sprintf("is not there; there are %q", slices.Sorted(maps.Keys(entries)))
 }
 
 // change rewrites the file as a whole, by a rename.

@@ -61,8 +61,19 @@ func TestLoad(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
 		{"no JSON", `{"mcpServers": {`, "(line 1); the document is"},
+		{"no JSON further down", "{\"mcpServers\": {\n\"a\": {\"url\": \"https://a\",}}}", "invalid character '}' looking for beginning of object key string (line 2)"},
+		{"a comment", "{\n\n// mine\n\"mcpServers\": {}}", "(line 3)"},
+		{"nothing", "", "the document ends before it is complete (line 1)"},
+		{"a list", "[]", "has a list where an object has to be (line 1)"},
+		{"something behind it", "{\"mcpServers\": {}}\n{}", "something follows the end of the document (line 2)"},
 		{"another document", `{"servers": {}}`, `unknown field "servers"`},
-		{"an unknown key", `{"mcpServers": {"a": {"url": "https://a", "uri": "x"}}}`, `mcpServers.a: unknown field "uri"; accepted are type, url`},
+		{"an unknown key", `{"mcpServers": {"a": {"url": "https://a", "uri": "x"}}}`, `mcpServers.a: unknown field "uri"; did you mean url?; accepted are type, url`},
+		{"a mistyped key", `{"mcpServers": {"a": {"url": "https://a", "hedaers": {}}}}`, `mcpServers.a: unknown field "hedaers"; did you mean headers?; accepted are type, url`},
+		{"an unknown key of oauth", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"client_id": "x"}}}}`, `mcpServers.a.oauth: unknown field "client_id"; did you mean clientId?; accepted are disabled, login, grant`},
+		{"an unknown key of the identity provider", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"identityProvider": {"issuer": "x"}}}}}`, `mcpServers.a.oauth.identityProvider: unknown field "issuer"; accepted are tokenEndpoint, clientId, clientSecret, idTokenFile`},
+		{"another kind of value", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"scopes": "x"}}}}`, "mcpServers.a.oauth.scopes: has a text where a list of texts has to be"},
+		{"another kind of entry", `{"mcpServers": {"a": ["npx"]}}`, "mcpServers.a: has a list where an object has to be"},
+		{"half a port", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"callbackPort": 1.5}}}}`, "mcpServers.a.oauth.callbackPort: has the number 1.5 where a whole number has to be"},
 		{"nothing to connect to", `{"mcpServers": {"a": {}}}`, "mcpServers.a: needs url (a remote server) or command (a local one)"},
 		{"both", `{"mcpServers": {"a": {"url": "https://a", "command": "b"}}}`, "mcpServers.a: has both url and command"},
 		{"no URL", `{"mcpServers": {"a": {"url": "ftp://a"}}}`, `mcpServers.a.url: "ftp://a" is not an http or https URL`},
@@ -109,7 +120,7 @@ func TestAddAndRemoveKeepTheOthers(t *testing.T) {
 	if err := config.Remove(path, "new"); err != nil {
 		t.Fatal(err)
 	}
-	if err := config.Remove(path, "new"); err == nil || !strings.Contains(err.Error(), `there are ["other"]`) {
+	if err := config.Remove(path, "new"); !errors.Is(err, upstream.ErrUnknown) || !strings.Contains(err.Error(), "there are: other") {
 		t.Errorf("removing it twice: %v", err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {

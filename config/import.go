@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"mcpproxy/spelling"
 	"net/url"
 	"os"
 	"path"
@@ -40,7 +41,7 @@ func Import(into, from string, names []string, replace bool) ([]Imported, error)
 		entry, there := entries[name]
 		switch {
 		case !there:
-			problems = append(problems, &Error{File: from, Path: "mcpServers." + name, Problem: notThere(entries)})
+			problems = append(problems, &Error{File: from, Path: "mcpServers." + name, Problem: notThere(name, entries)})
 			continue
 		case program(entry) == "mcpproxy":
 			continue
@@ -69,6 +70,11 @@ func Import(into, from string, names []string, replace bool) ([]Imported, error)
 		maps.Copy(servers, taken)
 		return errors.Join(problems...)
 	})
+}
+
+func notThere(name string, entries map[string]foreignEntry) string {
+	names := slices.Sorted(maps.Keys(entries))
+	return fmt.Sprintf("is not there%s; there are: %s", spelling.Meant(name, names), strings.Join(names, ", "))
 }
 
 // foreignEntry is an entry of another client's configuration.

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 
@@ -37,10 +36,7 @@ func (r *reader) limits(raw json.RawMessage) upstream.Limits {
 		return l
 	}
 	var set limits
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&set); err != nil {
-		r.problem("", "%s; accepted are connecting, connectingPerHost, refreshing, refreshingPerHost", inWords(err))
+	if !r.object("", raw, &set) {
 		return l
 	}
 	for _, part := range []struct {

@@ -28,7 +28,7 @@ func TestLimitsThatWillNotDo(t *testing.T) {
 		`{"connecting": 0}`:        "limits.connecting: 0 is not a number from 1 to 10000",
 		`{"refreshing": 100000}`:   "limits.refreshing: 100000 is not",
 		`{"perHost": 3}`:           `unknown field "perHost"; accepted are connecting`,
-		`{"connecting": "plenty"}`: "accepted are connecting",
+		`{"connecting": "plenty"}`: "limits.connecting: has a text where a whole number has to be",
 	} {
 		path := write(t, `{"mcpServers": {}, "limits": `+text+`}`)
 		_, loaded := config.Load(path, environment)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"net/url"
 	"os"
@@ -22,7 +23,7 @@ type oauth struct {
 	KeyID                   string            `json:"keyId"`
 	AuthMethod              string            `json:"tokenEndpointAuthMethod"`
 	AssertionFile           string            `json:"assertionFile"`
-	IdentityProvider        *identityProvider `json:"identityProvider"`
+	IdentityProvider        json.RawMessage   `json:"identityProvider"`
 	DPoP                    bool              `json:"dpop"`
 	Scopes                  []string          `json:"scopes"`
 	Issuer                  string            `json:"issuer"`
@@ -78,7 +79,10 @@ func (r *reader) oauth(c *upstream.Config, o *oauth) {
 	r.duration("oauth.browserInterval", o.BrowserInterval, &c.Settings.BrowserInterval)
 	r.duration("oauth.loginTimeout", o.LoginTimeout, &c.Settings.LoginDeadline)
 	r.privateKey(c, o)
-	r.grant(c, o)
+	var p identityProvider
+	if o.IdentityProvider == nil || r.object("oauth.identityProvider", o.IdentityProvider, &p) {
+		r.grant(c, o, &p)
+	}
 }
 
 // privateKey reads the key of private_key_jwt; it is kept in memory only.
@@ -98,7 +102,7 @@ func (r *reader) privateKey(c *upstream.Config, o *oauth) {
 }
 
 // grant checks that what belongs to a grant is there.
-func (r *reader) grant(c *upstream.Config, o *oauth) {
+func (r *reader) grant(c *upstream.Config, o *oauth, p *identityProvider) {
 	c.OAuth.Grant = upstream.Grant(o.Grant)
 	if o.Grant != "" && !slices.Contains(upstream.Grants(), c.OAuth.Grant) {
 		var known []string
@@ -122,10 +126,6 @@ func (r *reader) grant(c *upstream.Config, o *oauth) {
 		c.OAuth.AssertionFile = r.expand("oauth.assertionFile", o.AssertionFile)
 	case upstream.EnterpriseManaged:
 		need("oauth.clientId", o.ClientID, "a client that is registered at the authorization server")
-		p := identityProvider{}
-		if o.IdentityProvider != nil {
-			p = *o.IdentityProvider
-		}
 		need("oauth.identityProvider.tokenEndpoint", p.TokenEndpoint, "the identity provider's token endpoint")
 		need("oauth.identityProvider.idTokenFile", p.IDTokenFile, "a file with the person's ID token")
 		c.OAuth.IdentityProvider = upstream.IdentityProvider{TokenEndpoint: p.TokenEndpoint, ClientID: r.expand("oauth.identityProvider.clientId", p.ClientID),

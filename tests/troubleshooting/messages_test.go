@@ -149,7 +149,7 @@ func heard(err error) string {
 }
 
 // nextStep is what a message says of what can be done now.
-var nextStep = regexp.MustCompile(`mcpproxy |statectl |oauth\.|--[a-z]|headers\.|configured (are|in)|accepted are|it is one of|neither .* nor a time|give |write |set |use |put |call |is not one of|the document is|[Bb]egin again|can close|remove it|bring the|go on with it|initialize again|there are:? |those are: |needs url|a name has|it begins with|restart it`)
+var nextStep = regexp.MustCompile(`mcpproxy |statectl |oauth\.|--[a-z]|headers\.|configured (are|in)|accepted are|where an? .* has to be|it is one of|neither .* nor a time|give |write |set |use |put |call |is not one of|the document is|[Bb]egin again|can close|remove it|bring the|go on with it|initialize again|there are:? |those are: |needs url|a name has|it begins with|restart it`)
 
 func compareMessages(t *testing.T, file string, all []message) {
 	t.Helper()
