@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"mcpproxy/states"
 )
 
 // ErrNotRunning says that no proxy serves the socket.
@@ -21,6 +23,16 @@ var ErrNotRunning = errors.New("no proxy is running")
 type RefusedError struct{ Problem }
 
 func (e *RefusedError) Error() string { return e.Detail }
+
+// LoginFailedError is the end of a login without a token, as the proxy tells it.
+type LoginFailedError struct {
+	// Reason is why the upstream needs a person now; empty where the proxy gave none.
+	Reason states.Reason
+	// Text is for the person: what happened, and the next step.
+	Text string
+}
+
+func (e *LoginFailedError) Error() string { return e.Text }
 
 // Client speaks to a running proxy.
 type Client struct {
@@ -95,7 +107,9 @@ func (c *Client) do(ctx context.Context, method, path string, form url.Values, i
 }
 
 // Login begins or joins a login and follows it to its outcome. With elsewhere the
-// proxy opens no browser.
+// proxy opens no browser. When ctx ends first the login stays open. It returns a
+// [*RefusedError] where no login was begun, a [*LoginFailedError] where it ended without a
+// token, and ctx's error.
 func (c *Client) Login(ctx context.Context, name string, elsewhere bool, progress func(Report)) error {
 	form := url.Values{}
 	if elsewhere {
@@ -109,12 +123,14 @@ func (c *Client) Login(ctx context.Context, name string, elsewhere bool, progres
 	lines := json.NewDecoder(response.Body)
 	for {
 		var report Report
-		if err := lines.Decode(&report); err != nil {
-			return fmt.Errorf("the proxy ended before the login did: %w", err)
+		if err := lines.Decode(&report); ctx.Err() != nil {
+			return ctx.Err()
+		} else if err != nil {
+			return fmt.Errorf("the proxy ended before the login did: %w; once it runs again (mcpproxy serve), a page that was shown can still be completed", err)
 		}
 		switch {
 		case report.Done && report.Error != "":
-			return errors.New(report.Error)
+			return &LoginFailedError{report.Reason, report.Error}
 		case report.Done:
 			return nil
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mcpproxy/fsm"
+	"mcpproxy/states"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
 )
@@ -27,9 +28,11 @@ type Report struct {
 	URL      string    `json:"url,omitempty"`
 	Opened   string    `json:"opened,omitempty"`
 	Deadline time.Time `json:"deadline,omitzero"`
-	// Done marks the last line; Error is why it failed, or empty.
-	Done  bool   `json:"done,omitempty"`
-	Error string `json:"error,omitempty"`
+	// Done marks the last line; Error is why it failed, or empty, and Reason the reason
+	// that the upstream then has for needing a person.
+	Done   bool          `json:"done,omitempty"`
+	Error  string        `json:"error,omitempty"`
+	Reason states.Reason `json:"reason,omitempty"`
 }
 
 // refusedWish is a machine's refusal for the person whose wish it was: what can be
@@ -118,10 +121,13 @@ func login(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
 	var ended *upstream.LoginError
 	switch {
 	case err == nil:
-	case !begun && !errors.As(err, &ended):
+	case !errors.As(err, &ended) && !begun:
 		return err // no login was begun
 	default:
 		last.Error = err.Error()
+		if ended != nil {
+			last.Reason = ended.Reason
+		}
 	}
 	say(last)
 	return nil

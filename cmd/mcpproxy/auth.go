@@ -50,15 +50,7 @@ and without a running proxy.`,
 func (s *serveOptions) login(ctx context.Context, name string, out io.Writer, in io.Reader) error {
 	client, show := s.client(), guide(out)
 	if client.Running(ctx) {
-		go pasted(ctx, in, out, func(address string) error {
-			return client.Post(ctx, "/v1/paste", url.Values{"address": {address}}, nil)
-		})
-		err := client.Login(ctx, name, s.noBrowser, func(r admin.Report) { show(r.URL, r.Opened, r.Deadline) })
-		var refused *admin.RefusedError
-		if err == nil || errors.As(err, &refused) {
-			return err
-		}
-		return fmt.Errorf("%w: %w", errLoginNeeded, err)
+		return s.loginAt(ctx, client, name, out, in)
 	}
 	config, err := s.find(name)
 	if err != nil {
@@ -83,6 +75,33 @@ func (s *serveOptions) login(ctx context.Context, name string, out io.Writer, in
 	return errors.Join(err, i.Close())
 }
 
+// loginAt logs in at the running proxy, in its browser, or in the one that the command
+// line names.
+func (s *serveOptions) loginAt(ctx context.Context, client *admin.Client, name string, out io.Writer, in io.Reader) error {
+	go pasted(ctx, in, out, func(address string) error {
+		return client.Post(ctx, "/v1/paste", url.Values{"address": {address}}, nil)
+	})
+	show := guide(out)
+	own := s.browser != "" && !s.noBrowser
+	var last admin.Report
+	err := client.Login(ctx, name, s.noBrowser || own, func(r admin.Report) {
+		if own && r.URL != last.URL {
+			r.Opened = "opened"
+			if err := s.opener()(ctx, r.URL); err != nil {
+				r.Opened = err.Error()
+			}
+		} else if own {
+			r.Opened = ""
+		}
+		last = r
+		show(r.URL, r.Opened, r.Deadline)
+	})
+	if ctx.Err() != nil && last.URL != "" {
+		return fmt.Errorf("%s: the login stays open and its page can be completed until %s; to give it up, run: mcpproxy auth cancel %s", name, last.Deadline.Local().Format(time.TimeOnly), name)
+	}
+	return err
+}
+
 func (s *serveOptions) find(name string) (upstream.Config, error) {
 	all, err := s.load()
 	if err != nil {
@@ -95,7 +114,7 @@ func (s *serveOptions) find(name string) (upstream.Config, error) {
 		}
 		names = append(names, c.Name)
 	}
-	return upstream.Config{}, usageError{fmt.Errorf("%q: %w; configured in %s are: %q", name, upstream.ErrUnknown, s.config, names)}
+	return upstream.Config{}, fmt.Errorf("%s: %w", s.config, upstream.Unknown(name, names))
 }
 
 // guide tells the person what to do in the browser: the address first, and then
@@ -160,7 +179,7 @@ func statusCommand(o *options) *cobra.Command {
 				return err
 			}
 			var names, needed []string
-			var shown []upstream.Status
+			shown := []upstream.Status{}
 			for _, status := range all {
 				names = append(names, status.Name)
 				if len(args) == 1 && status.Name != args[0] {
@@ -172,7 +191,7 @@ func statusCommand(o *options) *cobra.Command {
 				}
 			}
 			if len(args) == 1 && len(shown) == 0 {
-				return usageError{fmt.Errorf("%q: %w; configured are: %q", args[0], upstream.ErrUnknown, names)}
+				return upstream.Unknown(args[0], names)
 			}
 			if asJSON {
 				if err := json.NewEncoder(c.OutOrStdout()).Encode(shown); err != nil {

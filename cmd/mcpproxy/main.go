@@ -10,12 +10,15 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"mcpproxy/admin"
 	"mcpproxy/config"
 	"mcpproxy/fsm"
+	"mcpproxy/spelling"
+	"mcpproxy/states"
 	"mcpproxy/store"
 	"mcpproxy/upstream"
 
@@ -23,14 +26,25 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version is set when a release is built.
-var version = "dev"
+// release is the version, set when a release is built (-ldflags -X).
+var release string
+
+// version is the release's, or that of the commit that was built.
+var version = cmp.Or(release, commit(), "dev")
+
+// commit is the version that Go's tools give the program; "" where they give none.
+func commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "(devel)" {
+		return ""
+	}
+	return info.Main.Version
+}
 
 // Exit codes; they are documented and stable.
 const (
 	exitError       = 1
 	exitUsage       = 2
-	exitNotInState  = 3
 	exitLoginNeeded = 4
 	exitUnreachable = 5
 	exitNoProxy     = 6
@@ -54,14 +68,17 @@ func exitCode(err error) int {
 	var (
 		usage   usageError
 		refused *admin.RefusedError
-		login   *upstream.LoginError
+		alone   *upstream.LoginError
+		there   *admin.LoginFailedError
 	)
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &usage), errors.As(err, &refused) && refused.Kind == admin.KindUnknown:
+	case errors.As(err, &usage), errors.Is(err, upstream.ErrUnknown), errors.As(err, &refused) && refused.Kind == admin.KindUnknown:
 		return exitUsage
-	case errors.As(err, &login), errors.Is(err, errLoginNeeded):
+	case errors.As(err, &alone) && alone.Reason == states.DiscoveryFailed, errors.As(err, &there) && there.Reason == states.DiscoveryFailed:
+		return exitUnreachable
+	case alone != nil, there != nil, errors.Is(err, errLoginNeeded):
 		return exitLoginNeeded
 	case errors.Is(err, admin.ErrNotRunning):
 		return exitNoProxy
@@ -90,13 +107,15 @@ func root() *cobra.Command {
 them, keeps their tokens fresh and their connections up, and says at any moment
 what it is doing and what you can do.
 
-Exit codes: 0 ok, 1 error, 2 usage, 3 not in the state asked for, 4 a login is
-needed, 5 unreachable, 6 no proxy running, 7 illegal transition.`,
+Exit codes: 0 ok, 1 error, 2 wrong command line or no such upstream, 4 a login is
+needed, 5 the authorization server cannot be found or reached, 6 no proxy is
+running, 7 the machine refused it.`,
 		Example: `  mcpproxy upstream add github https://mcp.example.com/mcp
   mcpproxy auth login github
   mcpproxy serve`,
-		SilenceUsage: true, SilenceErrors: true, SuggestionsMinimumDistance: 2,
+		SilenceUsage: true, SilenceErrors: true, Version: version,
 	}
+	c.SetVersionTemplate("mcpproxy {{.Version}}\n")
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w\nsee: %s --help", err, c.CommandPath())}
 	})
@@ -136,11 +155,22 @@ func (o *options) keys() store.KeySource {
 	return nil
 }
 
+// arguments counts them in words.
+func arguments(args []string) string {
+	switch len(args) {
+	case 0:
+		return "none"
+	case 1:
+		return "1 argument"
+	}
+	return fmt.Sprint(len(args), " arguments")
+}
+
 // exactly demands arguments by name.
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) != len(names) {
-			return usageError{fmt.Errorf("%s takes %s and got %d arguments\nsee: %s --help", c.CommandPath(), cmp.Or(strings.Join(names, " "), "no argument"), len(args), c.CommandPath())}
+			return usageError{fmt.Errorf("%s takes %s and got %s\nsee: %s --help", c.CommandPath(), cmp.Or(strings.Join(names, " "), "no argument"), arguments(args), c.CommandPath())}
 		}
 		return nil
 	}
@@ -150,7 +180,7 @@ func exactly(names ...string) cobra.PositionalArgs {
 func atMost(name string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) > 1 {
-			return usageError{fmt.Errorf("%s takes one %s at most and got %d arguments\nsee: %s --help", c.CommandPath(), name, len(args), c.CommandPath())}
+			return usageError{fmt.Errorf("%s takes one %s at most and got %s\nsee: %s --help", c.CommandPath(), name, arguments(args), c.CommandPath())}
 		}
 		return nil
 	}
@@ -160,7 +190,7 @@ func atMost(name string) cobra.PositionalArgs {
 func atLeast(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) < len(names) {
-			return usageError{fmt.Errorf("%s needs %v and got %d arguments\nsee: %s --help", c.CommandPath(), names, len(args), c.CommandPath())}
+			return usageError{fmt.Errorf("%s needs %s and got %s\nsee: %s --help", c.CommandPath(), strings.Join(names, " "), arguments(args), c.CommandPath())}
 		}
 		return nil
 	}
@@ -169,13 +199,15 @@ func atLeast(names ...string) cobra.PositionalArgs {
 // group is a command that does nothing but hold others: alone it prints its
 // help, and a name that it does not hold is an error.
 func group(use, short string) *cobra.Command {
-	return &cobra.Command{Use: use, Short: short, SuggestionsMinimumDistance: 2, RunE: func(c *cobra.Command, args []string) error {
+	return &cobra.Command{Use: use, Short: short, RunE: func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			meant := ""
-			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-				meant = "; did you mean " + strings.Join(near, " or ") + "?"
+			var names []string
+			for _, command := range c.Commands() {
+				if command.IsAvailableCommand() {
+					names = append(names, command.Name())
+				}
 			}
-			return usageError{fmt.Errorf("%s has no command %q%s\nsee: %s --help", c.CommandPath(), args[0], meant, c.CommandPath())}
+			return usageError{fmt.Errorf("%s has no command %q%s\nsee: %s --help", c.CommandPath(), args[0], spelling.Meant(args[0], names), c.CommandPath())}
 		}
 		return c.Help()
 	}}
@@ -183,17 +215,4 @@ func group(use, short string) *cobra.Command {
 
 func versionCommand() *cobra.Command {
 	return &cobra.Command{Use: "version", Short: "Print the version", Example: "  mcpproxy version", Args: exactly(), Run: func(c *cobra.Command, _ []string) { fmt.Fprintln(c.OutOrStdout(), "mcpproxy", version) }}
-}
-
-func configCommand(o *options) *cobra.Command {
-	c := group("config", "Look at the configuration")
-	c.AddCommand(&cobra.Command{Use: "check", Short: "Check the configuration file and say every problem at once", Example: "  mcpproxy config check --config ./config.json", Args: exactly(), RunE: func(c *cobra.Command, _ []string) error {
-		all, err := o.load()
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(c.OutOrStdout(), "%s is valid: %d upstreams\n", o.config, len(all))
-		return nil
-	}})
-	return c
 }

@@ -148,6 +148,9 @@ func (s *serveOptions) run(ctx context.Context) error {
 	clients := proxy.NewHTTPServer(beside(page, observer.Accept(i.Proxy.Handler())))
 	people := admin.NewHTTPServer(api)
 	logger.Info("serving", "clients", "http://"+listener.Addr().String()+"/mcp", "socket", s.socketPath(), "upstreams", len(configs), "key", i.Store.KeyOrigin())
+	if s.configIsAbsent() {
+		logger.Warn("there is no configuration file yet; add an upstream with: mcpproxy upstream add", "file", s.config)
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(clients.Serve(listener)) })
 	group.Go(func() error { return ended(people.Serve(control)) })
@@ -191,7 +194,7 @@ func (s *serveOptions) cannotListen(ctx context.Context, err error) error {
 		PID int `json:"pid"`
 	}
 	if s.client().Get(ctx, "/v1/version", &running) == nil {
-		return fmt.Errorf("a proxy is running already (process %d, socket %s): use that one (mcpproxy upstream list shows what it does), or end it first; a second one needs an address and a store of its own (--listen, --store): %w", running.PID, s.socketPath(), err)
+		return fmt.Errorf("a proxy is running already (process %d, socket %s): use that one (mcpproxy upstream list shows what it does), or end it first; a second one needs an address and a store of its own (--listen, --store): %w", running.PID, s.socketPath(), syscall.EADDRINUSE)
 	}
 	return err
 }

@@ -34,7 +34,7 @@ func listCommand(o *options) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{Use: "list", Short: "List the upstreams, with their state where a proxy is running", Args: exactly(), Example: "  mcpproxy upstream list\n  mcpproxy upstream list --json",
 		RunE: func(c *cobra.Command, _ []string) error {
-			var all []upstream.Status
+			all := []upstream.Status{}
 			err := o.client().Get(c.Context(), "/v1/upstreams", &all)
 			if errors.Is(err, admin.ErrNotRunning) {
 				configs, err := o.load()
@@ -49,6 +49,10 @@ func listCommand(o *options) *cobra.Command {
 			}
 			if asJSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(all)
+			}
+			if len(all) == 0 {
+				fmt.Fprintln(c.ErrOrStderr(), "there is no upstream; add one with: mcpproxy upstream add")
+				return nil
 			}
 			printStatus(c.OutOrStdout(), all)
 			return nil
@@ -82,12 +86,15 @@ func addCommand(o *options) *cobra.Command {
 	var kind, clientID string
 	c := &cobra.Command{Use: "add NAME URL | add NAME -- COMMAND [ARG...]", Short: "Add an upstream to the configuration file",
 		Example: "  mcpproxy upstream add github https://mcp.example.com/mcp\n  mcpproxy upstream add files -- npx -y @modelcontextprotocol/server-filesystem .",
-		Args:    atLeast("NAME", "URL or COMMAND"), RunE: func(c *cobra.Command, args []string) error {
+		Args:    atLeast("NAME", "URL (or -- COMMAND)"), RunE: func(c *cobra.Command, args []string) error {
 			entry := map[string]any{}
-			if parsed, err := url.Parse(args[1]); err == nil && parsed.Host != "" && len(args) == 2 {
-				entry["url"] = args[1]
-			} else {
+			switch dash := c.ArgsLenAtDash(); {
+			case dash == 1:
 				entry["command"], entry["args"] = args[1], args[2:]
+			case len(args) == 2 && strings.Contains(args[1], "://"):
+				entry["url"] = args[1]
+			default:
+				return usageError{fmt.Errorf("%q is not a URL; write a server's address as https://%[1]s, or a command behind --, as in: mcpproxy upstream add %s -- %s", args[1], args[0], strings.Join(args[1:], " "))}
 			}
 			if kind != "" {
 				entry["type"] = kind
@@ -143,7 +150,7 @@ func removeCommand(o *options) *cobra.Command {
 			if err := config.Remove(o.config, args[0]); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "removed %[1]s from %[2]s; a token that it has stays in the store, and is erased by mcpproxy auth logout %[1]s before an upstream is removed\n", args[0], o.config)
+			fmt.Fprintf(c.OutOrStdout(), "removed %[1]s from %[2]s; a token that it had stays in the store (to erase it, add %[1]s again and run: mcpproxy auth logout %[1]s)\n", args[0], o.config)
 			return nil
 		}}
 }

@@ -82,7 +82,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"mcpproxy", "nonsense"}, 2, `"nonsense"`},
 		{[]string{"mcpproxy", "auth", "nonsense"}, 2, "mcpproxy auth --help"},
 		{[]string{"mcpproxy", "auth", "login"}, 2, "UPSTREAM"},
-		{[]string{"mcpproxy", "auth", "login", "nobody"}, 2, `"u"`},
+		{[]string{"mcpproxy", "auth", "login", "nobody"}, 2, "there are: u"},
 		{[]string{"mcpproxy", "serve", "--bogus"}, 2, "mcpproxy serve --help"},
 		{[]string{"mcpproxy", "serve", "--listen", "0.0.0.0:0"}, 1, "token"},
 		{[]string{"mcpproxy", "auth", "status"}, 6, "mcpproxy serve"},
@@ -263,4 +263,85 @@ func TestUpstreamsAreAddedAndRemoved(t *testing.T) {
 	}
 	m.mustRun("mcpproxy", "upstream", "remove", "u")
 	m.eventually("the upstream to be gone", func() bool { return strings.TrimSpace(m.mustRun("mcpproxy", "upstream", "list", "--json")) == "[]" })
+}
+
+// A command behind -- is a local server; what is neither that nor a URL is no entry.
+func TestAddTellsURLsFromCommands(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{NoAuth: true})
+	for _, test := range []struct {
+		says string
+		args []string
+	}{
+		{"write a server's address as https://mcp.example.com/mcp", []string{"mcp.example.com/mcp"}},
+		{"mcpproxy upstream add new -- mcp-files --root", []string{"mcp-files", "--", "--root"}},
+		{"needs NAME URL (or -- COMMAND) and got 1 argument", nil},
+	} {
+		if code, out, errs := m.run("mcpproxy", append([]string{"upstream", "add", "new"}, test.args...)...); code != 2 || out != "" || !strings.Contains(errs, test.says) {
+			t.Errorf("%v: exit code %d, %s; want %q", test.args, code, errs, test.says)
+		}
+	}
+	config := filepath.Join(m.dir, "config.json")
+	c := exec.Command(filepath.Join(programs, "mcpproxy"), "upstream", "add", "new", "--config", config, "--", "mcp-files", "--root", ".")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var written struct {
+		MCPServers map[string]struct {
+			Command string   `json:"command"`
+			Args    []string `json:"args"`
+		} `json:"mcpServers"`
+	}
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &written); err != nil {
+		t.Fatal(err)
+	}
+	if entry := written.MCPServers["new"]; entry.Command != "mcp-files" || !slices.Equal(entry.Args, []string{"--root", "."}) {
+		t.Errorf("written: %s", text)
+	}
+}
+
+// Without upstreams, or without a file, the first step is said, and JSON stays a list.
+func TestTheFirstStepIsSaid(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{NoAuth: true})
+	if err := os.Remove(filepath.Join(m.dir, "config.json")); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		code      int
+		out, says string
+		args      []string
+	}{
+		{0, "", "there is no upstream; add one with: mcpproxy upstream add", []string{"upstream", "list"}},
+		{0, "[]\n", "", []string{"upstream", "list", "--json"}},
+		{1, "", "config.json does not exist", []string{"config", "check"}},
+		{2, "", "there is no such upstream, and no other; add one with: mcpproxy upstream add", []string{"auth", "login", "u"}},
+	} {
+		if code, out, errs := m.run("mcpproxy", test.args...); code != test.code || out != test.out || !strings.Contains(errs, test.says) {
+			t.Errorf("%v: exit code %d, %q, %q", test.args, code, out, errs)
+		}
+	}
+	m.start()
+	if !strings.Contains(m.logs.String(), "there is no configuration file yet") {
+		t.Error(m.logs.String())
+	}
+	m.mustRun("mcpproxy", "upstream", "add", "u", m.server.MCPURL())
+	m.awaitPhase("Connected")
+}
+
+// Where nobody answers there is nothing to log in to: that is another exit code than
+// that of a login that a person did not complete, with and without a running proxy.
+func TestNobodyAnswersALogin(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{})
+	m.configure(`{"mcpServers": {"u": {"url": "http://127.0.0.1:1/mcp"}}}`)
+	for range 2 {
+		if code, out, errs := m.run("mcpproxy", "auth", "login", "u", "--no-browser"); code != 5 || out != "" || !strings.HasPrefix(errs, "mcpproxy: u: not logged in") || !strings.Contains(errs, "127.0.0.1:1") {
+			t.Errorf("exit code %d: %s%s", code, out, errs)
+		}
+		if m.serve == nil {
+			m.start("--no-browser")
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -108,6 +109,34 @@ func TestOpenLoginSurvivesKill(t *testing.T) {
 		t.Error(err)
 	}
 	m.wantCounts(want{Authorize: 1, Code: 1, Register: 1})
+}
+
+// The browser that the command line names opens the page, also where a proxy runs that
+// has been told to open none.
+func TestTheCommandsOwnBrowserOpensThePage(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{AutoApprove: true})
+	m.start("--no-browser")
+	code, out, errs := m.run("mcpproxy", "auth", "login", "u", "--browser", m.browser())
+	if code != 0 || out != "logged in to u\n" || strings.Count(errs, "The page was opened in the browser.") != 1 {
+		t.Errorf("exit code %d: %s%s", code, out, errs)
+	}
+	m.wantCounts(want{Authorize: 1, Code: 1, Register: 1})
+}
+
+// A login that is left with an interrupt stays open, and the command says until when and
+// how it is given up.
+func TestALoginThatIsLeftStaysOpen(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{})
+	m.start("--no-browser")
+	login, _, _, output := m.openLogin()
+	if err := login.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := login.Wait(); err == nil || login.ProcessState.ExitCode() != 1 || !strings.Contains(output.String(), "u: the login stays open and its page can be completed until") ||
+		!strings.Contains(output.String(), "mcpproxy auth cancel u") {
+		t.Errorf("%v: %s", err, output)
+	}
+	m.awaitPhase("AwaitingBrowser")
 }
 
 // The browser is on another machine: the address that it ends on is pasted into
