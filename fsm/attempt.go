@@ -19,13 +19,24 @@ type attempt[S, E ~string, D, P any] struct {
 	active  *Active[S, E]
 	outcome Outcome[S]
 	guard   string
+	note    string
 	err     error
+	// calling is the user code that is being called, should it panic.
+	calling callback
 	// move is the last of the run's, where there is one.
 	move  *Move[S, E, D, P]
 	after *Snapshot[S, E, D, P]
 }
 
+// callback says in words which user code it is.
+type callback struct{ kind, name string }
+
+// decide takes the event through its region. It is the one door to user code that
+// runs under a machine's lock (notes, guards, updates, timers and commit hooks): a
+// panic in it refuses the event, and a re-entrant Fire is known by this method
+// on its stack.
 func (a *attempt[S, E, D, P]) decide(d *Definition[S, E, D, P]) {
+	defer a.caught()
 	a.column = d.columns[a.input.Event]
 	if a.column == nil {
 		a.outcome.Disposition = Illegal
@@ -35,6 +46,10 @@ func (a *attempt[S, E, D, P]) decide(d *Definition[S, E, D, P]) {
 	a.active = &a.snapshot.Regions[a.column.region.index]
 	a.rule = &a.column.rules[a.active.number]
 	a.outcome.From, a.outcome.To, a.outcome.Epoch, a.outcome.Reason = a.active.State, a.active.State, a.active.Epoch, a.rule.reason
+	if !a.run.silent {
+		a.calling = callback{"note", ""}
+		a.note = d.remark(&a.input.Payload)
+	}
 	if a.stale() {
 		return
 	}
@@ -91,20 +106,10 @@ func (a *attempt[S, E, D, P]) postpone() {
 func (a *attempt[S, E, D, P]) ask() {
 	for i := range a.rule.transition.Guards {
 		guard := &a.rule.transition.Guards[i]
-		var refused error
-		var reason string
-		crash := userCode("guard ", guard.Name, func() {
-			if refused = guard.Check(a.snapshot.Data, *a.input); refused != nil {
-				reason = refused.Error()
-			}
-		})
-		switch {
-		case crash != nil:
-			a.veto(crash, crash.Error())
-			return
-		case refused != nil:
-			a.guard = guard.Name
-			a.outcome.Disposition, a.outcome.Reason = Guarded, reason
+		a.calling = callback{"guard ", guard.Name}
+		if refused := guard.Check(a.snapshot.Data, *a.input); refused != nil {
+			reason := refused.Error()
+			a.guard, a.outcome.Disposition, a.outcome.Reason = guard.Name, Guarded, reason
 			a.err = &GuardError{Refusal: a.refusal(reason), Guard: guard.Name, Err: refused}
 			return
 		}
@@ -121,17 +126,11 @@ func (a *attempt[S, E, D, P]) prepare() {
 		after.lastEpoch++
 		active.Place, active.Epoch, active.Since, active.Timers = a.rule.place, after.lastEpoch, a.input.At, nil
 	}
-	if t.Update != nil || len(a.rule.to.Timers) > 0 {
-		if crash := userCode("update for ", string(t.Event), func() {
-			if t.Update != nil {
-				after.Data = t.Update(after.Data, *a.input)
-			}
-			active.Timers = armed(a.rule.to, after.Data, active.Since)
-		}); crash != nil {
-			a.veto(crash, crash.Error())
-			return
-		}
+	a.calling = callback{"update for ", string(t.Event)}
+	if t.Update != nil {
+		after.Data = t.Update(after.Data, *a.input)
 	}
+	active.Timers = armed(a.rule.to, after.Data, active.Since)
 	move := a.run.move()
 	move.Region, move.Disposition, move.From, move.To = active.Region, a.rule.disposition, a.active.State, active.State
 	move.Left, move.Epoch, move.Input, move.RaisedBy = a.active.Epoch, active.Epoch, *a.input, a.raisedBy
@@ -139,29 +138,12 @@ func (a *attempt[S, E, D, P]) prepare() {
 	if a.rule.disposition == Moved {
 		move.Job = active.Job
 	}
-	if a.commit != nil && !a.committed(move) {
-		a.run.unmove()
-		return
-	}
-	a.move = move
-}
-
-// committed asks the commit hook.
-func (a *attempt[S, E, D, P]) committed(move *Move[S, E, D, P]) bool {
-	var failed error
-	var reason string
-	crash := userCode("commit hook", "", func() {
-		if failed = a.commit(move); failed != nil {
-			reason = failed.Error()
+	if a.move = move; a.commit != nil {
+		a.calling = callback{"commit hook", ""}
+		if refused := a.commit(move); refused != nil {
+			a.veto(refused)
 		}
-	})
-	if crash != nil {
-		failed, reason = crash, crash.Error()
 	}
-	if failed != nil {
-		a.veto(failed, reason)
-	}
-	return failed == nil
 }
 
 func (a *attempt[S, E, D, P]) publish() {
@@ -169,24 +151,25 @@ func (a *attempt[S, E, D, P]) publish() {
 	a.outcome.To, a.outcome.Epoch = a.move.To, a.move.Epoch
 }
 
-func (a *attempt[S, E, D, P]) veto(err error, reason string) {
+// veto refuses an event that has come further than its guards, and takes back what
+// was prepared.
+func (a *attempt[S, E, D, P]) veto(err error) {
+	reason := err.Error()
+	if a.move != nil {
+		a.run.unmove()
+		a.move = nil
+	}
 	a.outcome.Disposition, a.outcome.Reason = Vetoed, reason
 	a.err = &VetoError{Refusal: a.refusal(reason), Err: err}
 }
 
-// userCode is the one door to guards, updates, timers and commit hooks, so that
-// a panic is caught and a re-entrant Fire can be recognised by its stack. kind and
-// name say what f is, should it panic.
-//
-//go:noinline
-func userCode(kind, name string, f func()) (crash error) {
-	defer func() {
-		if value := recover(); value != nil {
-			crash = &PanicError{Callback: kind + name, Value: value, Stack: debug.Stack()}
-		}
-	}()
-	f()
-	return nil
+// caught makes a panic a veto. looplab's machine may have been left inside a
+// transition and is not used again.
+func (a *attempt[S, E, D, P]) caught() {
+	if value := recover(); value != nil {
+		a.run.carriers[a.column.region.index] = nil
+		a.veto(&PanicError{Callback: a.calling.kind + a.calling.name, Value: value, Stack: debug.Stack()})
+	}
 }
 
 // unknownEventError puts its words together when somebody reads them.

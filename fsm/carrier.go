@@ -57,7 +57,7 @@ func (c *carrier[S, E, D, P]) carry(a *attempt[S, E, D, P]) {
 		return
 	}
 	if _, internal := err.(looplab.NoTransitionError); !internal {
-		a.mismatch(fmt.Errorf("the transition map refused what the table allows: %w", err))
+		a.veto(fmt.Errorf("the transition map refused what the table allows: %w", err))
 		return
 	}
 	if a.prepare(); a.err == nil {
@@ -66,9 +66,10 @@ func (c *carrier[S, E, D, P]) carry(a *attempt[S, E, D, P]) {
 }
 
 // before holds looplab's destination against the table's: looplab's before_event.
+// Compile has proved that they agree.
 func (c *carrier[S, E, D, P]) before(_ context.Context, e *looplab.Event) {
 	if a := c.attempt; e.Dst != string(a.rule.transition.To) {
-		a.mismatch(fmt.Errorf("the transition map leads to %s and the table to %s", e.Dst, a.rule.transition.To))
+		a.veto(fmt.Errorf("the transition map leads to %s and the table to %s", e.Dst, a.rule.transition.To))
 		e.Cancel(a.err)
 	}
 }
@@ -85,6 +86,3 @@ func (c *carrier[S, E, D, P]) enter(context.Context, *looplab.Event) {
 	c.state = c.attempt.move.To
 	c.attempt.publish()
 }
-
-// mismatch refuses what Compile has proved not to happen.
-func (a *attempt[S, E, D, P]) mismatch(err error) { a.veto(err, err.Error()) }

@@ -40,7 +40,7 @@ type Steps[S, E ~string, D, P any] struct {
 }
 
 // note adds the entry for an attempt.
-func (r *run[S, E, D, P]) note(d *Definition[S, E, D, P], a *attempt[S, E, D, P]) {
+func (r *run[S, E, D, P]) note(a *attempt[S, E, D, P]) {
 	if r.silent {
 		return
 	}
@@ -48,7 +48,7 @@ func (r *run[S, E, D, P]) note(d *Definition[S, E, D, P], a *attempt[S, E, D, P]
 	entry := &r.Entries[len(r.Entries)-1]
 	entry.Time, entry.Machine, entry.Sequence, entry.Epoch = a.input.At, a.snapshot.Machine, a.snapshot.Sequence, a.outcome.Epoch
 	entry.Event, entry.Actor, entry.From, entry.To = string(a.input.Event), a.input.Actor, string(a.outcome.From), string(a.outcome.To)
-	entry.Disposition, entry.Guard, entry.RaisedBy, entry.Flow = a.outcome.Disposition, a.guard, string(a.raisedBy), a.input.Flow
+	entry.Disposition, entry.Guard, entry.RaisedBy, entry.Flow, entry.Note = a.outcome.Disposition, a.guard, string(a.raisedBy), a.input.Flow, a.note
 	if a.column != nil {
 		entry.Region = a.column.region.spec.Name
 	}
@@ -57,7 +57,6 @@ func (r *run[S, E, D, P]) note(d *Definition[S, E, D, P], a *attempt[S, E, D, P]
 	} else {
 		entry.Reason = a.outcome.Reason
 	}
-	entry.Note = d.remark(&a.input.Payload)
 }
 
 // remarks returns what asks a payload for its [Noter] remark without allocating:

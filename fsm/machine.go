@@ -180,7 +180,7 @@ func insideCallback() bool {
 		frames := runtime.CallersFrames(pcs[:n])
 		for {
 			frame, more := frames.Next()
-			if strings.HasSuffix(frame.Function, "/fsm.userCode") {
+			if strings.Contains(frame.Function, "/fsm.(*attempt[") {
 				return true
 			}
 			if !more {

@@ -91,7 +91,7 @@ func (r *run[S, E, D, P]) step(d *Definition[S, E, D, P], s *Snapshot[S, E, D, P
 		if n == 0 {
 			r.Outcome, r.Err = a.outcome, a.err
 		}
-		r.note(d, a)
+		r.note(a)
 		if a.after != nil {
 			current = a.after
 		}
