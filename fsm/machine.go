@@ -15,11 +15,12 @@ type Options[S, E ~string, D, P any] struct {
 	// Its error vetoes the move and everything that belongs to its step. It must
 	// be quick, do no I/O, fire no event and not keep the move.
 	Commit func(*Move[S, E, D, P]) error
-	// Perform is given each move, in order, outside the lock.
-	Perform func(Move[S, E, D, P])
-	// Journal is given an entry for each event, accepted or refused, in order,
-	// outside the lock, after Perform.
-	Journal func(Entry)
+	// Perform is shown each move, in order, outside the lock. It may keep a copy of
+	// the move, and not the move itself.
+	Perform func(*Move[S, E, D, P])
+	// Journal is shown an entry for each event, accepted or refused, in order,
+	// outside the lock, after Perform. It may keep a copy, and not the entry itself.
+	Journal func(*Entry)
 	// Panicked is told of panics in Perform and Journal. Nil logs them.
 	Panicked func(*PanicError)
 }
@@ -148,12 +149,12 @@ func (m *Machine[S, E, D, P]) deliver(r *run[S, E, D, P]) {
 
 func (m *Machine[S, E, D, P]) perform(move *Move[S, E, D, P]) {
 	defer m.caught()
-	m.options.Perform(*move)
+	m.options.Perform(move)
 }
 
 func (m *Machine[S, E, D, P]) journal(entry *Entry) {
 	defer m.caught()
-	m.options.Journal(*entry)
+	m.options.Journal(entry)
 }
 
 func (m *Machine[S, E, D, P]) caught() {

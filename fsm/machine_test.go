@@ -38,7 +38,7 @@ func TestRefusedChangesNothing(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var performed int
 			var journal []fsm.Entry
-			m := newDoor(options{Perform: func(fsm.Move[state, event, data, payload]) { performed++ }, Journal: func(e fsm.Entry) { journal = append(journal, e) }})
+			m := newDoor(options{Perform: func(*fsm.Move[state, event, data, payload]) { performed++ }, Journal: func(e *fsm.Entry) { journal = append(journal, *e) }})
 			if test.before != nil {
 				test.before(m)
 			}
@@ -94,7 +94,7 @@ func TestInternalTransition(t *testing.T) {
 // state is left, in the same step.
 func TestPostponed(t *testing.T) {
 	var journal []string
-	m := newDoor(options{Journal: func(e fsm.Entry) { journal = append(journal, fmt.Sprint(e.Event, " ", e.Disposition)) }})
+	m := newDoor(options{Journal: func(e *fsm.Entry) { journal = append(journal, fmt.Sprint(e.Event, " ", e.Disposition)) }})
 	_, _ = m.Fire(input{Event: push, At: noon, Payload: payload{"k"}})
 	for range 3 {
 		if outcome, err := m.Fire(input{Event: pull, At: noon}); err != nil || outcome.Disposition != fsm.Postponed {
@@ -119,7 +119,7 @@ func TestVetoTakesBackTheWholeStep(t *testing.T) {
 	full := errors.New("the disk is full")
 	var veto state
 	var journal []fsm.Entry
-	m := newDoor(options{Journal: func(e fsm.Entry) { journal = append(journal, e) }, Commit: func(move *fsm.Move[state, event, data, payload]) error {
+	m := newDoor(options{Journal: func(e *fsm.Entry) { journal = append(journal, *e) }, Commit: func(move *fsm.Move[state, event, data, payload]) error {
 		if move.To == veto {
 			return full
 		}
@@ -160,8 +160,8 @@ func TestPanicsAreRefusals(t *testing.T) {
 			var caught []error
 			m := fsm.New(compile(s), "front", data{}, noon, options{
 				Commit:   func(*fsm.Move[state, event, data, payload]) error { blow("commit"); return nil },
-				Perform:  func(fsm.Move[state, event, data, payload]) { blow("observer") },
-				Journal:  func(fsm.Entry) { blow("journal") },
+				Perform:  func(*fsm.Move[state, event, data, payload]) { blow("observer") },
+				Journal:  func(*fsm.Entry) { blow("journal") },
 				Panicked: func(err *fsm.PanicError) { caught = append(caught, err) },
 			})
 			_, err := m.Fire(input{Event: push, At: noon})
@@ -188,7 +188,7 @@ func TestReentrantFire(t *testing.T) {
 	s.Regions[0].Transitions[0].Update = func(d data, _ input) data { _, inside = m.Fire(input{Event: push, At: noon}); return d }
 	var order []string
 	m = fsm.New(compile(s), "front", data{Key: "k"}, noon, options{
-		Perform: func(move fsm.Move[state, event, data, payload]) {
+		Perform: func(move *fsm.Move[state, event, data, payload]) {
 			order = append(order, string(move.To))
 			if move.To == opening {
 				_, outside = m.Fire(input{Event: opened, At: noon, Epoch: move.Epoch})
@@ -261,7 +261,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 func TestObserversSeeOneOrder(t *testing.T) {
 	var mu sync.Mutex
 	var sequences []uint64
-	m := newDoor(options{Perform: func(move fsm.Move[state, event, data, payload]) {
+	m := newDoor(options{Perform: func(move *fsm.Move[state, event, data, payload]) {
 		mu.Lock()
 		defer mu.Unlock()
 		sequences = append(sequences, move.After.Sequence)

@@ -31,7 +31,7 @@ func TestRefusedAllocatesItsErrorOnly(t *testing.T) {
 		{"unknown", input{Event: "Kick"}, 1, nil},
 		{"ignored", input{Event: pull}, 0, nil},
 	} {
-		m = newDoor(options{Perform: func(fsm.Move[state, event, data, payload]) {}, Journal: func(fsm.Entry) {}})
+		m = newDoor(options{Perform: func(*fsm.Move[state, event, data, payload]) {}, Journal: func(*fsm.Entry) {}})
 		if test.before != nil {
 			test.before(m)
 		}
@@ -75,7 +75,7 @@ func TestPayloadsAreForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := fsm.New(d, "m", data{}, noon, fsm.Options[state, event, data, *secret]{Perform: func(fsm.Move[state, event, data, *secret]) {}})
+	m := fsm.New(d, "m", data{}, noon, fsm.Options[state, event, data, *secret]{Perform: func(*fsm.Move[state, event, data, *secret]) {}})
 	var all []weak.Pointer[secret]
 	for _, e := range []event{shine, shine, darken} { // the second is refused
 		carried := new(secret)
@@ -93,7 +93,7 @@ func TestPayloadsAreForgotten(t *testing.T) {
 
 // While others fire and observe, everybody is told of the own event.
 func TestOutcomesAreOnesOwn(t *testing.T) {
-	m := newDoor(options{Journal: func(fsm.Entry) { runtime.Gosched() }})
+	m := newDoor(options{Journal: func(*fsm.Entry) { runtime.Gosched() }})
 	var work sync.WaitGroup
 	for n := range 8 {
 		work.Go(func() {

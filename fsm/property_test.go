@@ -72,7 +72,7 @@ func TestEngineAgreesWithAPlainModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		model := plain{door: shut, lamp: dark}
 		var journal []fsm.Entry
-		m := fsm.New(definition, "front", data{Key: "k", OpenFor: time.Minute}, noon, options{Journal: func(e fsm.Entry) { journal = append(journal, e) }})
+		m := fsm.New(definition, "front", data{Key: "k", OpenFor: time.Minute}, noon, options{Journal: func(e *fsm.Entry) { journal = append(journal, *e) }})
 		for range rapid.IntRange(1, 40).Draw(t, "length") {
 			e := rapid.SampledFrom([]event{push, pull, opened, jammed, closes, knock, lampOff}).Draw(t, "event")
 			fits := rapid.Bool().Draw(t, "key fits")
@@ -112,7 +112,7 @@ func TestEngineAgreesWithAPlainModel(t *testing.T) {
 func TestReplayFindsWhatTheGraphDoesNotExplain(t *testing.T) {
 	definition := compile(doorSpec())
 	var journal []fsm.Entry
-	m := fsm.New(definition, "front", data{Key: "k"}, noon, options{Journal: func(e fsm.Entry) { journal = append(journal, e) }})
+	m := fsm.New(definition, "front", data{Key: "k"}, noon, options{Journal: func(e *fsm.Entry) { journal = append(journal, *e) }})
 	openDoor(m)
 	_, _ = m.Fire(input{Event: knock, At: noon})
 	_, _ = m.Fire(input{Event: push, At: noon})
@@ -155,7 +155,7 @@ func TestReplayFindsWhatTheGraphDoesNotExplain(t *testing.T) {
 func TestReplayOverRestarts(t *testing.T) {
 	definition := compile(doorSpec())
 	var life []fsm.Entry
-	m := fsm.New(definition, "front", data{Key: "k"}, noon, options{Journal: func(e fsm.Entry) { life = append(life, e) }})
+	m := fsm.New(definition, "front", data{Key: "k"}, noon, options{Journal: func(e *fsm.Entry) { life = append(life, *e) }})
 	_, _ = m.Fire(input{Event: pull, At: noon})
 	_, _ = m.Fire(input{Event: push, At: noon, Payload: payload{"k"}})
 	_, _ = m.Fire(input{Event: pull, At: noon}) // postponed, and then the cause of closing and darkness

@@ -70,7 +70,7 @@ func NewRunner[S, E ~string, D, P any](ctx context.Context, d *Definition[S, E, 
 	r := &Runner[S, E, D, P]{effects: effects, crash: crash, ends: cancel, active: map[string]*activity[E]{}, single: map[string]chan struct{}{},
 		root: func() (context.Context, context.CancelFunc) { return context.WithCancel(bound) }}
 	also := o.Perform
-	o.Perform = func(move Move[S, E, D, P]) {
+	o.Perform = func(move *Move[S, E, D, P]) {
 		r.perform(move)
 		if also != nil {
 			also(move)
@@ -109,7 +109,7 @@ func (r *Runner[S, E, D, P]) Close() {
 	r.work.Wait()
 }
 
-func (r *Runner[S, E, D, P]) perform(move Move[S, E, D, P]) {
+func (r *Runner[S, E, D, P]) perform(move *Move[S, E, D, P]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -137,7 +137,7 @@ func (r *Runner[S, E, D, P]) perform(move Move[S, E, D, P]) {
 	}
 }
 
-func (r *Runner[S, E, D, P]) start(a *activity[E], move Move[S, E, D, P]) {
+func (r *Runner[S, E, D, P]) start(a *activity[E], move *Move[S, E, D, P]) {
 	ctx, cancel := r.root()
 	a.cancel = cancel
 	order := Order[S, E, D, P]{Job: move.Job, State: move.To, Epoch: move.Epoch, Snapshot: move.After, Cause: move.Input}

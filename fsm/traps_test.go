@@ -64,7 +64,7 @@ func TestTrapEnterCallbackOfTheWrongState(t *testing.T) {
 
 	// Here: one observer call for each move, with the state that was entered.
 	var seen []state
-	m := newDoor(options{Perform: func(move fsm.Move[state, event, data, payload]) { seen = append(seen, move.To) }})
+	m := newDoor(options{Perform: func(move *fsm.Move[state, event, data, payload]) { seen = append(seen, move.To) }})
 	openDoor(m)
 	if len(seen) != 3 || seen[0] != opening || seen[1] != open || seen[2] != lit {
 		t.Errorf("observed %v", seen)

@@ -40,7 +40,7 @@ func (m *Manager) Limit(l Limits) {
 // takeTurn asks for a turn where a state waits for one, and gives it back when the
 // state that it was for is left, or when it is not waited for any more. Moves are told
 // one after the other, so that a turn that comes at once is met by the next call.
-func (u *Upstream) takeTurn(move transitions.Move) {
+func (u *Upstream) takeTurn(move *transitions.Move) {
 	queue, turn := u.environment.queues.connecting, &u.connectTurn
 	if move.Region == states.Credential {
 		queue, turn = u.environment.queues.refreshing, &u.refreshTurn
@@ -50,8 +50,9 @@ func (u *Upstream) takeTurn(move transitions.Move) {
 	}
 	giveBack(turn)
 	if event := transitions.TurnOf(move.To); event != "" {
+		epoch := move.Epoch // the move is not ours to keep
 		turn.Store(queue.Ask(u.hostOf(move), func() {
-			_, _ = u.fire(transitions.Input{Event: event, Epoch: move.Epoch}) // a refusal is in the journal
+			_, _ = u.fire(transitions.Input{Event: event, Epoch: epoch}) // a refusal is in the journal
 		}))
 	}
 }
@@ -71,7 +72,7 @@ func (u *Upstream) giveTurnsBack() {
 
 // hostOf is who will be asked: the MCP server, or the authorization server. A child
 // process has no host.
-func (u *Upstream) hostOf(move transitions.Move) string {
+func (u *Upstream) hostOf(move *transitions.Move) string {
 	token := move.After.Data.Token
 	if move.Region == states.Connection || token == nil {
 		return u.origin.Host

@@ -173,7 +173,7 @@ func (u *Upstream) fire(in transitions.Input) (transitions.Outcome, error) {
 }
 
 // moved sees each transition after it was made.
-func (u *Upstream) moved(move transitions.Move) {
+func (u *Upstream) moved(move *transitions.Move) {
 	if move.Disposition != fsm.Moved {
 		return
 	}
@@ -188,11 +188,11 @@ func (u *Upstream) moved(move transitions.Move) {
 }
 
 // observe journals and logs each event, accepted or refused.
-func (u *Upstream) observe(entry fsm.Entry) {
-	if !afterwards(&entry) {
-		u.environment.journal.append(u.config.Name, entry)
+func (u *Upstream) observe(entry *fsm.Entry) {
+	if !afterwards(entry) {
+		u.environment.journal.append(u.config.Name, *entry)
 	}
-	u.seen.add(entry)
+	u.seen.add(*entry)
 	level := slog.LevelDebug
 	switch {
 	case entry.Disposition.Refused():
@@ -201,10 +201,10 @@ func (u *Upstream) observe(entry fsm.Entry) {
 		level = slog.LevelInfo
 	}
 	if u.logger.Enabled(context.Background(), level) {
-		u.logger.LogAttrs(context.Background(), level, "transition", attributes(&entry)...)
+		u.logger.LogAttrs(context.Background(), level, "transition", attributes(entry)...)
 	}
 	if u.environment.Observe != nil {
-		u.environment.Observe(entry)
+		u.environment.Observe(*entry)
 	}
 }
 

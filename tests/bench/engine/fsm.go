@@ -61,8 +61,8 @@ func engineObserved() turnstile {
 	}
 	return onEngine(options{
 		Commit:  func(m *move) error { return agreed(m.Epoch) },
-		Perform: func(m move) { last.move = m },
-		Journal: func(e fsm.Entry) { last.entry = e },
+		Perform: func(m *move) { last.move = *m },
+		Journal: func(e *fsm.Entry) { last.entry = *e },
 	})
 }
 
