@@ -17,7 +17,7 @@ type attempt[S, E ~string, D, P any] struct {
 	column  *column[S, E, D, P]
 	rule    *rule[S, E, D, P]
 	active  *Active[S, E]
-	outcome Outcome[S]
+	outcome *Outcome[S]
 	guard   string
 	note    string
 	err     error
@@ -92,13 +92,15 @@ func (a *attempt[S, E, D, P]) refusal(reason string) Refusal {
 
 // postpone keeps the event for the next state, once: asking twice for the same is one wish.
 func (a *attempt[S, E, D, P]) postpone() {
-	for i := range a.snapshot.postponed {
-		if a.snapshot.postponed[i].Event == a.input.Event {
+	later := a.snapshot.later()
+	for i := range later {
+		if later[i].Event == a.input.Event {
 			return
 		}
 	}
 	after := *a.snapshot
-	after.postponed = append(slices.Clone(after.postponed), *a.input)
+	later = append(slices.Clone(later), *a.input)
+	after.postponed = &later
 	a.after = &after
 }
 
@@ -123,17 +125,18 @@ func (a *attempt[S, E, D, P]) prepare() {
 	after.Sequence++
 	active := &after.Regions[a.column.region.index]
 	if a.rule.disposition == Moved {
-		after.lastEpoch++
-		active.Place, active.Epoch, active.Since, active.Timers = a.rule.place, after.lastEpoch, a.input.At, nil
+		active.Place, active.Epoch, active.Since, active.Timers = a.rule.place, a.snapshot.lastEpoch()+1, a.input.At, nil
 	}
 	a.calling = callback{"update for ", string(t.Event)}
 	if t.Update != nil {
 		after.Data = t.Update(after.Data, *a.input)
 	}
-	active.Timers = armed(a.rule.to, after.Data, active.Since)
+	if len(a.rule.to.Timers) > 0 {
+		active.Timers = armed(a.rule.to, after.Data, active.Since)
+	}
 	move := a.run.move()
 	move.Region, move.Disposition, move.From, move.To = active.Region, a.rule.disposition, a.active.State, active.State
-	move.Left, move.Epoch, move.Input, move.RaisedBy = a.active.Epoch, active.Epoch, *a.input, a.raisedBy
+	move.Left, move.Epoch, move.Input, move.RaisedBy = a.active.Epoch, active.Epoch, a.input, a.raisedBy
 	move.Timers, move.After = active.Timers, after
 	if a.rule.disposition == Moved {
 		move.Job = active.Job

@@ -23,7 +23,8 @@ type Move[S, E ~string, D, P any] struct {
 	Left uint64
 	// Epoch is the entry that was made; the job and the timers carry it.
 	Epoch uint64
-	Input Input[E, P]
+	// Input is the event, and not to be changed.
+	Input *Input[E, P]
 	// RaisedBy is the event whose signal this move answers, if it is one.
 	RaisedBy E
 	// Job to start, or empty.

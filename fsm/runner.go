@@ -140,7 +140,7 @@ func (r *Runner[S, E, D, P]) perform(move *Move[S, E, D, P]) {
 func (r *Runner[S, E, D, P]) start(a *activity[E], move *Move[S, E, D, P]) {
 	ctx, cancel := r.root()
 	a.cancel = cancel
-	order := Order[S, E, D, P]{Job: move.Job, State: move.To, Epoch: move.Epoch, Snapshot: move.After, Cause: move.Input}
+	order := Order[S, E, D, P]{Job: move.Job, State: move.To, Epoch: move.Epoch, Snapshot: move.After, Cause: *move.Input}
 	order.Fire = func(in Input[E, P]) (Outcome[S], error) { return r.report(order.Epoch, in) }
 	job := r.machine.definition.jobOf(move.Region, move.To)
 	begin, end := r.turn(job)

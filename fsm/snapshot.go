@@ -12,8 +12,8 @@ type Snapshot[S, E ~string, D, P any] struct {
 	// Regions stand in the order of their declaration.
 	Regions []Active[S, E]
 
-	lastEpoch uint64
-	postponed []Input[E, P]
+	// postponed points to the events that are, if any are: few snapshots have some.
+	postponed *[]Input[E, P]
 }
 
 // Active is one region at one moment.
@@ -60,10 +60,28 @@ func (s *Snapshot[S, E, D, P]) Region(name string) Active[S, E] {
 // Postponed returns the events that will be fired again when their region's state is left.
 func (s *Snapshot[S, E, D, P]) Postponed() []E {
 	var events []E
-	for _, in := range s.postponed {
+	for _, in := range s.later() {
 		events = append(events, in.Event)
 	}
 	return events
+}
+
+// later returns the postponed events.
+func (s *Snapshot[S, E, D, P]) later() []Input[E, P] {
+	if s.postponed == nil {
+		return nil
+	}
+	return *s.postponed
+}
+
+// lastEpoch is that of the last entry that was made: no later one has been left
+// without another.
+func (s *Snapshot[S, E, D, P]) lastEpoch() uint64 {
+	last := uint64(0)
+	for i := range s.Regions {
+		last = max(last, s.Regions[i].Epoch)
+	}
+	return last
 }
 
 // A snapshot and its regions are one allocation where they are no more than two.
@@ -97,7 +115,6 @@ func newSnapshot[S, E ~string, D, P any](regions int) *Snapshot[S, E, D, P] {
 func (s *Snapshot[S, E, D, P]) copy() *Snapshot[S, E, D, P] {
 	after := newSnapshot[S, E, D, P](len(s.Regions))
 	copy(after.Regions, s.Regions)
-	after.Machine, after.Sequence, after.Data = s.Machine, s.Sequence, s.Data
-	after.lastEpoch, after.postponed = s.lastEpoch, s.postponed
+	after.Machine, after.Sequence, after.Data, after.postponed = s.Machine, s.Sequence, s.Data, s.postponed
 	return after
 }

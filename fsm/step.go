@@ -17,14 +17,13 @@ func (d *Definition[S, E, D, P]) Start(machine string, data D, now time.Time) (*
 	s.Machine, s.Data = machine, data
 	var moves []Move[S, E, D, P]
 	for i, r := range d.regions {
-		s.lastEpoch++
 		state := r.states[r.spec.Initial]
-		s.Regions[i] = Active[S, E]{Place: r.places[state.Name], Epoch: s.lastEpoch, Since: now, Timers: armed(state, data, now)}
+		s.Regions[i] = Active[S, E]{Place: r.places[state.Name], Epoch: uint64(i) + 1, Since: now, Timers: armed(state, data, now)}
 	}
 	for i, active := range s.Regions {
 		if active.Job != "" || len(active.Timers) > 0 {
 			moves = append(moves, Move[S, E, D, P]{Region: active.Region, Disposition: Moved, From: active.State, To: active.State,
-				Epoch: active.Epoch, Job: active.Job, Timers: s.Regions[i].Timers, After: s})
+				Epoch: active.Epoch, Input: &Input[E, P]{}, Job: active.Job, Timers: s.Regions[i].Timers, After: s})
 		}
 	}
 	return s, moves
@@ -41,7 +40,7 @@ func (d *Definition[S, E, D, P]) Step(s *Snapshot[S, E, D, P], in Input[E, P], c
 	r.silent = false
 	after := r.step(d, s, &in, commit)
 	steps := r.Steps
-	r.Steps = Steps[S, E, D, P]{} // the caller's from now on
+	r.Steps, r.queue = Steps[S, E, D, P]{}, nil // the caller's from now on; moves point into the queue
 	d.reuse(r)
 	return after, steps
 }
@@ -55,6 +54,8 @@ type run[S, E ~string, D, P any] struct {
 	// queue has the event and everything that it raised, in order.
 	queue   []queued[E, P]
 	attempt attempt[S, E, D, P]
+	// other is the outcome of an event that was raised.
+	other Outcome[S]
 	// carriers are the looplab machines that it has used so far, by region.
 	carriers []*carrier[S, E, D, P]
 	// next is the step after this one in the machine's outbox.
@@ -83,13 +84,17 @@ func (r *run[S, E, D, P]) step(d *Definition[S, E, D, P], s *Snapshot[S, E, D, P
 			*a = attempt[S, E, D, P]{}
 		}
 		a.run, a.snapshot, a.input, a.raisedBy, a.commit = r, current, &r.queue[n].input, r.queue[n].raisedBy, commit
+		if a.outcome = &r.Outcome; n > 0 {
+			r.other = Outcome[S]{}
+			a.outcome = &r.other
+		}
 		a.decide(d)
 		if n > 0 && a.outcome.Disposition == Vetoed {
 			r.undo(d, s, a.err)
 			return s
 		}
 		if n == 0 {
-			r.Outcome, r.Err = a.outcome, a.err
+			r.Err = a.err
 		}
 		r.note(a)
 		if a.after != nil {
@@ -161,16 +166,16 @@ func (d *Definition[S, E, D, P]) reuse(r *run[S, E, D, P]) {
 // large is left to other steps meanwhile.
 func (d *Definition[S, E, D, P]) keep(r *run[S, E, D, P]) {
 	d.runs.Put(&run[S, E, D, P]{carriers: r.carriers})
-	r.carriers, r.queue, r.attempt = nil, nil, attempt[S, E, D, P]{}
+	r.carriers, r.attempt = nil, attempt[S, E, D, P]{}
 }
 
 // release takes the postponed events of a region out of s.
 func (d *Definition[S, E, D, P]) release(s *Snapshot[S, E, D, P], index int) (*Snapshot[S, E, D, P], []Input[E, P]) {
-	if len(s.postponed) == 0 {
+	if s.postponed == nil {
 		return s, nil
 	}
 	var due, kept []Input[E, P]
-	for _, in := range s.postponed {
+	for _, in := range *s.postponed {
 		if d.home[in.Event] == index {
 			due = append(due, in)
 		} else {
@@ -181,7 +186,10 @@ func (d *Definition[S, E, D, P]) release(s *Snapshot[S, E, D, P], index int) (*S
 		return s, nil
 	}
 	after := *s
-	after.postponed = kept
+	after.postponed = nil
+	if len(kept) > 0 {
+		after.postponed = &kept
+	}
 	return &after, due
 }
 

@@ -144,7 +144,7 @@ func (x *explorer) checkMove(w *world, move *transitions.Move) {
 
 // checkTaken judges whether what an event brings is what the machine has afterwards.
 func (x *explorer) checkTaken(move *transitions.Move) {
-	in, d := &move.Input, &move.After.Data
+	in, d := move.Input, &move.After.Data
 	switch {
 	case move.Region != states.Credential:
 	case in.Payload.Token != nil && move.To == states.Fresh && d.Token != in.Payload.Token,
