@@ -21,15 +21,24 @@ type attempt[S, E ~string, D, P any] struct {
 	guard   string
 	note    string
 	err     error
-	// calling is the user code that is being called, should it panic.
+	// calling is the user code that is being called, should it panic; asked is the
+	// number of the guard.
 	calling callback
+	asked   int
 	// move is the last of the run's, where there is one.
 	move  *Move[S, E, D, P]
 	after *Snapshot[S, E, D, P]
 }
 
-// callback says in words which user code it is.
-type callback struct{ kind, name string }
+// callback is a kind of user code.
+type callback int
+
+const (
+	inNote callback = iota
+	inGuard
+	inUpdate
+	inCommit
+)
 
 // decide takes the event through its region. It is the one door to user code that
 // runs under a machine's lock (notes, guards, updates, timers and commit hooks): a
@@ -47,7 +56,7 @@ func (a *attempt[S, E, D, P]) decide(d *Definition[S, E, D, P]) {
 	a.rule = &a.column.rules[a.active.number]
 	a.outcome.From, a.outcome.To, a.outcome.Epoch, a.outcome.Reason = a.active.State, a.active.State, a.active.Epoch, a.rule.reason
 	if !a.run.silent {
-		a.calling = callback{"note", ""}
+		a.calling = inNote
 		a.note = d.remark(&a.input.Payload)
 	}
 	if a.stale() {
@@ -106,9 +115,10 @@ func (a *attempt[S, E, D, P]) postpone() {
 
 // ask asks the guards, in their order, until one refuses.
 func (a *attempt[S, E, D, P]) ask() {
+	a.calling = inGuard
 	for i := range a.rule.transition.Guards {
 		guard := &a.rule.transition.Guards[i]
-		a.calling = callback{"guard ", guard.Name}
+		a.asked = i
 		if refused := guard.Check(a.snapshot.Data, *a.input); refused != nil {
 			reason := refused.Error()
 			a.guard, a.outcome.Disposition, a.outcome.Reason = guard.Name, Guarded, reason
@@ -127,7 +137,7 @@ func (a *attempt[S, E, D, P]) prepare() {
 	if a.rule.disposition == Moved {
 		active.Place, active.Epoch, active.Since, active.Timers = a.rule.place, a.snapshot.lastEpoch()+1, a.input.At, nil
 	}
-	a.calling = callback{"update for ", string(t.Event)}
+	a.calling = inUpdate
 	if t.Update != nil {
 		after.Data = t.Update(after.Data, *a.input)
 	}
@@ -142,7 +152,7 @@ func (a *attempt[S, E, D, P]) prepare() {
 		move.Job = active.Job
 	}
 	if a.move = move; a.commit != nil {
-		a.calling = callback{"commit hook", ""}
+		a.calling = inCommit
 		if refused := a.commit(move); refused != nil {
 			a.veto(refused)
 		}
@@ -171,7 +181,21 @@ func (a *attempt[S, E, D, P]) veto(err error) {
 func (a *attempt[S, E, D, P]) caught() {
 	if value := recover(); value != nil {
 		a.run.carriers[a.column.region.index] = nil
-		a.veto(&PanicError{Callback: a.calling.kind + a.calling.name, Value: value, Stack: debug.Stack()})
+		a.veto(&PanicError{Callback: a.called(), Value: value, Stack: debug.Stack()})
+	}
+}
+
+// called says in words which user code was called last.
+func (a *attempt[S, E, D, P]) called() string {
+	switch a.calling {
+	case inNote:
+		return "note"
+	case inGuard:
+		return "guard " + a.rule.transition.Guards[a.asked].Name
+	case inUpdate:
+		return "update for " + string(a.input.Event)
+	default:
+		return "commit hook"
 	}
 }
 

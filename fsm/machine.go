@@ -76,12 +76,12 @@ func (m *Machine[S, E, D, P]) Snapshot() *Snapshot[S, E, D, P] { return m.curren
 //
 // Anybody may call it at any time, from observers too, but not from a guard,
 // update, timer or commit hook.
-func (m *Machine[S, E, D, P]) Fire(in Input[E, P]) (Outcome[S], error) {
+func (m *Machine[S, E, D, P]) Fire(in Input[E, P]) (outcome Outcome[S], err error) {
 	if err := m.lock(); err != nil {
 		return Outcome[S]{Disposition: Vetoed, Reason: err.Error()}, err
 	}
 	r := m.definition.runs.Get().(*run[S, E, D, P])
-	outcome, mine, err := m.decide(r, &in)
+	mine, err := m.decide(r, &in, &outcome)
 	if mine {
 		m.deliver(r)
 	}
@@ -102,24 +102,24 @@ func (m *Machine[S, E, D, P]) lock() error {
 // decide carries out the step, publishes its result and puts it into the outbox.
 // It holds the lock on entry and releases it; r is the caller's from then on only
 // where mine says that the caller is to deliver.
-func (m *Machine[S, E, D, P]) decide(r *run[S, E, D, P], in *Input[E, P]) (outcome Outcome[S], mine bool, err error) {
+func (m *Machine[S, E, D, P]) decide(r *run[S, E, D, P], in *Input[E, P], outcome *Outcome[S]) (mine bool, err error) {
 	defer m.mu.Unlock()
 	before := m.current.Load()
 	r.silent = m.options.Journal == nil
 	after := r.step(m.definition, before, in, m.options.Commit)
-	outcome, err = r.Outcome, r.Err
+	*outcome, err = r.Outcome, r.Err
 	if after != before {
 		m.current.Store(after)
 		m.waiting.passed(r.Moves, after)
 	}
 	if !m.observed() {
 		m.definition.reuse(r)
-		return outcome, false, err
+		return false, err
 	}
 	if mine = m.outbox.put(r); !mine {
 		m.definition.keep(r)
 	}
-	return outcome, mine, err
+	return mine, err
 }
 
 func (m *Machine[S, E, D, P]) observed() bool {
