@@ -82,12 +82,13 @@ func (a *api) routes() []route {
 		{http.MethodPost, "/v1/page", a.page},
 		{http.MethodPost, "/v1/paste", a.paste},
 		{http.MethodPost, "/v1/stdio", a.stdio},
+		{http.MethodGet, "/v1/removed", a.removed},
 		{http.MethodGet, "/v1/upstreams", a.list},
 		{http.MethodGet, "/v1/upstreams/{name}", a.upstream(status)},
 		{http.MethodGet, "/v1/upstreams/{name}/explain", a.upstream(explained)},
 		{http.MethodGet, "/v1/upstreams/{name}/journal", a.upstream(a.journal)},
 		{http.MethodPost, "/v1/upstreams/{name}/login", a.upstream(login)},
-		{http.MethodPost, "/v1/upstreams/{name}/logout", a.upstream(logout)},
+		{http.MethodPost, "/v1/upstreams/{name}/logout", a.logout},
 		{http.MethodPost, "/v1/upstreams/{name}/cancel", a.upstream(cancel)},
 		{http.MethodPost, "/v1/upstreams/{name}/connect", a.upstream(connect)},
 		{http.MethodPost, "/v1/upstreams/{name}/disconnect", a.upstream(disconnect)},
@@ -145,6 +146,14 @@ func (a *api) list(w http.ResponseWriter, _ *http.Request) error {
 	all := []upstream.Status{}
 	for _, u := range a.instance.Manager.All() {
 		all = append(all, u.Status())
+	}
+	return reply(w, all)
+}
+
+func (a *api) removed(w http.ResponseWriter, _ *http.Request) error {
+	all, err := a.instance.Manager.Removed()
+	if err != nil {
+		return err
 	}
 	return reply(w, all)
 }

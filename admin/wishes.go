@@ -61,6 +61,10 @@ func answer(w http.ResponseWriter, u *upstream.Upstream, out transitions.Outcome
 	if refusalOf(err) != nil {
 		return &refusedWish{err, u.Status().Actions}
 	}
+	return answered(w, out, err)
+}
+
+func answered(w http.ResponseWriter, out transitions.Outcome, err error) error {
 	if err != nil {
 		return err
 	}
@@ -87,9 +91,13 @@ func cancel(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error 
 	return answer(w, u, out, err)
 }
 
-func logout(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
-	out, err := u.LogoutOutcome(r.Context())
-	return answer(w, u, out, err)
+// logout is also for upstreams that are configured no more.
+func (a *api) logout(w http.ResponseWriter, r *http.Request) error {
+	out, err := a.instance.Manager.Logout(r.Context(), r.PathValue("name"))
+	if u, unknown := a.instance.Manager.Get(r.PathValue("name")); unknown == nil {
+		return answer(w, u, out, err)
+	}
+	return answered(w, out, err)
 }
 
 // login streams the progress of a login, one JSON line each, to its outcome. With

@@ -31,6 +31,8 @@ const (
 // ErrUnknown says that no upstream has the name.
 var ErrUnknown = errors.New("there is no such upstream")
 
+var errGoingDown = errors.New("the proxy is going down")
+
 // Unknown is the error for a name that no upstream has, among those that there are. It
 // wraps [ErrUnknown], and says which is meant perhaps.
 func Unknown(name string, names []string) error {
@@ -126,7 +128,7 @@ func (m *Manager) start(config Config, inherited states.Data, connect bool) erro
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
-		return errors.New("the proxy is going down")
+		return errGoingDown
 	}
 	if m.running[config.Name] != nil {
 		return nil

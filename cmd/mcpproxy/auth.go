@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 
 	"mcpproxy/admin"
 	"mcpproxy/instance"
-	"mcpproxy/states"
 	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
@@ -23,7 +21,7 @@ import (
 func authCommand(o *options) *cobra.Command {
 	c := group("auth", "Log in to upstreams, log out, see who is logged in")
 	c.AddCommand(loginCommand(o), statusCommand(o),
-		wish(o, "auth", "logout", "Erase and revoke an upstream's token; this holds until the next login", "logged out of %s\n"),
+		logoutCommand(o),
 		wish(o, "auth", "cancel", "Give an open login up", "the login to %s is given up\n"))
 	return c
 }
@@ -167,44 +165,4 @@ func pasted(ctx context.Context, in io.Reader, out io.Writer, take func(string) 
 			fmt.Fprintln(out, "not taken:", err)
 		}
 	}
-}
-
-func statusCommand(o *options) *cobra.Command {
-	var asJSON bool
-	c := &cobra.Command{Use: "status [UPSTREAM]", Short: "Show each upstream's login; exit code 4 if one is needed", Args: atMost("UPSTREAM"), ValidArgsFunction: o.completeUpstream,
-		Example: "  mcpproxy auth status\n  mcpproxy auth status github --json",
-		RunE: func(c *cobra.Command, args []string) error {
-			var all []upstream.Status
-			if err := o.client().Get(c.Context(), "/v1/upstreams", &all); err != nil {
-				return err
-			}
-			var names, needed []string
-			shown := []upstream.Status{}
-			for _, status := range all {
-				names = append(names, status.Name)
-				if len(args) == 1 && status.Name != args[0] {
-					continue
-				}
-				shown = append(shown, status)
-				if status.Token == nil && (status.Reason != "" || status.Phase == states.Phase(states.LoggedOut)) {
-					needed = append(needed, fmt.Sprintf("%s is %s; run: mcpproxy auth login %s", status.Name, status.Phase, status.Name))
-				}
-			}
-			if len(args) == 1 && len(shown) == 0 {
-				return upstream.Unknown(args[0], names)
-			}
-			if asJSON {
-				if err := json.NewEncoder(c.OutOrStdout()).Encode(shown); err != nil {
-					return err
-				}
-			} else {
-				printStatus(c.OutOrStdout(), shown)
-			}
-			if len(needed) > 0 {
-				return fmt.Errorf("%w: %s", errLoginNeeded, strings.Join(needed, "; "))
-			}
-			return nil
-		}}
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return c
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
@@ -10,12 +12,24 @@ import (
 // the running proxy, else of the configuration. It stays silent where neither
 // can be read, as a shell has no place for errors.
 func (o *options) completeUpstream(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return o.complete(c.Context(), args, func(ctx context.Context) (all []upstream.Status, err error) {
+		err = o.client().Get(ctx, "/v1/upstreams", &all)
+		return all, err
+	})
+}
+
+// completeStored is completeUpstream with those that are configured no more, where a
+// proxy runs.
+func (o *options) completeStored(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return o.complete(c.Context(), args, o.stored)
+}
+
+func (o *options) complete(ctx context.Context, args []string, running func(context.Context) ([]upstream.Status, error)) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var names []string
-	var all []upstream.Status
-	if o.client().Get(c.Context(), "/v1/upstreams", &all) == nil {
+	if all, err := running(ctx); err == nil {
 		for _, s := range all {
 			names = append(names, cobra.CompletionWithDesc(s.Name, string(s.Phase)))
 		}

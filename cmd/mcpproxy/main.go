@@ -64,6 +64,8 @@ func main() {
 // usageError is a wrong command line.
 type usageError struct{ error }
 
+func (e usageError) Unwrap() error { return e.error }
+
 func exitCode(err error) int {
 	var (
 		usage   usageError

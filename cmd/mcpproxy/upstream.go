@@ -5,19 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/url"
 	"os"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"mcpproxy/admin"
 	"mcpproxy/config"
-	"mcpproxy/instance"
 	"mcpproxy/upstream"
-	"mcpproxy/upstream/browser"
 
 	"github.com/spf13/cobra"
 )
@@ -59,26 +54,6 @@ func listCommand(o *options) *cobra.Command {
 		}}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
-}
-
-func printStatus(out io.Writer, all []upstream.Status) {
-	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "UPSTREAM\tPHASE\tTOKEN\tTOOLS\tNEXT STEP")
-	for _, s := range all {
-		token := "none"
-		if s.Token != nil {
-			token = "valid"
-			if s.Token.ExpiresAt != nil {
-				token = "until " + s.Token.ExpiresAt.Local().Format(time.DateTime)
-			}
-		}
-		next := ""
-		if len(s.Actions) > 0 && s.Phase != "Connected" {
-			next = s.Actions[0].Command
-		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", s.Name, s.Phase, token, s.Tools, next)
-	}
-	_ = w.Flush() // the terminal went away
 }
 
 func addCommand(o *options) *cobra.Command {
@@ -150,20 +125,16 @@ func removeCommand(o *options) *cobra.Command {
 			if err := config.Remove(o.config, args[0]); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "removed %[1]s from %[2]s; a token that it had stays in the store (to erase it, add %[1]s again and run: mcpproxy auth logout %[1]s)\n", args[0], o.config)
+			fmt.Fprintf(c.OutOrStdout(), "removed %[1]s from %[2]s; a token that it has stays in the store; to erase it, run: mcpproxy auth logout %[1]s\n", args[0], o.config)
 			return nil
 		}}
 }
 
-// wish is a command that fires one of a person's events: at the running proxy,
-// or, for a logout, on the store of a stopped one.
+// wish is a command that fires one of a person's events at the running proxy.
 func wish(o *options, group, name, short, said string) *cobra.Command {
 	c := &cobra.Command{Use: name + " UPSTREAM", Short: short, Example: "  mcpproxy " + group + " " + name + " github", Args: exactly("UPSTREAM"), ValidArgsFunction: o.completeUpstream}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		err := o.client().Post(c.Context(), "/v1/upstreams/"+url.PathEscape(args[0])+"/"+name, nil, nil)
-		if errors.Is(err, admin.ErrNotRunning) && name == "logout" {
-			err = o.logoutAlone(c.Context(), args[0])
-		}
+		err := o.fire(c.Context(), args[0], name)
 		if err == nil {
 			fmt.Fprintf(c.OutOrStdout(), said, args[0])
 		}
@@ -172,20 +143,8 @@ func wish(o *options, group, name, short, said string) *cobra.Command {
 	return c
 }
 
-func (o *options) logoutAlone(ctx context.Context, name string) error {
-	known, err := (&serveOptions{options: o}).find(name)
-	if err != nil {
-		return err
-	}
-	i, err := instance.Start(ctx, instance.Options{StorePath: o.store, Keys: o.keys(), Configs: []upstream.Config{known}, Open: browser.None, Logger: quiet(o), Version: version})
-	if err != nil {
-		return err
-	}
-	u, err := i.Manager.Get(name)
-	if err == nil {
-		err = u.Logout(ctx)
-	}
-	return errors.Join(err, i.Close())
+func (o *options) fire(ctx context.Context, upstream, wish string) error {
+	return o.client().Post(ctx, "/v1/upstreams/"+url.PathEscape(upstream)+"/"+wish, nil, nil)
 }
 
 // quiet logs for commands that are not servers.

@@ -345,3 +345,44 @@ func TestNobodyAnswersALogin(t *testing.T) {
 		}
 	}
 }
+
+// An upstream that was removed is shown as long as its token is in the store, and
+// logged out of, by the running proxy and on the store of a stopped one.
+func TestRemovedUpstreamsAreLoggedOutOf(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{AutoApprove: true})
+	loggedOut := func() {
+		t.Helper()
+		m.server.Reset()
+		m.exits(t, []exit{
+			{[]string{"mcpproxy", "auth", "logout", "nobody"}, 2, "nobody"},
+			{[]string{"mcpproxy", "auth", "logout", "u"}, 0, ""},
+		})
+		if c := m.server.Counters(); c.Revoke != 1 {
+			t.Errorf("%d revocations, want 1", c.Revoke)
+		}
+	}
+	m.start("--browser", m.browser())
+	m.login()
+	if out := m.mustRun("mcpproxy", "upstream", "remove", "u"); !strings.Contains(out, "mcpproxy auth logout u") {
+		t.Error(out)
+	}
+	var all []upstream.Status
+	m.eventually("the upstream to be removed", func() bool {
+		all = nil
+		decodeStrictly(t, m.mustRun("mcpproxy", "auth", "status", "u", "--json"), &all)
+		return len(all) == 1 && all[0].Phase == upstream.Removed
+	})
+	if all[0].Token == nil || all[0].Actions[0].Command != "mcpproxy auth logout u" {
+		t.Errorf("%+v", all)
+	}
+	if out := m.complete("mcpproxy", "auth", "logout"); !strings.HasPrefix(out, "u\tRemoved\n") {
+		t.Errorf("completions: %q", out)
+	}
+	loggedOut()
+	m.mustRun("mcpproxy", "upstream", "add", "u", m.server.MCPURL())
+	m.awaitPhase("LoggedOut")
+	m.login()
+	m.kill()
+	m.mustRun("mcpproxy", "upstream", "remove", "u")
+	loggedOut()
+}

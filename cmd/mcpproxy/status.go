@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"mcpproxy/states"
+	"mcpproxy/upstream"
+
+	"github.com/spf13/cobra"
+)
+
+func statusCommand(o *options) *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{Use: "status [UPSTREAM]", Short: "Show each upstream's login; exit code 4 if one is needed",
+		Long: `Shows each upstream's login, and the next step where there is one. An upstream
+that was removed from the configuration is shown as Removed as long as something
+that it was logged in with is in the store; mcpproxy auth logout erases it.`,
+		Args: atMost("UPSTREAM"), ValidArgsFunction: o.completeStored,
+		Example: "  mcpproxy auth status\n  mcpproxy auth status github --json",
+		RunE: func(c *cobra.Command, args []string) error {
+			all, err := o.stored(c.Context())
+			if err != nil {
+				return err
+			}
+			var names, needed []string
+			shown := []upstream.Status{}
+			for _, status := range all {
+				names = append(names, status.Name)
+				if len(args) == 1 && status.Name != args[0] {
+					continue
+				}
+				shown = append(shown, status)
+				if needsLogin(&status) {
+					needed = append(needed, fmt.Sprintf("%s is %s; run: mcpproxy auth login %s", status.Name, status.Phase, status.Name))
+				}
+			}
+			if len(args) == 1 && len(shown) == 0 {
+				return upstream.Unknown(args[0], names)
+			}
+			if asJSON {
+				if err := json.NewEncoder(c.OutOrStdout()).Encode(shown); err != nil {
+					return err
+				}
+			} else {
+				printStatus(c.OutOrStdout(), shown)
+			}
+			if len(needed) > 0 {
+				return fmt.Errorf("%w: %s", errLoginNeeded, strings.Join(needed, "; "))
+			}
+			return nil
+		}}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// stored are the running proxy's upstreams, and behind them those that are configured
+// no more and still have something in its store.
+func (o *options) stored(ctx context.Context) (all []upstream.Status, err error) {
+	if err := o.client().Get(ctx, "/v1/upstreams", &all); err != nil {
+		return nil, err
+	}
+	var removed []upstream.Status
+	err = o.client().Get(ctx, "/v1/removed", &removed)
+	return append(all, removed...), err
+}
+
+func needsLogin(s *upstream.Status) bool {
+	return s.Phase != upstream.Removed && s.Token == nil && (s.Reason != "" || s.Phase == states.Phase(states.LoggedOut))
+}
+
+func printStatus(out io.Writer, all []upstream.Status) {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "UPSTREAM\tPHASE\tTOKEN\tTOOLS\tNEXT STEP")
+	for _, s := range all {
+		token := "none"
+		if s.Token != nil {
+			token = "valid"
+			if s.Token.ExpiresAt != nil {
+				token = "until " + s.Token.ExpiresAt.Local().Format(time.DateTime)
+			}
+		}
+		next := ""
+		if len(s.Actions) > 0 && s.Phase != "Connected" {
+			next = s.Actions[0].Command
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", s.Name, s.Phase, token, s.Tools, next)
+	}
+	_ = w.Flush() // the terminal went away
+}

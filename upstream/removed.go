@@ -1,0 +1,100 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"mcpproxy/credential"
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+	"mcpproxy/store"
+	"mcpproxy/transitions"
+)
+
+// Removed is the phase of an upstream that is configured no more and of which the
+// store still holds what a logout erases. No machine runs for it.
+const Removed states.Phase = "Removed"
+
+// Removed returns the upstreams in the phase [Removed], by name.
+func (m *Manager) Removed() ([]Status, error) {
+	m.applying.Lock() // one that is being replaced is not removed
+	defer m.applying.Unlock()
+	names, err := m.environment.Store.Upstreams()
+	if err != nil {
+		return nil, err
+	}
+	all := []Status{}
+	for _, name := range names {
+		if _, err := m.Get(name); err == nil {
+			continue
+		}
+		kept, err := m.environment.Store.Load(name)
+		if errors.Is(err, store.ErrCorrupt) || err == nil && (kept.Token != nil || kept.Flow != nil || kept.Intent != nil) {
+			all = append(all, removed(name, kept.Token, err))
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func removed(name string, token *credential.Token, damage error) Status {
+	status := Status{Name: name, Phase: Removed, Outlook: transitions.Gone, Doc: "It is configured no more, and what it was logged in with is still in the store.",
+		Token: TokenStatusOf(token), Regions: []RegionStatus{}, Refused: []fsm.Entry{},
+		Actions: []Action{{Wish: WishLogout, Command: commands[WishLogout] + " " + name, Why: "erases and revokes what is stored"}}}
+	if token != nil {
+		status.Transport, status.URL = HTTP, token.Resource
+	}
+	if damage != nil {
+		status.Reason = states.StoreCorrupt
+		status.CredentialError = &Failure{At: time.Now(), Text: damage.Error()}
+	}
+	return status
+}
+
+// Logout logs out of the upstream of this name (see [Upstream.LogoutOutcome]), also
+// where it is configured no more: a machine is then run for that one event. Any other
+// name is [ErrUnknown].
+func (m *Manager) Logout(ctx context.Context, name string) (transitions.Outcome, error) {
+	if u, err := m.Get(name); err == nil {
+		return u.LogoutOutcome(ctx)
+	}
+	m.applying.Lock() // nobody may begin to run it meanwhile
+	defer m.applying.Unlock()
+	u, err := m.Get(name)
+	if err == nil {
+		return u.LogoutOutcome(ctx)
+	}
+	if u, err = m.revive(name); err != nil {
+		return transitions.Outcome{}, err
+	}
+	defer m.closeAll(context.WithoutCancel(ctx), []*Upstream{u})
+	return u.LogoutOutcome(ctx)
+}
+
+// revive returns the machine of an upstream that is configured no more, without
+// running it for anybody. Who gave the token may be told of its end.
+func (m *Manager) revive(name string) (*Upstream, error) {
+	m.mu.RLock()
+	closed := m.closed
+	m.mu.RUnlock()
+	if closed {
+		return nil, errGoingDown
+	}
+	names, err := m.environment.Store.Upstreams()
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(names, name) {
+		names = append(names, m.Names()...)
+		slices.Sort(names)
+		return nil, Unknown(name, slices.Compact(names))
+	}
+	config := Config{Name: name, Transport: HTTP}
+	if kept, err := m.environment.Store.Load(name); err == nil && kept.Token != nil { // a damaged one is erased without being revoked
+		config.URL, config.OAuth.Issuer = kept.Token.Resource, kept.Token.Issuer
+	}
+	return newUpstream(m.root(), m.graph, config, states.Data{}, m.environment)
+}
