@@ -1,7 +1,6 @@
 package upstream_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +19,7 @@ import (
 	"mcpproxy/store"
 	"mcpproxy/tests/journals"
 	"mcpproxy/tests/oauthserver"
+	"mcpproxy/tests/output"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
 	"mcpproxy/upstream/callback"
@@ -39,7 +39,7 @@ type rig struct {
 	// person stands for the browser; nil is a GET that follows redirects.
 	person func(target string)
 	// logs is everything that was logged, of every start.
-	logs lockedBuffer
+	logs output.Buffer
 
 	manager *upstream.Manager
 	up      *upstream.Upstream
@@ -192,24 +192,6 @@ func (r *rig) dump() {
 	for _, e := range r.journal {
 		r.Logf("%s %s %s: %s -> %s [%s] %s %s", e.Time.Format("05.000"), e.Region, e.Event, e.From, e.To, e.Disposition, e.Reason, e.Note)
 	}
-}
-
-// lockedBuffer is a log that may be read while it is written.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 // loginExpired logs in, ends the process and returns when the token has expired

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"mcpproxy/tests/golden"
+	"mcpproxy/tests/output"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -140,7 +141,7 @@ func (w *world) watched(args ...string) string {
 	w.Helper()
 	ctx, stop := context.WithCancel(w.Context())
 	defer stop()
-	var seen lockedBuffer
+	var seen output.Buffer
 	before := w.followers.Load()
 	ended := make(chan error, 1)
 	go func() { ended <- w.execute(ctx, nil, &seen, &seen, args...) }()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mcpproxy/states"
+	"mcpproxy/tests/output"
 )
 
 // Every --json output of a running and of a stopped proxy is as its schema says.
@@ -48,9 +49,9 @@ func TestJSONIsAsTheSchemasSay(t *testing.T) {
 }
 
 // follow runs a command in the background until stop is called.
-func (w *world) follow(args ...string) (out, errs *lockedBuffer, stop func() error) {
+func (w *world) follow(args ...string) (out, errs *output.Buffer, stop func() error) {
 	ctx, cancel := context.WithCancel(w.Context())
-	out, errs = &lockedBuffer{}, &lockedBuffer{}
+	out, errs = &output.Buffer{}, &output.Buffer{}
 	ended := make(chan error, 1)
 	go func() { ended <- w.execute(ctx, nil, out, errs, args...) }()
 	return out, errs, func() error { cancel(); return <-ended }
@@ -66,7 +67,7 @@ func (w *world) eventually(what string, so func() bool) {
 }
 
 // fireUntil fires an event until a follower has seen one: it may not follow yet.
-func (w *world) fireUntil(out *lockedBuffer, seen string) {
+func (w *world) fireUntil(out *output.Buffer, seen string) {
 	w.Helper()
 	w.eventually(seen, func() bool {
 		w.run("fire", "github", "retry")
@@ -79,7 +80,7 @@ func TestWatchGoesOnWhenTheProxyIsStartedAnew(t *testing.T) {
 	w.awaitPhase("LoginRequired")
 	out, errs, stop := w.follow("watch", "github")
 	lines, _, stopLines := w.follow("watch", "--json")
-	for _, follower := range []*lockedBuffer{out, lines} {
+	for _, follower := range []*output.Buffer{out, lines} {
 		w.fireUntil(follower, "RetryRequested")
 	}
 	w.stop()

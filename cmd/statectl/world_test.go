@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,6 +20,7 @@ import (
 	"mcpproxy/store"
 	"mcpproxy/tests/journals"
 	"mcpproxy/tests/oauthserver"
+	"mcpproxy/tests/output"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
 )
@@ -183,39 +183,19 @@ func (w *world) run(args ...string) (code int, out, errs string) {
 }
 
 func (w *world) runFor(ctx context.Context, in io.Reader, args ...string) (code int, out, errs string) {
-	var stdout, stderr lockedBuffer
+	var stdout, stderr output.Buffer
 	err := w.execute(ctx, in, &stdout, &stderr, args...)
 	if err != nil {
-		stderr.WriteString("statectl: " + err.Error() + "\n")
+		fmt.Fprintln(&stderr, "statectl:", err)
 	}
 	return exitCode(err), stdout.String(), stderr.String()
 }
 
-func (w *world) execute(ctx context.Context, in io.Reader, out, errs *lockedBuffer, args ...string) error {
+func (w *world) execute(ctx context.Context, in io.Reader, out, errs *output.Buffer, args ...string) error {
 	c := root()
 	c.SetIn(in)
 	c.SetOut(out)
 	c.SetErr(errs)
 	c.SetArgs(append(args, "--store", w.store()))
 	return c.ExecuteContext(ctx)
-}
-
-// lockedBuffer is read while a command writes.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) WriteString(s string) { _, _ = l.Write([]byte(s)) }
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

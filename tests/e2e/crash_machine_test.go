@@ -20,6 +20,7 @@ import (
 	"mcpproxy/jsonrpc"
 	"mcpproxy/store"
 	"mcpproxy/tests/oauthserver"
+	"mcpproxy/tests/output"
 )
 
 // crash is a machine whose proxy is killed again and again.
@@ -43,7 +44,7 @@ type acknowledged struct{ loggedIn, loggedOut bool }
 // proxyProcess is one life of the proxy.
 type proxyProcess struct {
 	command *exec.Cmd
-	logs    *lockedBuffer
+	logs    *output.Buffer
 	ended   chan struct{}
 	control *admin.Client
 	address string
@@ -76,7 +77,7 @@ func (c *crash) launch(failpoint string) {
 	command := c.command("mcpproxy", "serve", "--listen", "127.0.0.1:0", "--no-browser")
 	command.Path = filepath.Join(programs, "failing", "mcpproxy")
 	command.Env = append(command.Env, "MCPPROXY_FAILPOINT="+failpoint)
-	p := &proxyProcess{command: command, logs: &lockedBuffer{}, ended: make(chan struct{}), control: admin.NewClient(filepath.Join(c.dir, "mcpproxy.sock"))}
+	p := &proxyProcess{command: command, logs: &output.Buffer{}, ended: make(chan struct{}), control: admin.NewClient(filepath.Join(c.dir, "mcpproxy.sock"))}
 	command.Stderr = p.logs
 	if err := command.Start(); err != nil {
 		c.Fatal(err)

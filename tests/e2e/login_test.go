@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"mcpproxy/tests/oauthserver"
+	"mcpproxy/tests/output"
 
 	mcpclient "github.com/mark3labs/mcp-go/client"
 )
@@ -58,15 +59,15 @@ var (
 )
 
 // openLogin runs `auth login` until it has said which page to open.
-func (m *machine) openLogin(args ...string) (login *exec.Cmd, page string, typed io.WriteCloser, output *lockedBuffer) {
+func (m *machine) openLogin(args ...string) (login *exec.Cmd, page string, typed io.WriteCloser, said *output.Buffer) {
 	m.Helper()
 	login = m.command("mcpproxy", append([]string{"auth", "login", "u"}, args...)...)
 	typed, err := login.StdinPipe()
 	if err != nil {
 		m.Fatal(err)
 	}
-	output = &lockedBuffer{}
-	login.Stdout, login.Stderr = output, output
+	said = &output.Buffer{}
+	login.Stdout, login.Stderr = said, said
 	if err := login.Start(); err != nil {
 		m.Fatal(err)
 	}
@@ -77,10 +78,10 @@ func (m *machine) openLogin(args ...string) (login *exec.Cmd, page string, typed
 		}
 	})
 	m.eventually("the login's page", func() bool {
-		page = authorizationURL.FindString(output.String())
-		return page != "" && strings.Contains(output.String(), "Waiting until")
+		page = authorizationURL.FindString(said.String())
+		return page != "" && strings.Contains(said.String(), "Waiting until")
 	})
-	return login, page, typed, output
+	return login, page, typed, said
 }
 
 // The browser is open when the proxy is killed: the person goes on in it after
@@ -128,13 +129,13 @@ func TestTheCommandsOwnBrowserOpensThePage(t *testing.T) {
 func TestALoginThatIsLeftStaysOpen(t *testing.T) {
 	m := newMachine(t, oauthserver.Options{})
 	m.start("--no-browser")
-	login, _, _, output := m.openLogin()
+	login, _, _, said := m.openLogin()
 	if err := login.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	if err := login.Wait(); err == nil || login.ProcessState.ExitCode() != 1 || !strings.Contains(output.String(), "u: the login stays open and its page can be completed until") ||
-		!strings.Contains(output.String(), "mcpproxy auth cancel u") {
-		t.Errorf("%v: %s", err, output)
+	if err := login.Wait(); err == nil || login.ProcessState.ExitCode() != 1 || !strings.Contains(said.String(), "u: the login stays open and its page can be completed until") ||
+		!strings.Contains(said.String(), "mcpproxy auth cancel u") {
+		t.Errorf("%v: %s", err, said)
 	}
 	m.awaitPhase("AwaitingBrowser")
 }
@@ -149,7 +150,7 @@ func TestPastedAddressCompletesTheLogin(t *testing.T) {
 			if running {
 				m.start("--no-browser")
 			}
-			login, page, typed, output := m.openLogin("--no-browser")
+			login, page, typed, said := m.openLogin("--no-browser")
 			elsewhere := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 			response, err := elsewhere.Get(page)
 			if err != nil {
@@ -157,10 +158,10 @@ func TestPastedAddressCompletesTheLogin(t *testing.T) {
 			}
 			_ = response.Body.Close()
 			fmt.Fprintln(typed, "http://127.0.0.1:1/callback?code=x&state=wrong")
-			m.eventually("the wrong address to be refused", func() bool { return strings.Contains(output.String(), "not taken: ") })
+			m.eventually("the wrong address to be refused", func() bool { return strings.Contains(said.String(), "not taken: ") })
 			fmt.Fprintln(typed, response.Header.Get("Location"))
-			if err := login.Wait(); err != nil || !strings.Contains(output.String(), "logged in to u") {
-				t.Fatalf("%v: %s", err, output.String())
+			if err := login.Wait(); err != nil || !strings.Contains(said.String(), "logged in to u") {
+				t.Fatalf("%v: %s", err, said.String())
 			}
 			m.wantCounts(want{Authorize: 1, Code: 1, Register: 1})
 		})
@@ -173,7 +174,7 @@ func TestOpenLoginIsShownAgainWithoutABrowser(t *testing.T) {
 	m := newMachine(t, oauthserver.Options{AutoApprove: true})
 	m.start("--browser", m.browser())
 	first, page, _, _ := m.openLogin("--no-browser")
-	second, again, typed, output := m.openLogin("--no-browser")
+	second, again, typed, said := m.openLogin("--no-browser")
 	if page != again {
 		t.Errorf("first %s, then %s", page, again)
 	}
@@ -185,7 +186,7 @@ func TestOpenLoginIsShownAgainWithoutABrowser(t *testing.T) {
 	_ = response.Body.Close()
 	fmt.Fprintln(typed, response.Header.Get("Location"))
 	if err := errors.Join(first.Wait(), second.Wait()); err != nil {
-		t.Errorf("%v: %s", err, output.String())
+		t.Errorf("%v: %s", err, said.String())
 	}
 	m.wantCounts(want{Authorize: 1, Code: 1, Register: 1}) // the one request is this test's
 }

@@ -11,12 +11,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"sync"
 	"testing"
 	"time"
 
 	"mcpproxy/admin"
 	"mcpproxy/tests/oauthserver"
+	"mcpproxy/tests/output"
 	"mcpproxy/upstream"
 
 	mcpclient "github.com/mark3labs/mcp-go/client"
@@ -33,25 +33,7 @@ type machine struct {
 	// environment is added to that of each command.
 	environment []string
 	// logs is what the proxies of this machine said, of every start.
-	logs lockedBuffer
-}
-
-// lockedBuffer is a log that may be read while it is written.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
+	logs output.Buffer
 }
 
 func newMachine(t *testing.T, o oauthserver.Options) *machine {

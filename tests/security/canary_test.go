@@ -92,7 +92,7 @@ func TestNoCanaryComesOut(t *testing.T) {
 	look() // renews the token
 	token = r.up.Snapshot().Data.Token
 	secrets["the next access token"], secrets["the next refresh token"] = token.Access.Reveal(), token.Refresh.Reveal()
-	show("the log", r.text())
+	show("the log", r.logs.String())
 	files, err := filepath.Glob(filepath.Join(r.dir, "*"))
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package security
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,6 +25,7 @@ import (
 	"mcpproxy/states"
 	"mcpproxy/telemetry"
 	"mcpproxy/tests/oauthserver"
+	"mcpproxy/tests/output"
 	"mcpproxy/transitions"
 	"mcpproxy/ui"
 	"mcpproxy/upstream"
@@ -36,24 +36,6 @@ const (
 	childSecret       = "canary-child-environment-40c7"
 	parameterSecret   = "canary-call-parameter-b2d9"
 )
-
-// text is what many write and one reads.
-type text struct {
-	mu  sync.Mutex
-	all bytes.Buffer
-}
-
-func (x *text) Write(p []byte) (int, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.all.Write(p)
-}
-
-func (x *text) String() string {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.all.String()
-}
 
 // bindsToKeys makes of the test server one whose tokens are bound to a key (RFC 9449),
 // and which gives clients that register a registration access token (RFC 7592).
@@ -88,7 +70,7 @@ func TestNoCanaryComesOutOfTheOtherPlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	var traced, followed text
+	var traced, followed output.Buffer
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(&traced, r.Body) }))
 	t.Cleanup(collector.Close)
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
@@ -173,7 +155,7 @@ func TestNoCanaryComesOutOfTheOtherPlaces(t *testing.T) {
 	}
 	show("the traces", traced.String())
 	show("the events", followed.String())
-	show("the log", r.text())
+	show("the log", r.logs.String())
 	files, err := filepath.Glob(filepath.Join(r.dir, "*"))
 	if err != nil {
 		t.Fatal(err)

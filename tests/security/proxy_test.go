@@ -1,7 +1,6 @@
 package security
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -21,6 +20,7 @@ import (
 	"mcpproxy/store"
 	"mcpproxy/tests/journals"
 	"mcpproxy/tests/oauthserver"
+	"mcpproxy/tests/output"
 	"mcpproxy/upstream"
 )
 
@@ -43,7 +43,7 @@ type running struct {
 	mu sync.Mutex
 	// seen are the headers of every request that the upstream's server was sent.
 	seen []http.Header
-	logs bytes.Buffer
+	logs output.Buffer
 }
 
 // start starts it, with what changes make of its options.
@@ -69,7 +69,7 @@ func start(t *testing.T, changes ...func(*instance.Options)) *running {
 			Headers: map[string]credential.Secret{"X-Api-Key": credential.NewSecret(headerSecret)},
 			OAuth:   upstream.OAuth{ClientID: "known", ClientSecret: credential.NewSecret(clientSecret)}}},
 		Open:   func(context.Context, string) error { return errors.New("there is no browser here") },
-		Logger: slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "test",
+		Logger: slog.New(slog.NewTextHandler(&r.logs, &slog.HandlerOptions{Level: slog.LevelDebug})), Version: "test",
 		Token: credential.NewSecret(clientToken), Metrics: metrics.New("test"), Observe: journals.Watch(t),
 	}
 	for _, change := range changes {
@@ -94,13 +94,6 @@ func start(t *testing.T, changes ...func(*instance.Options)) *running {
 		}
 	})
 	return r
-}
-
-// Write takes what is logged.
-func (r *running) Write(line []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.logs.Write(line)
 }
 
 // ask sends a request as a client does, and returns the answer with its body.
@@ -139,10 +132,4 @@ func (r *running) call() (*http.Response, string) {
 		r.Fatalf("initialize answers %s %s", begun.Status, text)
 	}
 	return r.ask(http.MethodPost, r.clients.URL+"/mcp/u", echo, "Mcp-Session-Id", begun.Header.Get("Mcp-Session-Id"))
-}
-
-func (r *running) text() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.logs.String()
 }

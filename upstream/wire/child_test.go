@@ -2,7 +2,6 @@ package wire_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,13 +12,13 @@ import (
 	"os/signal"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
+	"mcpproxy/tests/output"
 	"mcpproxy/upstream/wire"
 )
 
@@ -104,25 +103,7 @@ func childAnswer(kind string, m *jsonrpc.Message) {
 // children starts children of the test's own program, with a log of what they say.
 type children struct {
 	*testing.T
-	log lockedLog
-}
-
-// lockedLog is a log that may be read while it is written.
-type lockedLog struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lockedLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lockedLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+	log output.Buffer
 }
 
 func (c *children) start(kind, known string) (wire.Conn, wire.Server, error) {
