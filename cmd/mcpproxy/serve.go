@@ -22,6 +22,7 @@ import (
 	"mcpproxy/proxy"
 	"mcpproxy/telemetry"
 	"mcpproxy/ui"
+	"mcpproxy/upstream"
 	"mcpproxy/upstream/browser"
 
 	"github.com/fsnotify/fsnotify"
@@ -89,11 +90,7 @@ func (s *serveOptions) token() (credential.Secret, error) {
 
 // run serves until ctx ends.
 func (s *serveOptions) run(ctx context.Context) error {
-	configs, err := s.load()
-	if err != nil {
-		return err
-	}
-	limits, err := config.Limits(s.config)
+	configs, limits, err := s.configured()
 	if err != nil {
 		return err
 	}
@@ -130,18 +127,7 @@ func (s *serveOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reload := func(ctx context.Context) error {
-		configs, err := s.load()
-		if err != nil {
-			return err
-		}
-		limits, err := config.Limits(s.config)
-		if err != nil {
-			return err
-		}
-		i.Manager.Limit(limits)
-		return i.Manager.Apply(ctx, configs, true)
-	}
+	reload := func(ctx context.Context) error { return s.reload(ctx, i) }
 	var page *ui.Page
 	api := admin.Handler(i, version, admin.Options{Reload: reload, Invite: func() (string, error) { return page.Invite(listener.Addr()) }})
 	page = ui.New(api, version)
@@ -163,6 +149,26 @@ func (s *serveOptions) run(ctx context.Context) error {
 		s.openPage(ctx, page, listener.Addr(), logger)
 	}
 	return group.Wait()
+}
+
+// configured is what the file says: the upstreams, and how much may be under way.
+func (s *serveOptions) configured() ([]upstream.Config, upstream.Limits, error) {
+	configs, err := s.load()
+	if err != nil {
+		return nil, upstream.Limits{}, err
+	}
+	limits, err := config.Limits(s.config)
+	return configs, limits, err
+}
+
+// reload takes up what the file says now; one with problems changes nothing.
+func (s *serveOptions) reload(ctx context.Context, i *instance.Instance) error {
+	configs, limits, err := s.configured()
+	if err != nil {
+		return err
+	}
+	i.Manager.Limit(limits)
+	return i.Manager.Apply(ctx, configs, true)
 }
 
 // beside serves the page beside what clients are served.
