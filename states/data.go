@@ -71,8 +71,11 @@ type Data struct {
 
 	// Connection is the epoch of the attempt that made the present connection.
 	Connection uint64
-	// Attempts counts the failed connection attempts since the last success.
-	Attempts int
+	// ConnectedAt is when the present connection, or the last one, was made.
+	ConnectedAt time.Time
+	// Attempts counts the failed connection attempts since the last success; Unsettled is
+	// how many there were before it.
+	Attempts, Unsettled int
 	// RetryAt is when the next one is due.
 	RetryAt time.Time
 	// DemandedAt is when the connection last asked for a credential.
@@ -131,6 +134,19 @@ type Challenge struct {
 type Failure struct {
 	At   time.Time
 	Text string
+}
+
+// lasting is how long a connection has to last for what came before it to be over.
+const lasting = time.Minute
+
+// FailedAttempts is how many attempts have failed where the present connection is lost
+// at now. One that breaks soon after it was made was no success: a server that is there
+// for a moment only is not asked again, for ever, as soon as one that was there for long.
+func (d *Data) FailedAttempts(now time.Time) int {
+	if now.Sub(d.ConnectedAt) < lasting {
+		return d.Unsettled
+	}
+	return 0
 }
 
 // HasFlow reports whether id is the open flow.

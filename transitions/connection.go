@@ -135,7 +135,7 @@ func connectionTransitions() []transition {
 
 		// while it serves
 		{From: from{states.Connected}, Event: SessionLost, To: states.ConnectQueued, Update: connectionFailure, Doc: "a new session at once"},
-		{From: from{states.Connected}, Event: TransportFailed, To: states.BackingOff, Update: backOff},
+		{From: from{states.Connected}, Event: TransportFailed, To: states.BackingOff, Update: lost},
 
 		// the pause is over
 		{From: from{states.BackingOff}, Event: ReconnectDue, To: states.AwaitingCredential},

@@ -218,9 +218,15 @@ func logOut(d states.Data, in Input) states.Data {
 }
 
 func connected(d states.Data, in Input) states.Data {
-	d.Connection = in.Epoch
-	d.Attempts, d.RetryAt, d.ConnectionError = 0, time.Time{}, states.Failure{}
+	d.Connection, d.ConnectedAt = in.Epoch, in.At
+	d.Attempts, d.Unsettled, d.RetryAt, d.ConnectionError = 0, d.Attempts, time.Time{}, states.Failure{}
 	return d
+}
+
+// lost is for a connection that broke.
+func lost(d states.Data, in Input) states.Data {
+	d.Attempts = d.FailedAttempts(in.At)
+	return backOff(d, in)
 }
 
 func backOff(d states.Data, in Input) states.Data {
@@ -230,6 +236,6 @@ func backOff(d states.Data, in Input) states.Data {
 }
 
 func resetAttempts(d states.Data, _ Input) states.Data {
-	d.Attempts, d.RetryAt = 0, time.Time{}
+	d.Attempts, d.Unsettled, d.RetryAt = 0, 0, time.Time{}
 	return d
 }

@@ -67,7 +67,7 @@ func (u *Upstream) dial() (wire.Conn, error) {
 	}
 }
 
-// begin is the handshake and the first reading of the lists.
+// begin is the handshake, the first reading of the lists, and what stands of before.
 func (u *Upstream) begin(ctx context.Context, conn wire.Conn) error {
 	server, err := conn.Handshake(ctx, wire.Client{Name: "mcpproxy", Version: u.environment.Version, Capabilities: capabilities})
 	if err != nil {
@@ -75,6 +75,9 @@ func (u *Upstream) begin(ctx context.Context, conn wire.Conn) error {
 	}
 	catalog, err := readCatalog(ctx, conn, server)
 	if err != nil {
+		return err
+	}
+	if err := u.askAgain(ctx, conn); err != nil {
 		return err
 	}
 	u.publish(catalog)
@@ -145,7 +148,8 @@ func (u *Upstream) watch(ctx context.Context, order transitions.Order) transitio
 			return event(transitions.SessionLost, err)
 		default:
 			retry := event(transitions.TransportFailed, fmt.Errorf("the connection was lost: %w", err))
-			retry.Payload.RetryAt = time.Now().Add(nthPause(0, connectPause, longestConnectPause))
+			now := time.Now()
+			retry.Payload.RetryAt = now.Add(nthPause(u.Snapshot().Data.FailedAttempts(now), connectPause, longestConnectPause))
 			return retry
 		}
 	}

@@ -38,6 +38,8 @@ type rig struct {
 	stopped func()
 	// person stands for the browser; nil is a GET that follows redirects.
 	person func(target string)
+	// network carries requests to the MCP server; nil is the proxy's own.
+	network http.RoundTripper
 	// logs is everything that was logged, of every start.
 	logs output.Buffer
 
@@ -49,12 +51,16 @@ type rig struct {
 }
 
 func newRig(t *testing.T, o oauthserver.Options, change func(*upstream.Config)) *rig {
+	return newRigOver(t, nil, o, change)
+}
+
+func newRigOver(t *testing.T, network http.RoundTripper, o oauthserver.Options, change func(*upstream.Config)) *rig {
 	server, err := oauthserver.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	r := &rig{T: t, server: server, path: filepath.Join(t.TempDir(), "store.db")}
+	r := &rig{T: t, server: server, network: network, path: filepath.Join(t.TempDir(), "store.db")}
 	r.config = upstream.Config{Name: "u", Transport: upstream.HTTP, URL: server.MCPURL(), Settings: states.DefaultSettings()}
 	if change != nil {
 		change(&r.config)
@@ -74,7 +80,7 @@ func (r *rig) start() {
 	listener := callback.NewServer(logger)
 	begin := len(r.entries())
 	r.manager = upstream.NewManager(context.Background(), &upstream.Environment{
-		Store: kept, Callback: listener, Open: r.browse, Authorization: oauth.Clients(), Logger: logger, Version: "test",
+		Store: kept, Callback: listener, Open: r.browse, Authorization: oauth.Clients(), Network: r.network, Logger: logger, Version: "test",
 		Observe: func(e fsm.Entry) {
 			r.mu.Lock()
 			defer r.mu.Unlock()

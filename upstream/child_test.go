@@ -1,0 +1,190 @@
+package upstream_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"mcpproxy/credential"
+	"mcpproxy/fsm"
+	"mcpproxy/jsonrpc"
+	"mcpproxy/relay"
+	"mcpproxy/states"
+	"mcpproxy/tests/oauthserver"
+	"mcpproxy/transitions"
+	"mcpproxy/upstream"
+)
+
+// childKind is the environment's variable that makes the test's program a child
+// process of the kind that it names.
+const childKind = "UPSTREAM_TEST_CHILD"
+
+// child is an MCP server on standard streams: one that ends at once, one that is of no
+// use for longer than its lists are read, or one that lasts. It says on its standard
+// error what it is sent, and its tool says which process it is.
+func child(kind string) {
+	if kind == "ends at once" {
+		os.Exit(3)
+	}
+	say := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		m, err := jsonrpc.Decode(in.Bytes())
+		if err != nil {
+			continue
+		}
+		fmt.Fprintln(os.Stderr, "got", m.Method, string(m.Params))
+		switch m.Method {
+		case "server/discover":
+			say(`{"jsonrpc":"2.0","id":%s,"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true}}}}`, m.ID)
+		case "tools/list":
+			say(`{"jsonrpc":"2.0","id":%s,"result":{"resultType":"complete","tools":[{"name":"pid","inputSchema":{"type":"object"}}]}}`, m.ID)
+		case "resources/list":
+			say(`{"jsonrpc":"2.0","id":%s,"result":{"resultType":"complete","resources":[{"uri":"a://one"}]}}`, m.ID)
+		case "resources/templates/list":
+			say(`{"jsonrpc":"2.0","id":%s,"result":{"resultType":"complete","resourceTemplates":[]}}`, m.ID)
+		case "subscriptions/listen":
+			if kind == "brief" {
+				os.Exit(4)
+			}
+			say(`{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{}}`)
+		case "tools/call":
+			if name, _ := jsonrpc.String(m.Params, "name"); name == "pid" {
+				say(`{"jsonrpc":"2.0","id":%s,"result":{"resultType":"complete","pid":%d}}`, m.ID, os.Getpid())
+			}
+		}
+	}
+}
+
+// childRig is a rig whose upstream is a child process.
+func childRig(t *testing.T, kind string) *rig {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newRig(t, oauthserver.Options{}, func(c *upstream.Config) {
+		c.Transport, c.URL, c.Command = upstream.Stdio, "", program
+		c.Env = map[string]credential.Secret{childKind: credential.NewSecret(kind)}
+	})
+}
+
+// pid asks the child which process it is.
+func (r *rig) pid() int {
+	r.Helper()
+	result, err := r.up.Call(r.context(), relay.Call{Method: "tools/call", Params: json.RawMessage(`{"name":"pid"}`)})
+	if err != nil {
+		r.Fatalf("call: %v", err)
+	}
+	pid, err := strconv.Atoi(string(jsonrpc.Member(result, "pid")))
+	if err != nil {
+		r.Fatalf("%s: %v", result, err)
+	}
+	return pid
+}
+
+// Nobody is asked to log in for a child process, and nothing is looked up for it.
+func TestAChildNeedsNoLogin(t *testing.T) {
+	t.Parallel()
+	r := childRig(t, "lasts")
+	r.pid()
+	r.awaitCredential(states.NotNeeded)
+	if err := r.up.Login(r.context(), nil); !errors.Is(err, upstream.ErrNoLogin) {
+		t.Errorf("login = %v", err)
+	}
+	r.awaitCredential(states.NotNeeded)
+	for _, e := range r.entries() {
+		if e.To == string(states.Discovering) {
+			t.Errorf("%s began a discovery", e.Event)
+		}
+	}
+	r.wantCounts(want{})
+}
+
+// A child that ends is started again. What it was asked is lost and said to be, or sent
+// again where that is safe; what clients listen to is asked for again.
+func TestAChildThatEndsIsStartedAgain(t *testing.T) {
+	t.Parallel()
+	r := childRig(t, "lasts")
+	first := r.pid()
+	if _, err := r.up.Call(r.context(), relay.Call{Method: "resources/subscribe", Params: json.RawMessage(`{"uri":"a://one"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	listening := `"resourceSubscriptions\":[\"a://one\"]`
+	r.awaitLogged(listening, 1)
+	lost := make(chan error, 1)
+	go func() {
+		_, err := r.up.Call(r.context(), relay.Call{Method: "tools/call", Params: json.RawMessage(`{"name":"never"}`)})
+		lost <- err
+	}()
+	r.awaitLogged(`\"name\":\"never\"`, 1)
+	if err := syscall.Kill(first, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	var answer *jsonrpc.Error
+	if err := <-lost; !errors.As(err, &answer) || !strings.Contains(answer.Message, "signal: killed") || !strings.Contains(answer.Message, "is not known") {
+		t.Errorf("the call that was under way: %v", err)
+	}
+	if second := r.pid(); second == first {
+		t.Errorf("%d answers after its end", second)
+	}
+	r.awaitLogged(listening, 2)
+	if _, err := r.up.Call(r.context(), relay.Call{Method: "resources/unsubscribe", Params: json.RawMessage(`{"uri":"a://one"}`)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A child that ends at once, or as soon as it is of use, is started at growing
+// intervals; when the next time is, and why, is there to see.
+func TestAChildThatEndsAtOnceIsStartedAtGrowingIntervals(t *testing.T) {
+	for kind, ending := range map[string]string{"ends at once": "exit status 3", "brief": "exit status 4"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			r := childRig(t, kind)
+			var pauses []float64
+			for n := 1; n <= 3; n++ {
+				s, err := r.up.Machine().Wait(r.context(), func(s *transitions.Snapshot) bool {
+					return s.Region(states.Connection).State == states.BackingOff && s.Data.Attempts == n
+				})
+				if err != nil {
+					r.dump()
+					t.Fatal(err)
+				}
+				if !strings.Contains(s.Data.ConnectionError.Text, ending) {
+					t.Errorf("the failure is %q", s.Data.ConnectionError.Text)
+				}
+				shown := upstream.StatusOf(transitions.Definition(), s, time.Now()).Regions[0].Timers
+				if len(shown) != 1 || !shown[0].At.Equal(s.Data.RetryAt) {
+					t.Errorf("the next start is at %s, and shown is %+v", s.Data.RetryAt, shown)
+				}
+				pauses = append(pauses, s.Data.RetryAt.Sub(s.Region(states.Connection).Since).Seconds())
+			}
+			// Each is twice the one before, give or take a half.
+			if pauses[2] <= pauses[0] || pauses[0] > 0.75 {
+				t.Errorf("the pauses are %v seconds", pauses)
+			}
+			if _, err := r.up.Disconnect(fsm.Person); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// awaitLogged waits until a text was logged so many times.
+func (r *rig) awaitLogged(text string, times int) {
+	r.Helper()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.After(10 * time.Second); strings.Count(r.logs.String(), text) < times; {
+		select {
+		case <-poll.C:
+		case <-deadline:
+			r.Fatalf("%s was not logged %d times: %s", text, times, r.logs.String())
+		}
+	}
+}
