@@ -50,7 +50,7 @@ func (e *ScopeError) Error() string {
 	return fmt.Sprintf("%s: the token lacks the scope %q; `mcpproxy auth login %s` asks for it", e.Upstream, strings.Join(e.Scopes, " "), e.Upstream)
 }
 
-// UnavailableError says that the server answered 429 or 5xx.
+// UnavailableError says that the server answered with a status that passes.
 type UnavailableError struct {
 	Upstream string
 	Status   int
@@ -108,7 +108,7 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 	case response.StatusCode == http.StatusNotFound && request.Header.Get("Mcp-Session-Id") != "":
 		discard(response)
 		return nil, wire.ErrSessionLost
-	case response.StatusCode == http.StatusTooManyRequests || response.StatusCode >= 500:
+	case passes(response.StatusCode):
 		discard(response)
 		return nil, &UnavailableError{Upstream: u.config.Name, Status: response.StatusCode, RetryAfter: retryAfter(response)}
 	case response.StatusCode >= 300 && response.StatusCode < 400 && response.Header.Get("Location") != "":
@@ -123,6 +123,17 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 		_, _ = u.fire(transitions.Input{Event: transitions.TokenAccepted, Payload: transitions.Payload{Generation: generation}})
 	}
 	return response, nil
+}
+
+// passes reports whether a status says that the request may be taken another time:
+// too slow, too early, too often, or a failure of the server's own (RFC 9110 section
+// 15.5.9 and 15.6, RFC 8470 section 5.2, RFC 6585 section 4).
+func passes(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= 500
 }
 
 // isOrigin reports whether tokens may be sent to an address.

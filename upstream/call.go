@@ -21,8 +21,17 @@ import (
 // after a new session.
 const tries = 4
 
-// call sends a call when the upstream is ready, and again where that is safe.
+// call sends a call, and keeps in mind what it asks for that lasts.
 func (u *Upstream) call(ctx context.Context, call relay.Call) (json.RawMessage, error) {
+	switch call.Method {
+	case "resources/subscribe", "resources/unsubscribe", "logging/setLevel":
+		return u.stands(ctx, call)
+	}
+	return u.send(ctx, call)
+}
+
+// send sends a call when the upstream is ready, and again where that is safe.
+func (u *Upstream) send(ctx context.Context, call relay.Call) (json.RawMessage, error) {
 	if call.AwaitLogin {
 		if err := u.awaitOffered(ctx); err != nil {
 			return nil, err

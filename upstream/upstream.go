@@ -78,6 +78,7 @@ type Upstream struct {
 	catalog     atomic.Pointer[relay.Catalog]
 	publishing  sync.Mutex
 	watchers    watchers
+	standing    standing
 	seen        seen
 	work        sync.WaitGroup
 	// The turns that are waited for or held, each in one state of its region.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,6 +35,14 @@ func child(kind string) {
 	}
 	if strings.Contains(kind, "deaf") {
 		signal.Ignore(syscall.SIGTERM)
+	} else if strings.Contains(kind, "stubborn") {
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, syscall.SIGTERM)
+		go func() {
+			<-asked
+			fmt.Fprintln(os.Stderr, "was asked to end")
+			os.Exit(0)
+		}()
 	}
 	if strings.Contains(kind, "parent") {
 		grandchild := exec.Command("sleep", "600")
@@ -53,9 +62,11 @@ func child(kind string) {
 		}
 		childAnswer(kind, m)
 	}
+	fmt.Fprintln(os.Stderr, "its input was closed")
 	if strings.Contains(kind, "stubborn") {
 		select {}
 	}
+	fmt.Fprintln(os.Stderr, "ends by itself")
 }
 
 // beProxy holds a connection to a child of its own until it is killed.
@@ -173,9 +184,11 @@ func TestTheEraOfAChild(t *testing.T) {
 // A child that names revisions of its own era only is not asked in the other era's way.
 func TestAChildOfTheFuture(t *testing.T) {
 	c := &children{T: t}
-	if _, _, err := c.start("modern, future", ""); !errors.Is(err, wire.ErrProtocol) || !strings.Contains(err.Error(), "2099-01-01") {
+	conn, _, err := c.start("modern, future", "")
+	if !errors.Is(err, wire.ErrProtocol) || !strings.Contains(err.Error(), "2099-01-01") {
 		t.Error(err)
 	}
+	conn.Close(t.Context()) // what it says is in the log then
 	if strings.Contains(c.log.String(), "got initialize") {
 		t.Error(c.log.String())
 	}
@@ -260,9 +273,12 @@ func TestStandardErrorIsALog(t *testing.T) {
 }
 
 // Closing ends every child: one that heeds the end of its input, one that has to be
-// asked, one that has to be killed; and what a child has started ends with it.
+// asked, one that has to be killed, in this order and no sooner than it has to be; and
+// what a child has started ends with it.
 func TestClosingEndsTheChild(t *testing.T) {
-	for _, kind := range []string{"obedient", "stubborn", "stubborn, deaf", "parent", "stubborn, deaf, parent"} {
+	const closed, asked, itself = "its input was closed", "was asked to end", "ends by itself"
+	for kind, says := range map[string][]string{"obedient": {closed, itself}, "stubborn": {closed, asked}, "stubborn, deaf": {closed},
+		"parent": {closed, itself}, "stubborn, deaf, parent": {closed}} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			c := &children{T: t}
@@ -271,6 +287,16 @@ func TestClosingEndsTheChild(t *testing.T) {
 				t.Fatal(err)
 			}
 			conn.Close(t.Context())
+			rest := c.log.String()
+			for _, step := range []string{closed, asked, itself} {
+				before, behind, said := strings.Cut(rest, step)
+				if said != slices.Contains(says, step) {
+					t.Errorf("it says that it %s: %t, and behind that %q", step, said, before)
+				}
+				if said {
+					rest = behind
+				}
+			}
 			if _, err := conn.Call(t.Context(), relay.Call{Method: "tools/list"}); !errors.Is(err, wire.ErrLost) {
 				t.Errorf("after the end: %v", err)
 			}

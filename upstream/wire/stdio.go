@@ -71,7 +71,7 @@ func startProcess(c Command, logger *slog.Logger) (*process, error) {
 	p := &process{command: command, stdin: stdin, exited: make(chan struct{})}
 	said := &childLines{lines: jsonrpc.NewLineReader(out), from: out, batches: &p.batches}
 	p.session = newSession(transport.NewIO(said, &unpackingWriter{stdin, jsonrpc.NewLineWriter(stdin)}, io.NopCloser(nil)))
-	said.end = p.session.broke
+	said.end = p.silent
 	p.readers.Go(func() { logLines(log, logger) })
 	p.readers.Go(p.reap)
 	return p, nil
@@ -85,6 +85,21 @@ func (p *process) reap() {
 	}
 	p.session.broke(fmt.Errorf("the child process ended: %w", err))
 	close(p.exited)
+}
+
+// endPause is how long a child that says no more has to end.
+const endPause = time.Second
+
+// silent is called when the child says no more. Mostly it ends at that moment, and how
+// it ended says more.
+func (p *process) silent(err error) {
+	pause := time.NewTimer(endPause)
+	defer pause.Stop()
+	select {
+	case <-p.exited:
+	case <-pause.C:
+	}
+	p.session.broke(err)
 }
 
 // Close closes the child's input, and ends it when it does not end by itself.
