@@ -35,7 +35,7 @@ func TestToolsStayAndCallsWaitWhileAnUpstreamIsOnItsWayBack(t *testing.T) {
 
 	// The stream that is open beside the calls tells of it.
 	r.await("BackingOff", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.BackingOff })
-	ctx, cancel := context.WithTimeout(r.context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(r.context(), 100*time.Millisecond) // shorter than the first pause
 	defer cancel()
 	_, err = r.up.Call(ctx, echo)
 	var answer *jsonrpc.Error
