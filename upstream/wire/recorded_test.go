@@ -118,4 +118,6 @@ func stream(w http.ResponseWriter) func(format string, args ...any) {
 }
 
 // param is one member of what was sent.
-func (s *sent) param(path ...string) json.RawMessage { return jsonrpc.Member(s.message.Params, path...) }
+func (s *sent) param(path ...string) json.RawMessage {
+	return jsonrpc.Member(s.message.Params, path...)
+}

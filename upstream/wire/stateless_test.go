@@ -32,7 +32,9 @@ func unattached(calls func(http.ResponseWriter, *http.Request, *sent)) *recordin
 // header and body, who sends it and what it can do, the level of log messages, and a
 // request id that no other has. What earlier revisions have besides is not sent.
 func TestARequestOfTheStatelessProtocolStandsAlone(t *testing.T) {
-	server := unattached(func(w http.ResponseWriter, _ *http.Request, s *sent) { result(w, s, `{"resultType":"complete","content":[]}`) })
+	server := unattached(func(w http.ResponseWriter, _ *http.Request, s *sent) {
+		result(w, s, `{"resultType":"complete","content":[]}`)
+	})
 	conn, _, err := connectHTTP(t, server, "")
 	if err != nil {
 		t.Fatal(err)
