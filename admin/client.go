@@ -16,7 +16,8 @@ import (
 	"mcpproxy/states"
 )
 
-// ErrNotRunning says that no proxy serves the socket.
+// ErrNotRunning says that no proxy serves the socket, or that the one that did ended
+// before it had answered.
 var ErrNotRunning = errors.New("no proxy is running")
 
 // RefusedError is an answer that says no.
@@ -80,7 +81,7 @@ func (c *Client) ask(request *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("%w at %s; start one with: mcpproxy serve", ErrNotRunning, c.socket)
 	}
 	if err != nil {
-		return nil, err
+		return nil, c.gone(request.Context(), err)
 	}
 	if response.StatusCode == http.StatusOK {
 		return response, nil
@@ -93,17 +94,29 @@ func (c *Client) ask(request *http.Request) (*http.Response, error) {
 	return nil, refused
 }
 
+// gone is the error of a request whose answer did not come, or not whole: the proxy
+// ended meanwhile.
+func (c *Client) gone(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	return fmt.Errorf("%w at %s any more: it ended before it had answered (%w)", ErrNotRunning, c.socket, err)
+}
+
 func (c *Client) do(ctx context.Context, method, path string, form url.Values, into any) error {
 	response, err := c.send(ctx, method, path, form)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
-	if into == nil {
-		_, err = io.Copy(io.Discard, response.Body)
-		return err
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return c.gone(ctx, err)
 	}
-	return json.NewDecoder(response.Body).Decode(into)
+	if into == nil {
+		return nil
+	}
+	return json.Unmarshal(text, into)
 }
 
 // Login begins or joins a login and follows it to its outcome. With elsewhere the

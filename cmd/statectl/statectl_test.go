@@ -112,26 +112,36 @@ func TestWatchGoesOnWhenTheProxyIsStartedAnew(t *testing.T) {
 	}
 }
 
-// Waiting outlives a restart, and may begin before there is a proxy.
+// Waiting outlives a restart, in whatever question the proxy's end meets it, and may
+// begin before there is a proxy.
 func TestWaitOutlivesARestart(t *testing.T) {
-	w := newWorld(t)
-	w.awaitPhase("LoginRequired")
-	out, errs, stop := w.follow("wait", "github", "--for", "AwaitingBrowser,Connected", "--patient", "--timeout", "0")
-	w.stop()
-	if code, _, errs := w.run("wait", "github", "--for", "Connected"); code != exitNoProxy || !strings.Contains(errs, "--patient") {
-		t.Errorf("without a proxy: %d %s", code, errs)
-	}
-	if code, _, errs := w.run("wait", "github", "--for", "Connected", "--patient", "--timeout", "20ms"); code != exitNoProxy || !strings.Contains(errs, "mcpproxy serve") {
-		t.Errorf("without a proxy, patiently: %d %s", code, errs)
-	}
-	w.start()
-	w.awaitPhase("LoginRequired")
-	if code, _, errs := w.run("fire", "github", "login"); code != 0 {
-		t.Fatal(errs)
-	}
-	w.eventually("the state", func() bool { return out.String() != "" })
-	if err := stop(); err != nil || out.String() != "github: AwaitingBrowser\n" {
-		t.Errorf("%v: %s%s", err, out, errs)
+	for name, dies := range map[string]int64{"in the first question": 1, "in the question after the stream is open": 2} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.awaitPhase("LoginRequired")
+			w.dies.Store(dies)
+			ended := make(chan string, 1)
+			go func() {
+				_, out, errs := w.run("wait", "github", "--for", "AwaitingBrowser,Connected", "--patient", "--timeout", "0")
+				ended <- out + errs
+			}()
+			<-w.served
+			w.stop()
+			if code, _, errs := w.run("wait", "github", "--for", "Connected"); code != exitNoProxy || !strings.Contains(errs, "--patient") {
+				t.Errorf("without a proxy: %d %s", code, errs)
+			}
+			if code, _, errs := w.run("wait", "github", "--for", "Connected", "--patient", "--timeout", "20ms"); code != exitNoProxy || !strings.Contains(errs, "mcpproxy serve") {
+				t.Errorf("without a proxy, patiently: %d %s", code, errs)
+			}
+			w.start()
+			w.awaitPhase("LoginRequired")
+			if code, _, errs := w.run("fire", "github", "login"); code != 0 {
+				t.Fatal(errs)
+			}
+			if said := <-ended; said != "github: AwaitingBrowser\n" {
+				t.Error(said)
+			}
+		})
 	}
 }
 

@@ -40,6 +40,9 @@ type world struct {
 	// streams are the followers' that are open, followers those that have begun: they
 	// ask where the upstreams are as soon as their stream is open.
 	streams, followers atomic.Int64
+	// questions counts who asked where the upstreams are; the proxy ends in the middle
+	// of the one that is numbered dies.
+	questions, dies atomic.Int64
 
 	instance *instance.Instance
 	people   *http.Server
@@ -103,6 +106,10 @@ func (w *world) counted(next http.Handler) http.Handler {
 			defer w.streams.Add(-1)
 		case "/v1/upstreams":
 			w.followers.Add(w.streams.Load())
+			if w.questions.Add(1) == w.dies.Load() {
+				_ = w.people.Close() // whose listener and connections are gone is ended
+				panic(http.ErrAbortHandler)
+			}
 		}
 		next.ServeHTTP(out, r)
 	})
