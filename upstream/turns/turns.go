@@ -3,9 +3,10 @@
 //
 // It promises that no limit is exceeded but by lowering it; that those who wait for
 // one host are served in the order in which they came, and that hosts are served in
-// turn, so that a slow one holds up others only with the turns that it has; and that
-// waiting costs no goroutine and no timer. It knows nothing of what the turns are for,
-// and bounds no time: who has a turn gives it back.
+// turn; that a few hosts which never answer do not keep the others waiting, as the last
+// quarter of the turns goes to hosts that have none; and that waiting costs no goroutine
+// and no timer. It knows nothing of what the turns are for, and bounds no time: who has
+// a turn gives it back.
 package turns
 
 import (
@@ -15,9 +16,14 @@ import (
 
 // Limits bound the turns that are taken at once. A limit of 0 is none.
 type Limits struct {
+	// Total is for all hosts together. A quarter of it, rounded down, is kept for hosts
+	// that have no turn.
 	Total   int
 	PerHost int
 }
+
+// kept is how many of the last turns are for hosts that have none.
+func (l Limits) kept() int { return l.Total / 4 }
 
 // Queue is where turns are asked for. All methods are safe for concurrent use.
 type Queue struct {
@@ -25,7 +31,7 @@ type Queue struct {
 	limits Limits
 	taken  int
 	lines  map[string]*line
-	// ready are the lines in which somebody waits and whose host has room.
+	// ready are the lines in which somebody waits and whose host is below its limit.
 	ready list.List
 }
 
@@ -119,11 +125,25 @@ func (q *Queue) sort(l *line) {
 	}
 }
 
+// next is the line whose turn it is, or nil. It passes over those that may not take
+// what is kept for others; they have turns, and so are few.
+func (q *Queue) next() *line {
+	free := q.limits.Total - q.taken
+	if q.limits.Total > 0 && free <= 0 {
+		return nil
+	}
+	for at := q.ready.Front(); at != nil; at = at.Next() {
+		if l := at.Value.(*line); q.limits.Total == 0 || free > q.limits.kept() || l.taken == 0 || l.host == "" {
+			return l
+		}
+	}
+	return nil
+}
+
 // serve gives out what turns there are. The lock is held on entry and released.
 func (q *Queue) serve() {
 	var come []func()
-	for q.ready.Len() > 0 && (q.limits.Total == 0 || q.taken < q.limits.Total) {
-		l := q.ready.Front().Value.(*line)
+	for l := q.next(); l != nil; l = q.next() {
 		t := l.waiting.Remove(l.waiting.Front()).(*Turn)
 		t.at, t.taken = nil, true
 		l.taken++
