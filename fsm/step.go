@@ -40,7 +40,10 @@ func (d *Definition[S, E, D, P]) Step(s *Snapshot[S, E, D, P], in Input[E, P], c
 	r.silent = false
 	after := r.step(d, s, &in, commit)
 	steps := r.Steps
-	r.Steps, r.queue = Steps[S, E, D, P]{}, nil // the caller's from now on; moves point into the queue
+	if len(steps.Moves) > 0 {
+		r.queue = nil // moves point into it
+	}
+	r.Steps = Steps[S, E, D, P]{} // the caller's from now on
 	d.reuse(r)
 	return after, steps
 }

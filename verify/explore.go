@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
-	"maps"
 	"runtime"
 	"sync"
 	"time"
@@ -131,11 +130,18 @@ func (s *search) run(ctx context.Context) (Report, error) {
 	for _, x := range s.explorers {
 		s.report.Fired += x.fired
 		s.report.Refused += x.refused
-		maps.Copy(s.report.Covered, x.covered)
-		maps.Copy(s.report.Tried, x.tried)
+		add(s.report.Covered, x.covered)
+		add(s.report.Tried, x.tried)
 	}
 	s.report.Worlds, s.report.Seconds = len(s.nodes), time.Since(began).Seconds()
 	return s.report, err
+}
+
+// add adds cells to names.
+func add(names map[string]bool, cells map[cell]bool) {
+	for c := range cells {
+		names[name(string(c.state), string(c.event))] = true
+	}
 }
 
 // expand takes every action in some worlds, on all processors, and notes what they

@@ -20,7 +20,7 @@ type explorer struct {
 	keyer          keyer
 	surveys        bool
 	fired, refused int
-	covered, tried map[string]bool
+	covered, tried map[cell]bool
 	// touched are the places that the action that is being taken has come to, in a survey.
 	touched []string
 	// violation is its first.
@@ -30,9 +30,15 @@ type explorer struct {
 // pair is where both regions stand.
 type pair struct{ connection, credential states.State }
 
+// cell is one of the graph's table.
+type cell struct {
+	state states.State
+	event transitions.Event
+}
+
 func newExplorer(graph *transitions.Graph, spec transitions.Spec, o Options) *explorer {
 	x := &explorer{graph: graph, options: o, home: map[transitions.Event]string{}, bound: map[transitions.Event]bool{}, crashes: map[states.State]transitions.Event{},
-		single: map[string]bool{}, probed: map[pair]bool{}, covered: map[string]bool{}, tried: map[string]bool{}}
+		single: map[string]bool{}, probed: map[pair]bool{}, covered: map[cell]bool{}, tried: map[cell]bool{}}
 	for _, r := range spec.Regions {
 		for _, e := range r.Events {
 			x.events = append(x.events, e.Name)

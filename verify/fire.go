@@ -29,7 +29,7 @@ func (x *explorer) fire(w *world, in transitions.Input) error {
 	x.checkStep(w, before, in, &steps)
 	var late []transitions.Input
 	for _, move := range steps.Moves {
-		x.covered[string(move.From)+" "+string(move.Input.Event)] = true
+		x.covered[cell{move.From, move.Input.Event}] = true
 		late = append(late, x.perform(w, move)...)
 	}
 	for _, in := range late {
@@ -47,7 +47,8 @@ func (x *explorer) fire(w *world, in transitions.Input) error {
 // note remembers which pairs the machine was asked about.
 func (x *explorer) note(steps *transitions.Steps) {
 	for i := range steps.Entries {
-		x.tried[steps.Entries[i].From+" "+steps.Entries[i].Event] = true
+		e := &steps.Entries[i]
+		x.tried[cell{states.State(e.From), transitions.Event(e.Event)}] = true
 	}
 }
 
