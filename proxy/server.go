@@ -119,7 +119,13 @@ func (s *Server) Handler() http.Handler {
 	if s.options.Metrics != nil {
 		mux.Handle("GET /metrics", s.guard(s.options.Metrics.ServeHTTP))
 	}
+	mux.HandleFunc("/", elsewhere)
 	return mux
+}
+
+// elsewhere tells a person who has opened another address what is where.
+func elsewhere(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, "there is nothing here. MCP clients find all upstreams at /mcp, and one at /mcp/NAME; to look at the proxy, run: mcpproxy ui", http.StatusNotFound)
 }
 
 // guard refuses what no MCP client of this machine sends: another Host (DNS

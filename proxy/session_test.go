@@ -44,6 +44,16 @@ func TestGuards(t *testing.T) {
 	}
 }
 
+// Who opens another address is told which ones there are.
+func TestOtherAddressesSayWhereThingsAre(t *testing.T) {
+	f := serve(t, proxy.Options{Upstreams: fakes{}})
+	for _, path := range []string{"/", "/../", "/../sse"} {
+		if status, body := f.at(path).post(initializeBody); status != http.StatusNotFound || !strings.Contains(body, "/mcp") || !strings.Contains(body, "mcpproxy ui") {
+			t.Errorf("%s answers %d %s", path, status, body)
+		}
+	}
+}
+
 func TestListenElsewhereNeedsAToken(t *testing.T) {
 	if l, err := proxy.Listen("0.0.0.0:0", credential.Secret{}); err == nil {
 		l.Close()

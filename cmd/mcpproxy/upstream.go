@@ -93,6 +93,7 @@ func addCommand(o *options) *cobra.Command {
 	c.Flags().BoolVar(&replace, "replace", false, "replace an entry of that name")
 	c.Flags().BoolVar(&automatic, "automatic-login", false, "let the proxy open a browser by itself")
 	c.Flags().StringVar(&kind, "type", "", "http (default for a URL) or sse")
+	_ = c.RegisterFlagCompletionFunc("type", cobra.FixedCompletions([]string{"http", "sse"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	c.Flags().StringVar(&clientID, "client-id", "", "the client id that was registered beforehand")
 	return c
 }
