@@ -42,36 +42,6 @@ type DiscoveryRequest struct {
 // are tried.
 const maxServers = 5
 
-// resourceMetadata is protected resource metadata (RFC 9728 section 2).
-type resourceMetadata struct {
-	Resource             string   `json:"resource"`
-	AuthorizationServers []string `json:"authorization_servers"`
-	ScopesSupported      []string `json:"scopes_supported"`
-	ProofRequired        bool     `json:"dpop_bound_access_tokens_required"`
-	BearerMethods        []string `json:"bearer_methods_supported"`
-	CertificateRequired  bool     `json:"tls_client_certificate_bound_access_tokens"`
-}
-
-// serverMetadata is authorization server metadata (RFC 8414 section 2).
-type serverMetadata struct {
-	Issuer                string   `json:"issuer"`
-	AuthorizationEndpoint string   `json:"authorization_endpoint"`
-	TokenEndpoint         string   `json:"token_endpoint"`
-	RegistrationEndpoint  string   `json:"registration_endpoint"`
-	RevocationEndpoint    string   `json:"revocation_endpoint"`
-	DeviceEndpoint        string   `json:"device_authorization_endpoint"`
-	ScopesSupported       []string `json:"scopes_supported"`
-	CodeChallengeMethods  []string `json:"code_challenge_methods_supported"`
-	AuthMethods           []string `json:"token_endpoint_auth_methods_supported"`
-	GrantTypes            []string `json:"grant_types_supported"`
-	ClientIDMetadata      bool     `json:"client_id_metadata_document_supported"`
-	IssuerInResponse      bool     `json:"authorization_response_iss_parameter_supported"`
-	ResponseTypes         []string `json:"response_types_supported"`
-	PushRequired          bool     `json:"require_pushed_authorization_requests"`
-	// SubjectTypes is there in OpenID Connect metadata only.
-	SubjectTypes []string `json:"subject_types_supported"`
-}
-
 // Discover finds the resource's authorization server: protected resource
 // metadata from the challenge or the well-known places, then the server's own
 // metadata (MCP 2025-11-25 authorization, discovery). Of several servers it takes
@@ -172,47 +142,6 @@ func discoverResource(ctx context.Context, hc *http.Client, r DiscoveryRequest) 
 	return &m, place, nil
 }
 
-// firstOf reads the first document that there is into m, and returns its place, or
-// "" where there is none. A place that cannot be read does not hide the next; where
-// none can be, it is not known that there is no document.
-func firstOf[M any](ctx context.Context, hc *http.Client, operation string, places []string, m *M) (string, error) {
-	var failure error
-	for _, place := range places {
-		var read M
-		found, err := get(ctx, hc, operation, place, &read)
-		if found {
-			*m = read
-			return place, nil
-		}
-		if err != nil && (failure == nil || passing(err)) {
-			failure = err
-		}
-	}
-	return "", failure
-}
-
-// wellKnown inserts the well-known name before the path and query, or appends it.
-func wellKnown(base *url.URL, name string, appended bool) string {
-	path := strings.TrimSuffix(base.EscapedPath(), "/")
-	if base.RawQuery != "" && !appended {
-		path += "?" + base.RawQuery
-	}
-	if appended {
-		return base.Scheme + "://" + base.Host + path + "/.well-known/" + name
-	}
-	return base.Scheme + "://" + base.Host + "/.well-known/" + name + path
-}
-
-// covers reports whether a resource identifier is the server or a parent of it.
-func covers(resource string, server *url.URL) bool {
-	r, err := url.Parse(resource)
-	if err != nil || !strings.EqualFold(r.Scheme, server.Scheme) || !strings.EqualFold(r.Host, server.Host) {
-		return false
-	}
-	parent, path := strings.TrimSuffix(r.Path, "/"), strings.TrimSuffix(server.Path, "/")
-	return path == parent || strings.HasPrefix(path, parent+"/")
-}
-
 // chooseIssuers returns the authorization servers to try: the configured one, or
 // those that the resource names, the known ones first (RFC 9728 section 7.6).
 func chooseIssuers(resource *resourceMetadata, r DiscoveryRequest) ([]string, error) {
@@ -282,46 +211,4 @@ func discoverServer(ctx context.Context, hc *http.Client, issuer string, legacy 
 		return m, "", failure
 	}
 	return m, place, nil
-}
-
-// checkEndpoints refuses endpoints that secrets must not be sent to or a browser not
-// be led to, and servers without PKCE (MCP 2025-11-25 authorization, authorization code protection).
-func checkEndpoints(d credential.Discovery, r DiscoveryRequest) error {
-	for name, endpoint := range map[string]string{"authorization": d.AuthorizationEndpoint, "token": d.TokenEndpoint} {
-		if r.Unattended && name == "authorization" {
-			continue
-		}
-		if err := r.Reach.checkURL(endpoint); err != nil {
-			return &Error{Operation: "discovery", Class: Misconfigured, URL: where(d.Issuer), Err: fmt.Errorf("the %s endpoint: %w", name, err)}
-		}
-	}
-	if !r.Unattended && !slices.Contains(d.CodeChallengeMethods, "S256") {
-		return &Error{Operation: "discovery", Class: Unsupported, URL: where(d.Issuer), Err: errors.New("the authorization server does not say that it supports PKCE with S256")}
-	}
-	return nil
-}
-
-// checkDemands refuses a server that lacks what the grant needs, and one that
-// demands what is not done here.
-func checkDemands(m *serverMetadata, resource *resourceMetadata, r DiscoveryRequest) error {
-	fail := func(text string, args ...any) error {
-		return &Error{Operation: "discovery", Class: Unsupported, URL: where(m.Issuer), Err: fmt.Errorf(text, args...)}
-	}
-	grant := r.GrantType
-	if grant == "" {
-		grant = "authorization_code"
-	}
-	switch {
-	case len(m.GrantTypes) > 0 && !slices.Contains(m.GrantTypes, grant):
-		return fail("the authorization server does not offer the grant type %s", grant)
-	case grant == "authorization_code" && len(m.ResponseTypes) > 0 && !slices.Contains(m.ResponseTypes, "code"):
-		return fail("the authorization server does not offer the response type code")
-	case grant == "authorization_code" && m.PushRequired:
-		return fail("the authorization server takes pushed authorization requests only (RFC 9126), which are not supported")
-	case resource != nil && len(resource.BearerMethods) > 0 && !slices.Contains(resource.BearerMethods, "header"):
-		return fail("the server does not take tokens in the Authorization header, and they are sent nowhere else (RFC 9728 section 2)")
-	case resource != nil && resource.CertificateRequired:
-		return fail("the server takes tokens that are bound to a client certificate only (RFC 8705), which are not supported")
-	}
-	return nil
 }
