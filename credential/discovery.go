@@ -38,15 +38,21 @@ type Discovery struct {
 	// OpenID: the server speaks OpenID Connect.
 	OpenID    bool      `json:"openid,omitempty"`
 	FetchedAt time.Time `json:"fetched_at"`
+	// FreshUntil is until when it may be used without asking again, as the servers of the
+	// documents say; zero where they say nothing.
+	FreshUntil time.Time `json:"fresh_until,omitzero"`
 }
 
-// discoveryLife is how long what was found is used without asking again.
+// discoveryLife is how long what was found is used without asking again, at most.
 const discoveryLife = time.Hour
 
 // UsableAt reports whether what was found is fresh enough at now to ask for the next
 // token of a grant that needs no person. A login asks anew, however fresh it is.
 func (d *Discovery) UsableAt(now time.Time) bool {
-	return d != nil && !now.Before(d.FetchedAt) && now.Sub(d.FetchedAt) < discoveryLife
+	if d == nil || now.Before(d.FetchedAt) || now.Sub(d.FetchedAt) >= discoveryLife {
+		return false
+	}
+	return d.FreshUntil.IsZero() || now.Before(d.FreshUntil)
 }
 
 // Sources says where what was learnt comes from, without the queries of addresses.

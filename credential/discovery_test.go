@@ -12,6 +12,9 @@ import (
 func TestDiscoveryHasALife(t *testing.T) {
 	found := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	known := &credential.Discovery{FetchedAt: found}
+	fresh := func(life time.Duration) *credential.Discovery {
+		return &credential.Discovery{FetchedAt: found, FreshUntil: found.Add(life)}
+	}
 	for _, test := range []struct {
 		name string
 		d    *credential.Discovery
@@ -23,6 +26,10 @@ func TestDiscoveryHasALife(t *testing.T) {
 		{"an hour later", known, found.Add(time.Hour), false},
 		{"before it was found", known, found.Add(-time.Second), false},
 		{"nothing was found", nil, found, false},
+		{"within the time that the servers say", fresh(time.Minute), found.Add(59 * time.Second), true},
+		{"after it", fresh(time.Minute), found.Add(time.Minute), false},
+		{"it is not to be kept", fresh(0), found, false},
+		{"an hour later, whatever they say", fresh(24 * time.Hour), found.Add(time.Hour), false},
 	} {
 		if got := test.d.UsableAt(test.at); got != test.want {
 			t.Errorf("%s: %v", test.name, got)

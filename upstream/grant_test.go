@@ -52,6 +52,21 @@ func TestClientCredentialsAreRenewedWithoutAPerson(t *testing.T) {
 	}
 }
 
+// Where the servers of the metadata say that it is not to be kept, each token is asked
+// for where they say by then.
+func TestMetadataThatIsNotToBeKeptIsReadAnew(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{Clients: machines, AccessTokenTTL: 2 * time.Second, Leeway: time.Minute, MetadataCacheControl: "no-store"}, machineClient("its secret"))
+	r.awaitConnected()
+	first := r.up.Snapshot().Data.Token
+	r.await("a second token", func(s *transitions.Snapshot) bool {
+		return s.Data.Token != nil && s.Data.Token.Generation > first.Generation && s.Region(states.Credential).State == states.Fresh
+	})
+	if c := r.server.Counters(); c.ServerMetadata < 2 || c.ServerMetadata != c.ResourceMetadata {
+		t.Errorf("the metadata was read %d and %d times for two tokens", c.ResourceMetadata, c.ServerMetadata)
+	}
+}
+
 // What the server says with a 503 passes; until then the next attempt is at a
 // known time.
 func TestClientCredentialsOutlastAnOutage(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 )
 
 func (s *Server) resourceMetadata(w http.ResponseWriter, _ *http.Request, _ *Fault) {
-	writeJSON(w, http.StatusOK, map[string]any{"resource": s.MCPURL(), "authorization_servers": []string{s.url}, "scopes_supported": []string{"mcp"}, "dpop_bound_access_tokens_required": s.options.ProofRequired})
+	s.publish(w, map[string]any{"resource": s.MCPURL(), "authorization_servers": []string{s.url}, "scopes_supported": []string{"mcp"}, "dpop_bound_access_tokens_required": s.options.ProofRequired})
 }
 
 func (s *Server) serverMetadata(w http.ResponseWriter, _ *http.Request, f *Fault) {
@@ -26,7 +26,7 @@ func (s *Server) serverMetadata(w http.ResponseWriter, _ *http.Request, f *Fault
 	if !s.options.NoRegistration {
 		m["registration_endpoint"] = s.url + "/register"
 	}
-	writeJSON(w, http.StatusOK, m)
+	s.publish(w, m)
 }
 
 // register is dynamic client registration (RFC 7591).

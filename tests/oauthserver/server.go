@@ -41,6 +41,8 @@ type Options struct {
 	// each proof, at the token endpoint and at the MCP endpoint another one.
 	ProofRequired bool
 	ProofNonces   bool
+	// MetadataCacheControl is the Cache-Control header of the metadata; empty is none.
+	MetadataCacheControl string
 	// Leeway is how long after their end access tokens are still taken.
 	Leeway time.Duration
 	// Identities are the ID tokens that are exchanged, and the JWTs of workloads.
@@ -198,6 +200,15 @@ func (s *Server) begin() bool {
 	}
 	s.handlers.Add(1)
 	return true
+}
+
+// publish answers with a metadata document.
+func (s *Server) publish(w http.ResponseWriter, document any) {
+	w.Header().Set("Content-Type", "application/json")
+	if s.options.MetadataCacheControl != "" {
+		w.Header().Set("Cache-Control", s.options.MetadataCacheControl)
+	}
+	_ = json.NewEncoder(w).Encode(document) // the client went away
 }
 
 func writeJSON(w http.ResponseWriter, status int, value any) {

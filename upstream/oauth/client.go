@@ -97,17 +97,18 @@ func traced(ctx context.Context) (context.Context, *atomic.Bool) {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }}), &sent
 }
 
-// get fetches a JSON document; found is false for an answer that says there is none.
-func get(ctx context.Context, hc *http.Client, operation, target string, into any) (found bool, err error) {
+// get fetches a JSON document, and returns the header that it came with; nil for an answer
+// that says there is none.
+func get(ctx context.Context, hc *http.Client, operation, target string, into any) (header http.Header, err error) {
 	failure := &Error{Operation: operation, URL: where(target)}
 	if err := checkURL(target); err != nil {
 		failure.Class, failure.Err = Misconfigured, err
-		return false, failure
+		return nil, failure
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		failure.Class, failure.Err = Misconfigured, err
-		return false, failure
+		return nil, failure
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("MCP-Protocol-Version", "2025-11-25")
@@ -117,21 +118,21 @@ func get(ctx context.Context, hc *http.Client, operation, target string, into an
 		if near := (*AddressError)(nil); errors.As(err, &near) {
 			failure.Class = Misconfigured
 		}
-		return false, failure
+		return nil, failure
 	}
 	defer response.Body.Close()
 	if failure.Status = response.StatusCode; response.StatusCode != http.StatusOK {
 		if failure.Class = classOfStatus(response.StatusCode); failure.Class == Transient {
 			failure.RetryAfter = retryAfter(response.Header)
-			return false, failure
+			return nil, failure
 		}
-		return false, nil
+		return nil, nil
 	}
 	if err := decode(response.Body, into); err != nil {
 		failure.Class, failure.Err = Misconfigured, err
-		return false, failure
+		return nil, failure
 	}
-	return true, nil
+	return response.Header, nil
 }
 
 func decode(body io.Reader, into any) error {

@@ -59,7 +59,8 @@ func Discover(ctx context.Context, hc *http.Client, r DiscoveryRequest) (credent
 	var first error
 	for _, issuer := range issuers {
 		d, err := discoverFrom(ctx, hc, issuer, resource, r)
-		d.ResourceMetadataURL, d.Challenged = at, at != "" && r.Challenge.ResourceMetadata != ""
+		d.ResourceMetadataURL, d.Challenged = at.place, at.place != "" && r.Challenge.ResourceMetadata != ""
+		d.FreshUntil = earlier(d.FreshUntil, at.until)
 		if err == nil || passing(err) {
 			return d, err
 		}
@@ -78,11 +79,11 @@ func passing(err error) bool {
 
 // discoverFrom is what one authorization server says of itself, if it will do.
 func discoverFrom(ctx context.Context, hc *http.Client, issuer string, resource *resourceMetadata, r DiscoveryRequest) (credential.Discovery, error) {
-	found, place, err := discoverServer(ctx, hc, issuer, resource == nil && r.ConfiguredIssuer == "" && r.LegacyFallback)
+	found, at, err := discoverServer(ctx, hc, issuer, resource == nil && r.ConfiguredIssuer == "" && r.LegacyFallback)
 	if err != nil {
 		return credential.Discovery{}, err
 	}
-	d := credential.Discovery{Issuer: found.Issuer, ServerMetadataURL: place, AuthorizationEndpoint: found.AuthorizationEndpoint,
+	d := credential.Discovery{Issuer: found.Issuer, ServerMetadataURL: at.place, FreshUntil: at.until, AuthorizationEndpoint: found.AuthorizationEndpoint,
 		TokenEndpoint: found.TokenEndpoint, RegistrationEndpoint: found.RegistrationEndpoint, RevocationEndpoint: found.RevocationEndpoint, DeviceEndpoint: found.DeviceEndpoint,
 		ServerScopes: found.ScopesSupported, CodeChallengeMethods: found.CodeChallengeMethods, AuthMethods: found.AuthMethods, OpenID: len(found.SubjectTypes) > 0,
 		GrantTypes: found.GrantTypes, ClientIDMetadataDocument: found.ClientIDMetadata, IssuerInResponse: found.IssuerInResponse, FetchedAt: time.Now().UTC()}
@@ -118,10 +119,10 @@ func Canonical(server string) string {
 	return u.String()
 }
 
-func discoverResource(ctx context.Context, hc *http.Client, r DiscoveryRequest) (*resourceMetadata, string, error) {
+func discoverResource(ctx context.Context, hc *http.Client, r DiscoveryRequest) (*resourceMetadata, source, error) {
 	server, err := url.Parse(r.ServerURL)
 	if err != nil {
-		return nil, "", &Error{Operation: "discovery", Class: Misconfigured, Err: err}
+		return nil, source{}, &Error{Operation: "discovery", Class: Misconfigured, Err: err}
 	}
 	places := []string{wellKnown(server, "oauth-protected-resource", false)}
 	if strings.Trim(server.Path, "/") != "" || server.RawQuery != "" {
@@ -131,15 +132,15 @@ func discoverResource(ctx context.Context, hc *http.Client, r DiscoveryRequest) 
 		places = []string{named}
 	}
 	var m resourceMetadata
-	place, err := firstOf(ctx, hc, "fetching protected resource metadata", places, &m)
-	if place == "" || err != nil {
-		return nil, "", err
+	at, err := firstOf(ctx, hc, "fetching protected resource metadata", places, &m)
+	if at.place == "" || err != nil {
+		return nil, source{}, err
 	}
 	if !covers(m.Resource, server) {
-		return nil, "", &Error{Operation: "discovery", Class: Misconfigured, URL: where(place),
+		return nil, source{}, &Error{Operation: "discovery", Class: Misconfigured, URL: where(at.place),
 			Err: fmt.Errorf("the metadata is about %q and not about %q (RFC 9728 section 3.3)", clean(m.Resource), where(r.ServerURL))}
 	}
-	return &m, place, nil
+	return &m, at, nil
 }
 
 // chooseIssuers returns the authorization servers to try: the configured one, or
@@ -184,31 +185,31 @@ func sameButSlash(a, b string) bool {
 
 // discoverServer returns what an authorization server says of itself, and where it was
 // read; nowhere where default endpoints are taken.
-func discoverServer(ctx context.Context, hc *http.Client, issuer string, legacy bool) (m serverMetadata, place string, err error) {
+func discoverServer(ctx context.Context, hc *http.Client, issuer string, legacy bool) (m serverMetadata, at source, err error) {
 	base, err := url.Parse(issuer)
 	if err != nil || checkURL(issuer) != nil {
-		return m, "", &Error{Operation: "discovery", Class: Misconfigured, URL: where(issuer), Err: errors.New("the issuer is neither https nor on this machine")}
+		return m, source{}, &Error{Operation: "discovery", Class: Misconfigured, URL: where(issuer), Err: errors.New("the issuer is neither https nor on this machine")}
 	}
 	places := []string{wellKnown(base, "oauth-authorization-server", false), wellKnown(base, "openid-configuration", false)}
 	if strings.Trim(base.Path, "/") != "" {
 		places = append(places, wellKnown(base, "openid-configuration", true))
 	}
-	place, err = firstOf(ctx, hc, "fetching authorization server metadata", places, &m)
+	at, err = firstOf(ctx, hc, "fetching authorization server metadata", places, &m)
 	switch {
 	case err != nil:
-		return m, "", err
-	case place == "" && legacy:
+		return m, source{}, err
+	case at.place == "" && legacy:
 		root := base.Scheme + "://" + base.Host
-		return serverMetadata{Issuer: root, AuthorizationEndpoint: root + "/authorize", TokenEndpoint: root + "/token", RegistrationEndpoint: root + "/register", CodeChallengeMethods: []string{"S256"}}, "", nil
-	case place == "":
-		return m, "", &Error{Operation: "discovery", Class: NotOAuth, URL: where(issuer), Err: errors.New("there is no authorization server metadata")}
+		return serverMetadata{Issuer: root, AuthorizationEndpoint: root + "/authorize", TokenEndpoint: root + "/token", RegistrationEndpoint: root + "/register", CodeChallengeMethods: []string{"S256"}}, source{}, nil
+	case at.place == "":
+		return m, source{}, &Error{Operation: "discovery", Class: NotOAuth, URL: where(issuer), Err: errors.New("there is no authorization server metadata")}
 	case m.Issuer != issuer:
-		failure := &Error{Operation: "discovery", Class: Misconfigured, URL: where(place),
+		failure := &Error{Operation: "discovery", Class: Misconfigured, URL: where(at.place),
 			Err: fmt.Errorf("the metadata is that of the issuer %q and not of %q (RFC 8414 section 3.3)", clean(m.Issuer), issuer)}
 		if sameButSlash(m.Issuer, issuer) {
 			failure.Err = fmt.Errorf("%w; if that slash is a mistake of theirs, put oauth.issuer %q into the configuration", failure.Err, clean(m.Issuer))
 		}
-		return m, "", failure
+		return m, source{}, failure
 	}
-	return m, place, nil
+	return m, at, nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"mcpproxy/credential"
 )
@@ -42,23 +43,30 @@ type serverMetadata struct {
 	SubjectTypes []string `json:"subject_types_supported"`
 }
 
-// firstOf reads the first document that there is into m, and returns its place, or
-// "" where there is none. A place that cannot be read does not hide the next; where
-// none can be, it is not known that there is no document.
-func firstOf[M any](ctx context.Context, hc *http.Client, operation string, places []string, m *M) (string, error) {
+// source is where a document was read, and until when it may be used; nowhere, and no
+// time, where there is none or nothing was said.
+type source struct {
+	place string
+	until time.Time
+}
+
+// firstOf reads the first document that there is into m. A place that cannot be read
+// does not hide the next; where none can be, it is not known that there is no document.
+func firstOf[M any](ctx context.Context, hc *http.Client, operation string, places []string, m *M) (source, error) {
 	var failure error
 	for _, place := range places {
 		var read M
-		found, err := get(ctx, hc, operation, place, &read)
-		if found {
+		asked := time.Now()
+		header, err := get(ctx, hc, operation, place, &read)
+		if header != nil {
 			*m = read
-			return place, nil
+			return source{place, freshUntil(header, asked)}, nil
 		}
 		if err != nil && (failure == nil || passing(err)) {
 			failure = err
 		}
 	}
-	return "", failure
+	return source{}, failure
 }
 
 // wellKnown inserts the well-known name before the path and query, or appends it.

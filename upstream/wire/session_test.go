@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mcpproxy/relay"
 	"mcpproxy/upstream/wire"
@@ -95,6 +96,9 @@ func TestAnUnknownRevisionEndsTheSession(t *testing.T) {
 	}
 }
 
+// quiet is for how long a server that has no stream of its own is not asked again.
+const quiet = time.Second
+
 // A server without a stream of its own is not asked for one again; one that has a
 // stream may ping on it, and on a call's, and comments in both mean nothing.
 func TestPingsAndCommentsOfAServer(t *testing.T) {
@@ -133,6 +137,11 @@ func TestPingsAndCommentsOfAServer(t *testing.T) {
 				if string(s.message.Result) != "{}" || s.message.Error != nil {
 					t.Errorf("%s: %s, %v", s.name(), s.message.Result, s.message.Error)
 				}
+			}
+			select {
+			case err := <-ended:
+				t.Fatalf("the listening ended with %v", err)
+			case <-time.After(quiet):
 			}
 			stop()
 			if err := <-ended; err != nil {
