@@ -111,7 +111,7 @@ func TestAChildNeedsNoLogin(t *testing.T) {
 func TestAChildThatEndsIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	r := childRig(t, "lasts")
-	first := r.pid()
+	first, connection := r.pid(), r.up.Snapshot().Data.Connection
 	if _, err := r.up.Call(r.context(), relay.Call{Method: "resources/subscribe", Params: json.RawMessage(`{"uri":"a://one"}`)}); err != nil {
 		t.Fatal(err)
 	}
@@ -130,6 +130,7 @@ func TestAChildThatEndsIsStartedAgain(t *testing.T) {
 	if err := <-lost; !errors.As(err, &answer) || !strings.Contains(answer.Message, "signal: killed") || !strings.Contains(answer.Message, "is not known") {
 		t.Errorf("the call that was under way: %v", err)
 	}
+	r.await("another connection", func(s *transitions.Snapshot) bool { return s.Data.Connection != connection })
 	if second := r.pid(); second == first {
 		t.Errorf("%d answers after its end", second)
 	}

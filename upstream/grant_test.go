@@ -52,6 +52,21 @@ func TestClientCredentialsAreRenewedWithoutAPerson(t *testing.T) {
 	}
 }
 
+// A token of a grant without a person that lacks a scope is not asked for again: the call
+// fails and says what is missing, and others go on.
+func TestAGrantThatLacksAScopeEndsThere(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{Clients: machines}, machineClient("its secret"))
+	r.awaitConnected()
+	if _, err := r.up.Call(r.context(), admin); err == nil || !strings.Contains(err.Error(), "mcp:admin") {
+		t.Errorf("call = %v", err)
+	}
+	r.mustCall()
+	if c := r.server.Counters(); c.TokenClient != 1 || c.Authorize != 0 || r.opened.Load() != 0 {
+		t.Errorf("counted %+v, browsers opened: %d", c, r.opened.Load())
+	}
+}
+
 // Where the servers of the metadata say that it is not to be kept, each token is asked
 // for where they say by then.
 func TestMetadataThatIsNotToBeKeptIsReadAnew(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"mcpproxy/states"
 	"mcpproxy/tests/oauthserver"
+	"mcpproxy/transitions"
 	"mcpproxy/upstream"
 )
 
@@ -140,4 +141,24 @@ func TestLogoutTouchesNoOtherUpstream(t *testing.T) {
 		t.Error(err)
 	}
 	r.wantCounts(want{})
+}
+
+// A logout ends the connection and its session; after the next login there are new ones,
+// and the lists are read anew.
+func TestALogoutEndsTheConnection(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{AutoApprove: true, Sessions: true}, nil)
+	r.login()
+	r.mustCall()
+	r.server.Reset()
+	if err := r.up.Logout(r.context()); err != nil {
+		t.Fatal(err)
+	}
+	r.await("the end of the connection", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.AwaitingLogin })
+	r.login()
+	r.mustCall()
+	r.stopped() // each session has ended by now
+	if c := r.server.Counters(); c.MCP["DELETE"] != 2 || c.MCP["initialize"] != 1 || c.MCP["tools/list"] != 1 {
+		t.Errorf("counted %+v", c.MCP)
+	}
 }

@@ -91,3 +91,35 @@ func TestBrokenCallIsSentAgainOnlyIfThatIsSafe(t *testing.T) {
 		})
 	}
 }
+
+// An upstream is connected when the server has taken its token, and not before: with one
+// that is refused it never is, and one that is refused later ends it.
+func TestConnectedMeansThatTheTokenIsTaken(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
+	r.login()
+	r.mustCall()
+	if d := r.up.Snapshot().Data; d.Accepted != d.Token.Generation {
+		t.Errorf("connected with generation %d, and accepted is %d", d.Token.Generation, d.Accepted)
+	}
+	r.server.RevokeGrants()
+	r.server.RevokeAccess()
+	if err := r.call(); err == nil {
+		t.Fatal("a call with a token that was revoked was answered")
+	}
+	r.await("the end of the connection", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.AwaitingLogin })
+	r.login()
+	r.mustCall()
+	r.stopped()
+	r.server.RevokeGrants()
+	r.server.RevokeAccess()
+	begin := len(r.entries())
+	r.start()
+	r.awaitCredential(states.LoginRequired)
+	r.stopped()
+	for _, e := range r.entries()[begin:] {
+		if e.To == string(states.Connected) {
+			t.Errorf("%s led to %s with a token that was revoked", e.Event, e.To)
+		}
+	}
+}

@@ -7,8 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"mcpproxy/verify"
 )
 
 var (
@@ -18,7 +21,7 @@ var (
 )
 
 // Every requirement has one row with its level, and each row names tests that there
-// are and scenarios that pass, or says why there is none.
+// are, scenarios that pass and promises that are searched, or says why there is none.
 func TestEachRequirementIsShown(t *testing.T) {
 	levels := map[string]string{}
 	for line := range strings.Lines(read(t, "ids.txt")) {
@@ -43,6 +46,10 @@ func TestEachRequirementIsShown(t *testing.T) {
 			if scenario, ok := strings.CutPrefix(r[1], "suite:"); ok {
 				if !strings.Contains(passed, "| "+scenario+" | passed |") {
 					t.Errorf("%s: the scenario %s passes nowhere", id, scenario)
+				}
+			} else if promise, ok := strings.CutPrefix(r[1], "promise:"); ok {
+				if !slices.ContainsFunc(verify.Invariants(), func(i verify.Invariant) bool { return i.Name == promise }) {
+					t.Errorf("%s: nothing is promised that is called %q", id, promise)
 				}
 			} else if !declared(t, r[1]) {
 				t.Errorf("%s: there is no test %s", id, r[1])

@@ -1,0 +1,181 @@
+package verify_test
+
+import (
+	"slices"
+	"testing"
+
+	"mcpproxy/credential"
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+	"mcpproxy/transitions"
+	"mcpproxy/verify"
+)
+
+type (
+	row  = fsm.Transition[states.State, transitions.Event, states.Data, transitions.Payload]
+	rule = fsm.Rule[states.State, transitions.Event]
+	spec = transitions.Spec
+)
+
+// mistake is a change of the graph.
+type mistake struct {
+	promise, is string
+	options     verify.Options
+	change      func(*spec)
+}
+
+// unshown are the promises that no graph here breaks: that what is refused changes
+// nothing is the engine's; of the others, what lies nearer breaks before.
+var unshown = []string{"refused changes nothing", "logout is final", "a way to Connected", "a way without a person"}
+
+// wrong are graphs, each with one mistake, and the promise that it breaks first.
+var wrong = []mistake{
+	{"stale changes nothing", "a handshake of an attempt that was given up counts", verify.Options{ForgetEpoch: transitions.Handshaken}, func(*spec) {}},
+	{"outcomes are taken", "nobody takes note that an attempt failed", verify.Options{}, func(s *spec) { without(s, states.Connecting, transitions.TransportFailed) }},
+	{"events mean what they say", "a 401 to the handshake counts as connected", verify.Options{}, func(s *spec) {
+		one(s, states.Connecting, transitions.Unauthorized, func(r *row) { r.To = states.Connected })
+	}},
+	{"only wishes are kept", "a second response is kept until the first is redeemed", verify.Options{}, func(s *spec) {
+		s.Regions[1].Postpones = append(s.Regions[1].Postpones, rule{From: []states.State{states.ExchangingCode}, Event: transitions.CodeReceived, Reason: "later"})
+	}},
+	{"only finished", "giving a login up ends the exchange of its code", verify.Options{}, func(s *spec) {
+		also(s, states.AwaitingBrowser, transitions.LoginCancelled, states.ExchangingCode)
+	}},
+	{"one flow", "a response of another login is taken", verify.Options{}, func(s *spec) {
+		one(s, states.AwaitingBrowser, transitions.CodeReceived, func(r *row) { r.Guards = nil })
+	}},
+	{"no reuse", "a refresh begins while an earlier one still saves its answer", verify.Options{Jobs: 1}, func(s *spec) {
+		for i := range s.Regions[1].States {
+			s.Regions[1].States[i].Job.Single = false
+		}
+	}},
+	{"stored before used", "a token is used that was not written", verify.Options{}, func(s *spec) {
+		before(s, states.Fresh, transitions.RenewDue, func(d states.Data) states.Data {
+			token := *d.Token
+			token.Access = credential.NewSecret("another")
+			d.Token = &token
+			return d
+		})
+	}},
+	{"a person decides", "anybody may begin a login", verify.Options{}, func(s *spec) {
+		one(s, states.LoginRequired, transitions.LoginRequested, func(r *row) { r.Guards = nil })
+	}},
+	{"the current token", "a 401 about an older token rejects the current one", verify.Options{}, func(s *spec) {
+		one(s, states.Fresh, transitions.TokenRejected, func(r *row) { r.Guards = nil })
+	}},
+	{"bounded openings", "the machine opens one page after the other", verify.Options{Mode: verify.Automatic}, func(s *spec) {
+		one(s, states.LoginRequired, transitions.LoginProposed, func(r *row) { r.Guards = r.Guards[:1] })
+	}},
+	{"bounded refreshes", "a grant is asked for again and again though its tokens are refused", verify.Options{Mode: verify.Unattended}, func(s *spec) {
+		one(s, states.LoginRequired, transitions.GrantDue, func(r *row) { r.Guards = r.Guards[:1] })
+	}},
+	{"no needless login", "a token that is refused counts as expired", verify.Options{}, func(s *spec) {
+		after(s, states.Fresh, transitions.TokenRejected, func(d states.Data) states.Data {
+			d.Reason = states.TokenExpired
+			return d
+		})
+	}},
+	{"states are true", "a login has no deadline", verify.Options{}, func(s *spec) {
+		for i := range s.Regions[1].States {
+			if state := &s.Regions[1].States[i]; state.Name == states.AwaitingBrowser {
+				state.Timers = state.Timers[1:]
+			}
+		}
+	}},
+	{"calls move", "a 401 to a request without a token is ignored", verify.Options{}, func(s *spec) {
+		without(s, states.Anonymous, transitions.Challenged)
+		s.Regions[1].Ignores = append(s.Regions[1].Ignores, rule{From: []states.State{states.Anonymous}, Event: transitions.Challenged, Reason: "wrong"})
+	}},
+}
+
+// The search finds each mistake, and the promise that it breaks is the one that is named
+// for it: docs/requirements.md names promises.
+func TestEachPromiseBreaksOnAWrongGraph(t *testing.T) {
+	for _, test := range wrong {
+		t.Run(test.promise, func(t *testing.T) {
+			if o := test.options; o.Jobs > 0 && most > 0 {
+				t.Skip("the search is long, and the race detector slow")
+			}
+			declared := transitions.Declaration()
+			test.change(&declared)
+			o := test.options
+			if o.Mode == "" {
+				o.Mode = verify.Interactive
+			}
+			o.Spec, o.Worlds, o.Stored = &declared, 60000, true
+			report, err := verify.Explore(t.Context(), o)
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case report.Counterexample == nil:
+				t.Errorf("%s, and no promise breaks in %d situations", test.is, report.Worlds)
+			case report.Counterexample.Invariant != test.promise:
+				t.Errorf("%s, and what breaks is %q: %s", test.is, report.Counterexample.Invariant, report.Counterexample.Why)
+			}
+		})
+	}
+	for _, i := range verify.Invariants() {
+		if slices.Contains(unshown, i.Name) == slices.ContainsFunc(wrong, func(w mistake) bool { return w.promise == i.Name }) {
+			t.Errorf("%q has no wrong graph, or has one and is said to have none", i.Name)
+		}
+	}
+}
+
+// one changes the row of one state and event alone.
+func one(s *spec, from states.State, event transitions.Event, change func(*row)) {
+	r := without(s, from, event)
+	r.From = []states.State{from}
+	change(&r)
+	for i := range s.Regions {
+		if slices.ContainsFunc(s.Regions[i].States, func(state fsm.State[states.State, transitions.Event, states.Data]) bool { return state.Name == from }) {
+			s.Regions[i].Transitions = append(s.Regions[i].Transitions, r)
+			return
+		}
+	}
+}
+
+// without takes the row of one state and event away, and returns it.
+func without(s *spec, from states.State, event transitions.Event) row {
+	for i := range s.Regions {
+		for k := range s.Regions[i].Transitions {
+			r := &s.Regions[i].Transitions[k]
+			if r.Event != event || !slices.Contains(r.From, from) {
+				continue
+			}
+			taken := *r
+			r.From = slices.DeleteFunc(slices.Clone(r.From), func(state states.State) bool { return state == from })
+			if len(r.From) == 0 {
+				s.Regions[i].Transitions = slices.Delete(s.Regions[i].Transitions, k, k+1)
+			}
+			return taken
+		}
+	}
+	panic("there is no such row")
+}
+
+// also has what a row says hold in another state too.
+func also(s *spec, from states.State, event transitions.Event, other states.State) {
+	for i := range s.Regions {
+		for k := range s.Regions[i].Transitions {
+			if r := &s.Regions[i].Transitions[k]; r.Event == event && slices.Contains(r.From, from) {
+				r.From = append(slices.Clone(r.From), other)
+				return
+			}
+		}
+	}
+}
+
+// before and after do something to the data besides the row's update.
+func before(s *spec, from states.State, event transitions.Event, do func(states.Data) states.Data) {
+	one(s, from, event, func(r *row) {
+		update := r.Update
+		r.Update = func(d states.Data, in transitions.Input) states.Data { return update(do(d), in) }
+	})
+}
+
+func after(s *spec, from states.State, event transitions.Event, do func(states.Data) states.Data) {
+	one(s, from, event, func(r *row) {
+		update := r.Update
+		r.Update = func(d states.Data, in transitions.Input) states.Data { return do(update(d, in)) }
+	})
+}
