@@ -1,0 +1,113 @@
+package e2e
+
+import (
+	"encoding/json"
+	"mcpproxy/tests/oauthserver"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestBadConfigurationNamesThePlace(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{})
+	m.configure(`{"mcpServers": {"a": {"url": "ftp://x"}, "b": {"urll": "http://x"}, "c": {"url": "http://x/${UNSET_HERE}", "oauth": {"login": "maybe"}}}}`)
+	for _, command := range [][]string{{"config", "check"}, {"serve", "--listen", "127.0.0.1:0"}, {"auth", "login", "a"}} {
+		code, out, errs := m.run("mcpproxy", command...)
+		for _, want := range []string{"config.json", "mcpServers.a.url", `unknown field "urll"`, "UNSET_HERE is not set", "mcpServers.c.oauth.login", "manual, automatic"} {
+			if code != 1 || out != "" || !strings.Contains(errs, want) {
+				t.Errorf("%v: exit code %d, and %q is missing in: %s", command, code, want, errs)
+			}
+		}
+	}
+	m.configure(`{"mcpServers": `)
+	if code, _, errs := m.run("mcpproxy", "config", "check"); code != 1 || !strings.Contains(errs, "config.json") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+}
+
+// The configuration file is edited from the command line, and a running proxy
+// takes it up.
+func TestUpstreamsAreAddedAndRemoved(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{NoAuth: true})
+	m.configure(`{"mcpServers": {}}`)
+	m.start()
+	m.mustRun("mcpproxy", "upstream", "add", "u", m.server.MCPURL())
+	m.awaitPhase("Connected")
+	if err := m.call(); err != nil {
+		t.Error(err)
+	}
+	if code, _, errs := m.run("mcpproxy", "upstream", "add", "u", m.server.MCPURL()); code != 1 || !strings.Contains(errs, "--replace") {
+		t.Errorf("adding it twice: exit code %d: %s", code, errs)
+	}
+	m.mustRun("mcpproxy", "upstream", "remove", "u")
+	m.eventually("the upstream to be gone", func() bool { return strings.TrimSpace(m.mustRun("mcpproxy", "upstream", "list", "--json")) == "[]" })
+}
+
+// A command behind -- is a local server; what is neither that nor a URL is no entry.
+func TestAddTellsURLsFromCommands(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{NoAuth: true})
+	for _, test := range []struct {
+		says string
+		args []string
+	}{
+		{"write a server's address as https://mcp.example.com/mcp", []string{"mcp.example.com/mcp"}},
+		{"mcpproxy upstream add new -- mcp-files --root", []string{"mcp-files", "--", "--root"}},
+		{"needs NAME URL (or -- COMMAND) and got 1 argument", nil},
+	} {
+		if code, out, errs := m.run("mcpproxy", append([]string{"upstream", "add", "new"}, test.args...)...); code != 2 || out != "" || !strings.Contains(errs, test.says) {
+			t.Errorf("%v: exit code %d, %s; want %q", test.args, code, errs, test.says)
+		}
+	}
+	config := filepath.Join(m.dir, "config.json")
+	c := exec.Command(filepath.Join(programs, "mcpproxy"), "upstream", "add", "new", "--config", config, "--", "mcp-files", "--root", ".")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var written struct {
+		MCPServers map[string]struct {
+			Command string   `json:"command"`
+			Args    []string `json:"args"`
+		} `json:"mcpServers"`
+	}
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &written); err != nil {
+		t.Fatal(err)
+	}
+	if entry := written.MCPServers["new"]; entry.Command != "mcp-files" || !slices.Equal(entry.Args, []string{"--root", "."}) {
+		t.Errorf("written: %s", text)
+	}
+}
+
+// Without upstreams, or without a file, the first step is said, and JSON stays a list.
+func TestTheFirstStepIsSaid(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{NoAuth: true})
+	if err := os.Remove(filepath.Join(m.dir, "config.json")); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		code      int
+		out, says string
+		args      []string
+	}{
+		{0, "", "there is no upstream; add one with: mcpproxy upstream add", []string{"upstream", "list"}},
+		{0, "[]\n", "", []string{"upstream", "list", "--json"}},
+		{1, "", "config.json does not exist", []string{"config", "check"}},
+		{2, "", "there is no such upstream, and no other; add one with: mcpproxy upstream add", []string{"auth", "login", "u"}},
+	} {
+		if code, out, errs := m.run("mcpproxy", test.args...); code != test.code || out != test.out || !strings.Contains(errs, test.says) {
+			t.Errorf("%v: exit code %d, %q, %q", test.args, code, out, errs)
+		}
+	}
+	m.start()
+	if !strings.Contains(m.logs.String(), "there is no configuration file yet") {
+		t.Error(m.logs.String())
+	}
+	m.mustRun("mcpproxy", "upstream", "add", "u", m.server.MCPURL())
+	m.awaitPhase("Connected")
+}
