@@ -268,8 +268,11 @@ func Remove(path, name string) error {
 	})
 }
 
-// change rewrites the file as a whole, by a rename.
+// change rewrites the file as a whole, by a rename; a link to it stays one.
 func change(path string, edit func(map[string]json.RawMessage) error) error {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
 	d, err := read(path)
 	if err != nil {
 		return err

@@ -128,6 +128,24 @@ func TestAddAndRemoveKeepTheOthers(t *testing.T) {
 	}
 }
 
+// People keep their configurations elsewhere, and link to them.
+func TestAddFollowsALink(t *testing.T) {
+	path := write(t, `{"mcpServers": {}}`)
+	link := filepath.Join(t.TempDir(), "config.json")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	if err := config.Add(link, "new", map[string]any{"url": "https://new"}, false); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := config.Load(path, environment); err != nil || len(all) != 1 {
+		t.Errorf("behind the link there is %+v, %v", all, err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link is %v, %v", info.Mode(), err)
+	}
+}
+
 func TestImport(t *testing.T) {
 	from := write(t, `{"mcpServers": {
 		"github": {"command": "npx", "args": ["-y", "mcp-remote@latest", "https://mcp.example.com/mcp", "--header", "Authorization: Bearer ${KEY}", "--debug"], "env": {"KEY": "k"}},

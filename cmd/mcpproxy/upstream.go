@@ -109,12 +109,19 @@ other client's file is not changed; put this proxy into it in their place:
 		Example: "  mcpproxy upstream import ~/.cursor/mcp.json\n  mcpproxy upstream import claude_desktop_config.json github", Args: atLeast("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			all, err := config.Import(o.config, args[0], args[1:], replace)
-			for _, imported := range all {
-				if err == nil {
-					fmt.Fprintln(c.OutOrStdout(), strings.Join(append([]string{"added " + imported.Name}, imported.Notes...), "; "))
-				}
+			if errors.Is(err, config.ErrInvalid) && len(args) == 1 {
+				return fmt.Errorf("%w\nnothing was taken over; to take only some of the entries, name them: mcpproxy upstream import %s NAME...", err, args[0])
 			}
-			return err
+			if err != nil {
+				return err
+			}
+			for _, imported := range all {
+				fmt.Fprintln(c.OutOrStdout(), strings.Join(append([]string{"added " + imported.Name}, imported.Notes...), "; "))
+			}
+			if len(all) == 0 {
+				fmt.Fprintf(c.ErrOrStderr(), "nothing was taken over: %s has no entry but this proxy's own\n", args[0])
+			}
+			return nil
 		}}
 	c.Flags().BoolVar(&replace, "replace", false, "replace entries of the same names")
 	return c

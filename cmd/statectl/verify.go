@@ -10,10 +10,12 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
 
+	"mcpproxy/spelling"
 	"mcpproxy/transitions"
 	"mcpproxy/verify"
 
@@ -71,9 +73,13 @@ type verified struct {
 
 func (v *verification) run(ctx context.Context, out, terminal io.Writer) error {
 	var modes []verify.Mode
+	var known []string
+	for _, mode := range verify.Modes() {
+		known = append(known, string(mode))
+	}
 	for _, name := range v.modes {
-		if !slices.Contains(verify.Modes(), verify.Mode(name)) {
-			return fmt.Errorf("%w: there is no mode %q; --mode takes %v", errUsage, name, verify.Modes())
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("%w: there is no mode %q%s; --mode takes %s", errUsage, name, spelling.Meant(name, known), strings.Join(known, ", "))
 		}
 		modes = append(modes, verify.Mode(name))
 	}

@@ -111,3 +111,27 @@ func TestTheFirstStepIsSaid(t *testing.T) {
 	m.mustRun("mcpproxy", "upstream", "add", "u", m.server.MCPURL())
 	m.awaitPhase("Connected")
 }
+
+// An import takes all entries or none; it says so, also where there is nothing to take.
+func TestImportSaysWhatWasTaken(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{NoAuth: true})
+	foreign := filepath.Join(m.dir, "other.json")
+	for _, test := range []struct {
+		text      string
+		names     []string
+		code      int
+		out, says string
+	}{
+		{`{"mcpServers": {"proxy": {"command": "mcpproxy", "args": ["stdio"]}}}`, nil, 0, "", "nothing was taken over"},
+		{`{"mcpServers": {"good": {"url": "https://a.example/mcp"}, "two words": {"url": "https://b.example/mcp"}}}`, nil, 1, "", "to take only some of the entries, name them: mcpproxy upstream import"},
+		{`{"mcpServers": {"good": {"url": "https://a.example/mcp"}, "two words": {"url": "https://b.example/mcp"}}}`, []string{"goood"}, 1, "", "did you mean good?"},
+		{`{"mcpServers": {"good": {"url": "https://a.example/mcp"}, "two words": {"url": "https://b.example/mcp"}}}`, []string{"good"}, 0, "added good\n", ""},
+	} {
+		if err := os.WriteFile(foreign, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, out, errs := m.run("mcpproxy", append([]string{"upstream", "import", foreign}, test.names...)...); code != test.code || out != test.out || !strings.Contains(errs, test.says) {
+			t.Errorf("%s %v: exit code %d, %q, %q", test.text, test.names, code, out, errs)
+		}
+	}
+}
