@@ -110,7 +110,7 @@ other client's file is not changed; put this proxy into it in their place:
 		RunE: func(c *cobra.Command, args []string) error {
 			all, err := config.Import(o.config, args[0], args[1:], replace)
 			if errors.Is(err, config.ErrInvalid) && len(args) == 1 {
-				return fmt.Errorf("%w\nnothing was taken over; to take only some of the entries, name them: mcpproxy upstream import %s NAME...", err, args[0])
+				return fmt.Errorf("%w\nnothing was taken over; to take only some of the entries, name them behind the file, as in: mcpproxy upstream import %s github", err, args[0])
 			}
 			if err != nil {
 				return err

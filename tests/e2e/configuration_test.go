@@ -123,7 +123,7 @@ func TestImportSaysWhatWasTaken(t *testing.T) {
 		out, says string
 	}{
 		{`{"mcpServers": {"proxy": {"command": "mcpproxy", "args": ["stdio"]}}}`, nil, 0, "", "nothing was taken over"},
-		{`{"mcpServers": {"good": {"url": "https://a.example/mcp"}, "two words": {"url": "https://b.example/mcp"}}}`, nil, 1, "", "to take only some of the entries, name them: mcpproxy upstream import"},
+		{`{"mcpServers": {"good": {"url": "https://a.example/mcp"}, "two words": {"url": "https://b.example/mcp"}}}`, nil, 1, "", "to take only some of the entries, name them behind the file"},
 		{`{"mcpServers": {"good": {"url": "https://a.example/mcp"}, "two words": {"url": "https://b.example/mcp"}}}`, []string{"goood"}, 1, "", "did you mean good?"},
 		{`{"mcpServers": {"good": {"url": "https://a.example/mcp"}, "two words": {"url": "https://b.example/mcp"}}}`, []string{"good"}, 0, "added good\n", ""},
 	} {
