@@ -118,9 +118,15 @@ func (s *Server) Handler() http.Handler {
 	}
 	if s.options.Metrics != nil {
 		mux.Handle("GET /metrics", s.guard(s.options.Metrics.ServeHTTP))
+		mux.HandleFunc("/metrics", onlyRead)
 	}
 	mux.HandleFunc("/", elsewhere)
 	return mux
+}
+
+func onlyRead(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Allow", "GET, HEAD")
+	http.Error(w, r.Method+" is not for this address; it is only read", http.StatusMethodNotAllowed)
 }
 
 // elsewhere tells a person who has opened another address what is where.

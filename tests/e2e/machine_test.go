@@ -250,10 +250,15 @@ func (m *machine) get(address string) string {
 // awaitPhase asks the running proxy until the upstream is in the phase.
 func (m *machine) awaitPhase(phase string) {
 	m.Helper()
+	m.awaitStatus("the phase "+phase, func(s *upstream.Status) bool { return string(s.Phase) == phase })
+}
+
+func (m *machine) awaitStatus(what string, so func(*upstream.Status) bool) {
+	m.Helper()
 	client := admin.NewClient(filepath.Join(m.dir, "mcpproxy.sock"))
-	m.eventually("the phase "+phase, func() bool {
+	m.eventually(what, func() bool {
 		var status upstream.Status
 		err := client.Get(context.Background(), "/v1/upstreams/u", &status)
-		return err == nil && string(status.Phase) == phase
+		return err == nil && so(&status)
 	})
 }
