@@ -157,7 +157,11 @@ func visit(_ context.Context, target string) error {
 
 func (d *demo) observe(e fsm.Entry) {
 	if e.Disposition == fsm.Moved || e.Disposition.Refused() {
-		fmt.Fprintf(d.out, "%s  %-10s  %-22s  %s -> %s %s\n", e.Time.Local().Format("15:04:05.000"), e.Region, e.Event, e.From, e.To, e.Reason)
+		became := e.From + " -> " + e.To
+		if e.Disposition.Refused() {
+			became = fmt.Sprintf("%s  refused: %s", e.From, e.Reason)
+		}
+		fmt.Fprintf(d.out, "%s  %-10s  %-22s  %s\n", e.Time.Local().Format("15:04:05.000"), e.Region, e.Event, became)
 	}
 }
 

@@ -285,3 +285,12 @@ func TestRemovedUpstreamsAreLoggedOutOf(t *testing.T) {
 	m.mustRun("mcpproxy", "upstream", "remove", "u")
 	loggedOut()
 }
+
+// The first thing that people run.
+func TestTheDemo(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command(filepath.Join(programs, "mcpproxy"), "demo").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "== Summary: 26 calls, none failed; 1 authorization request, ") || !strings.Contains(string(out), "0 refresh tokens used twice") {
+		t.Errorf("%v: %s", err, out)
+	}
+}

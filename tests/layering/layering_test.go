@@ -4,8 +4,11 @@ package layering
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -75,6 +78,37 @@ func TestImportsGoDownwards(t *testing.T) {
 		}
 	}
 }
+
+// docs/architecture.md shows the same plan.
+func TestTheDocumentHasThePlan(t *testing.T) {
+	text, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, floor := map[string]int{}, -1
+	for _, row := range planRow.FindAllStringSubmatch(string(text), -1) {
+		if row[1] != "" {
+			floor, _ = strconv.Atoi(row[1]) // it is a digit
+		}
+		for _, room := range strings.Split(row[2], ", ") {
+			shown[strings.Trim(room, "`")] = floor
+		}
+	}
+	for floor, rooms := range floors {
+		for _, room := range rooms {
+			if at, there := shown[room]; !there || at != floor {
+				t.Errorf("%s is on floor %d, and the document has it on %d (%v)", room, floor, at, there)
+			}
+			delete(shown, room)
+		}
+	}
+	for room := range shown {
+		t.Errorf("the document has %s, which is not in the plan", room)
+	}
+}
+
+// planRow is a row of the document's plan: a floor, or nothing for the one above, and rooms.
+var planRow = regexp.MustCompile("(?m)^\\| ([0-9]?) +\\| (`[^|]+`) \\|")
 
 func TestUsersDoNotImportWhatTestsNeed(t *testing.T) {
 	for room, p := range packages(t) {
