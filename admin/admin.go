@@ -82,7 +82,7 @@ func (a *api) routes() []route {
 		{http.MethodPost, "/v1/page", a.page},
 		{http.MethodPost, "/v1/paste", a.paste},
 		{http.MethodPost, "/v1/stdio", a.stdio},
-		{http.MethodGet, "/v1/removed", a.removed},
+		{http.MethodGet, "/v1/inactive", a.inactive},
 		{http.MethodGet, "/v1/upstreams", a.list},
 		{http.MethodGet, "/v1/upstreams/{name}", a.upstream(status)},
 		{http.MethodGet, "/v1/upstreams/{name}/explain", a.upstream(explained)},
@@ -150,8 +150,8 @@ func (a *api) list(w http.ResponseWriter, _ *http.Request) error {
 	return reply(w, all)
 }
 
-func (a *api) removed(w http.ResponseWriter, _ *http.Request) error {
-	all, err := a.instance.Manager.Removed()
+func (a *api) inactive(w http.ResponseWriter, _ *http.Request) error {
+	all, err := a.instance.Manager.Inactive()
 	if err != nil {
 		return err
 	}

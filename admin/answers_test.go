@@ -33,7 +33,7 @@ func TestEveryAnswerIsAsDescribed(t *testing.T) {
 		{method: "GET", path: "/v1/openapi", status: 200, words: `"openapi": "3.1.1"`},
 		{method: "POST", path: "/v1/reload", status: 200},
 		{method: "POST", path: "/v1/page", status: 200, words: "/ui/open"},
-		{method: "GET", path: "/v1/removed", status: 200, words: "[]"},
+		{method: "GET", path: "/v1/inactive", status: 200, words: "[]"},
 		{method: "GET", path: "/v1/upstreams", status: 200, words: `"phase":"LoginRequired"`},
 		{method: "GET", path: u, status: 200, words: `"phase":"LoginRequired"`},
 		{method: "GET", path: u + "/explain", status: 200, words: `"can":[{"wish":"login"`},

@@ -91,7 +91,7 @@ func cancel(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error 
 	return answer(w, u, out, err)
 }
 
-// logout is also for upstreams that are configured no more.
+// logout is also for upstreams that are inactive.
 func (a *api) logout(w http.ResponseWriter, r *http.Request) error {
 	out, err := a.instance.Manager.Logout(r.Context(), r.PathValue("name"))
 	if u, unknown := a.instance.Manager.Get(r.PathValue("name")); unknown == nil {

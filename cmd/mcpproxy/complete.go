@@ -18,8 +18,7 @@ func (o *options) completeUpstream(c *cobra.Command, args []string, _ string) ([
 	})
 }
 
-// completeStored is completeUpstream with those that are configured no more, where a
-// proxy runs.
+// completeStored is completeUpstream with those that are inactive, where a proxy runs.
 func (o *options) completeStored(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	return o.complete(c.Context(), args, o.stored)
 }

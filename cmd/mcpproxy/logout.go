@@ -19,7 +19,7 @@ func logoutCommand(o *options) *cobra.Command {
 		Long: `Erases what an upstream was logged in with from the store, and revokes it at the
 authorization server. This holds until the next login. It works with and without
 a running proxy, and also for an upstream that was removed from the configuration
-(mcpproxy auth status shows those as Removed).`,
+or is disabled there (mcpproxy auth status shows those as Inactive).`,
 		Example: "  mcpproxy auth logout github", Args: exactly("UPSTREAM"), ValidArgsFunction: o.completeStored,
 		RunE: func(c *cobra.Command, args []string) error {
 			err := o.fire(c.Context(), args[0], "logout")

@@ -19,8 +19,9 @@ func statusCommand(o *options) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{Use: "status [UPSTREAM]", Short: "Show each upstream's login; exit code 4 if one is needed",
 		Long: `Shows each upstream's login, and the next step where there is one. An upstream
-that was removed from the configuration is shown as Removed as long as something
-that it was logged in with is in the store; mcpproxy auth logout erases it.`,
+that was removed from the configuration, or is disabled there, is shown as Inactive
+as long as something that it was logged in with is in the store; mcpproxy auth
+logout erases it.`,
 		Args: atMost("UPSTREAM"), ValidArgsFunction: o.completeStored,
 		Example: "  mcpproxy auth status\n  mcpproxy auth status github --json",
 		RunE: func(c *cobra.Command, args []string) error {
@@ -59,19 +60,18 @@ that it was logged in with is in the store; mcpproxy auth logout erases it.`,
 	return c
 }
 
-// stored are the running proxy's upstreams, and behind them those that are configured
-// no more and still have something in its store.
+// stored are the running proxy's upstreams, and behind them those that are inactive.
 func (o *options) stored(ctx context.Context) (all []upstream.Status, err error) {
 	if err := o.client().Get(ctx, "/v1/upstreams", &all); err != nil {
 		return nil, err
 	}
-	var removed []upstream.Status
-	err = o.client().Get(ctx, "/v1/removed", &removed)
-	return append(all, removed...), err
+	var inactive []upstream.Status
+	err = o.client().Get(ctx, "/v1/inactive", &inactive)
+	return append(all, inactive...), err
 }
 
 func needsLogin(s *upstream.Status) bool {
-	return s.Phase != upstream.Removed && s.Token == nil && (s.Reason != "" || s.Phase == states.Phase(states.LoggedOut))
+	return s.Phase != upstream.Inactive && s.Token == nil && (s.Reason != "" || s.Phase == states.Phase(states.LoggedOut))
 }
 
 func printStatus(out io.Writer, all []upstream.Status) {

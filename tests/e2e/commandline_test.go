@@ -245,9 +245,9 @@ func TestNobodyAnswersALogin(t *testing.T) {
 	}
 }
 
-// An upstream that was removed is shown as long as its token is in the store, and
+// An upstream that was removed, or is disabled, is shown as long as its token is in the store, and
 // logged out of, by the running proxy and on the store of a stopped one.
-func TestRemovedUpstreamsAreLoggedOutOf(t *testing.T) {
+func TestInactiveUpstreamsAreLoggedOutOf(t *testing.T) {
 	m := newMachine(t, oauthserver.Options{AutoApprove: true})
 	loggedOut := func() {
 		t.Helper()
@@ -269,12 +269,12 @@ func TestRemovedUpstreamsAreLoggedOutOf(t *testing.T) {
 	m.eventually("the upstream to be removed", func() bool {
 		all = nil
 		decodeStrictly(t, m.mustRun("mcpproxy", "auth", "status", "u", "--json"), &all)
-		return len(all) == 1 && all[0].Phase == upstream.Removed
+		return len(all) == 1 && all[0].Phase == upstream.Inactive
 	})
 	if all[0].Token == nil || all[0].Actions[0].Command != "mcpproxy auth logout u" {
 		t.Errorf("%+v", all)
 	}
-	if out := m.complete("mcpproxy", "auth", "logout"); !strings.HasPrefix(out, "u\tRemoved\n") {
+	if out := m.complete("mcpproxy", "auth", "logout"); !strings.HasPrefix(out, "u\tInactive\n") {
 		t.Errorf("completions: %q", out)
 	}
 	loggedOut()
@@ -282,7 +282,7 @@ func TestRemovedUpstreamsAreLoggedOutOf(t *testing.T) {
 	m.awaitPhase("LoggedOut")
 	m.login()
 	m.kill()
-	m.mustRun("mcpproxy", "upstream", "remove", "u")
+	m.configure(fmt.Sprintf(`{"mcpServers": {"u": {"url": %q, "disabled": true}}}`, m.server.MCPURL()))
 	loggedOut()
 }
 

@@ -11,17 +11,17 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// What an upstream leaves in the store that is configured no more is listed, and a
+// What an upstream leaves in the store that was removed from the configuration is listed, and a
 // logout erases and revokes it; should it be configured again, it is logged out.
-func TestLogoutOfAnUpstreamThatWasRemoved(t *testing.T) {
+func TestLogoutOfAnInactiveUpstream(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
 	r.login()
-	r.wantRemoved()
+	r.wantInactive()
 	r.remove()
-	left := r.wantRemoved("u")
-	if left[0].Phase != upstream.Removed || left[0].Token == nil || left[0].URL != r.server.MCPURL() {
-		t.Errorf("what is removed: %+v", left)
+	left := r.wantInactive("u")
+	if left[0].Phase != upstream.Inactive || left[0].Token == nil || left[0].URL != r.server.MCPURL() {
+		t.Errorf("what is inactive: %+v", left)
 	}
 	for range 2 { // once more is no error
 		r.logout()
@@ -29,7 +29,7 @@ func TestLogoutOfAnUpstreamThatWasRemoved(t *testing.T) {
 	if c := r.server.Counters(); c.Revoke != 1 {
 		t.Errorf("%d revocations, want 1", c.Revoke)
 	}
-	r.wantRemoved()
+	r.wantInactive()
 	if _, err := r.manager.Logout(r.context(), "nobody"); !errors.Is(err, upstream.ErrUnknown) {
 		t.Errorf("a name that nothing is stored under: %v", err)
 	}
@@ -39,18 +39,18 @@ func TestLogoutOfAnUpstreamThatWasRemoved(t *testing.T) {
 }
 
 // A damaged record of an upstream that was removed is erased in the same way.
-func TestLogoutOfADamagedUpstreamThatWasRemoved(t *testing.T) {
+func TestLogoutOfAnInactiveUpstreamThatIsDamaged(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
 	r.login()
 	r.remove()
 	r.damage("token")
-	left := r.wantRemoved("u")
+	left := r.wantInactive("u")
 	if left[0].Reason != states.StoreCorrupt || left[0].CredentialError == nil {
-		t.Errorf("what is removed: %+v", left)
+		t.Errorf("what is inactive: %+v", left)
 	}
 	r.logout()
-	r.wantRemoved()
+	r.wantInactive()
 }
 
 // remove takes the upstream out of the configuration.
@@ -68,18 +68,18 @@ func (r *rig) logout() {
 	}
 }
 
-func (r *rig) wantRemoved(names ...string) []upstream.Status {
+func (r *rig) wantInactive(names ...string) []upstream.Status {
 	r.Helper()
-	all, err := r.manager.Removed()
+	all, err := r.manager.Inactive()
 	if err != nil {
 		r.Fatal(err)
 	}
 	if len(all) != len(names) {
-		r.Fatalf("removed are %+v, want %q", all, names)
+		r.Fatalf("inactive are %+v, want %q", all, names)
 	}
 	for i, s := range all {
 		if s.Name != names[i] {
-			r.Errorf("removed are %+v, want %q", all, names)
+			r.Errorf("inactive are %+v, want %q", all, names)
 		}
 	}
 	return all

@@ -13,13 +13,14 @@ import (
 	"mcpproxy/transitions"
 )
 
-// Removed is the phase of an upstream that is configured no more and of which the
-// store still holds what a logout erases. No machine runs for it.
-const Removed states.Phase = "Removed"
+// Inactive is the phase of an upstream that the configuration has no more, or has
+// disabled, and of which the store still holds what a logout erases. No machine runs
+// for it.
+const Inactive states.Phase = "Inactive"
 
-// Removed returns the upstreams in the phase [Removed], by name.
-func (m *Manager) Removed() ([]Status, error) {
-	m.applying.Lock() // one that is being replaced is not removed
+// Inactive returns the upstreams in the phase [Inactive], by name.
+func (m *Manager) Inactive() ([]Status, error) {
+	m.applying.Lock() // one that is being replaced is none
 	defer m.applying.Unlock()
 	names, err := m.environment.Store.Upstreams()
 	if err != nil {
@@ -32,7 +33,7 @@ func (m *Manager) Removed() ([]Status, error) {
 		}
 		kept, err := m.environment.Store.Load(name)
 		if errors.Is(err, store.ErrCorrupt) || err == nil && (kept.Token != nil || kept.Flow != nil || kept.Intent != nil) {
-			all = append(all, removed(name, kept.Token, err))
+			all = append(all, inactive(name, kept.Token, err))
 		} else if err != nil {
 			return nil, err
 		}
@@ -40,8 +41,8 @@ func (m *Manager) Removed() ([]Status, error) {
 	return all, nil
 }
 
-func removed(name string, token *credential.Token, damage error) Status {
-	status := Status{Name: name, Phase: Removed, Outlook: transitions.Gone, Doc: "It is configured no more, and what it was logged in with is still in the store.",
+func inactive(name string, token *credential.Token, damage error) Status {
+	status := Status{Name: name, Phase: Inactive, Outlook: transitions.Gone, Doc: "The configuration has it no more, or has it disabled; what it was logged in with is still in the store.",
 		Token: TokenStatusOf(token), Regions: []RegionStatus{}, Refused: []fsm.Entry{},
 		Actions: []Action{{Wish: WishLogout, Command: commands[WishLogout] + " " + name, Why: "erases and revokes what is stored"}}}
 	if token != nil {
@@ -55,7 +56,7 @@ func removed(name string, token *credential.Token, damage error) Status {
 }
 
 // Logout logs out of the upstream of this name (see [Upstream.LogoutOutcome]), also
-// where it is configured no more: a machine is then run for that one event. Any other
+// where it is inactive: a machine is then run for that one event. Any other
 // name is [ErrUnknown].
 func (m *Manager) Logout(ctx context.Context, name string) (transitions.Outcome, error) {
 	if u, err := m.Get(name); err == nil {
@@ -74,7 +75,7 @@ func (m *Manager) Logout(ctx context.Context, name string) (transitions.Outcome,
 	return u.LogoutOutcome(ctx)
 }
 
-// revive returns the machine of an upstream that is configured no more, without
+// revive returns the machine of an upstream that is not configured, without
 // running it for anybody. Who gave the token may be told of its end.
 func (m *Manager) revive(name string) (*Upstream, error) {
 	m.mu.RLock()
