@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -42,21 +43,32 @@ func (l own) Accept() (net.Conn, error) {
 }
 
 // Listen listens on the socket, with the mode 0600, for programs of this user and of
-// root. A socket that nobody serves any more is replaced.
+// root. A socket that nobody serves any more is replaced, and nothing else is.
 func Listen(path string) (net.Listener, error) {
+	cannot := func(err error) error {
+		return fmt.Errorf("the socket %s cannot be made: %w; name another one (--socket)", path, err)
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
+		return nil, cannot(err)
 	}
 	if conn, err := net.Dial("unix", path); err == nil {
 		_ = conn.Close()
-		return nil, fmt.Errorf("another proxy is running: it serves %s", path)
+		return nil, fmt.Errorf("another proxy is running: it serves %s; end it, or name another socket (--socket)", path)
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+	switch info, err := os.Lstat(path); {
+	case err == nil && info.Mode()&os.ModeSocket == 0:
+		return nil, cannot(errors.New("there is a file of that name"))
+	case err == nil:
+		if err := os.Remove(path); err != nil {
+			return nil, cannot(err)
+		}
 	}
 	listener, err := net.Listen("unix", path)
+	if errors.Is(err, syscall.EINVAL) {
+		return nil, cannot(fmt.Errorf("systems allow about a hundred bytes for its path, and this one has %d", len(path)))
+	}
 	if err != nil {
-		return nil, err
+		return nil, cannot(err)
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(err, listener.Close())

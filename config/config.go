@@ -180,8 +180,11 @@ func (r *reader) transport(c *upstream.Config, s *server) {
 		c.Transport = upstream.Stdio
 	case s.URL != "":
 		c.Transport = upstream.HTTP
-		if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			r.problem("url", "%q is not an http or https URL; write it as https://host/path", c.URL)
+		switch u, err := url.Parse(c.URL); {
+		case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+			r.problem("url", "%q is not an http or https URL; write it as https://host/path", s.URL)
+		case u.User != nil:
+			r.problem("url", "has a user name or a password in it, and addresses are shown; give them as headers.Authorization")
 		}
 	default:
 		r.problem("", "needs url (a remote server) or command (a local one)")
@@ -287,12 +290,16 @@ func change(path string, edit func(map[string]json.RawMessage) error) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
 	temporary := path + ".new"
-	if err := os.WriteFile(temporary, append(text, '\n'), 0o600); err != nil {
-		return err
+	err = os.MkdirAll(filepath.Dir(path), 0o700)
+	if err == nil {
+		err = os.WriteFile(temporary, append(text, '\n'), 0o600)
 	}
-	return os.Rename(temporary, path)
+	if err == nil {
+		err = os.Rename(temporary, path)
+	}
+	if err != nil {
+		return fmt.Errorf("the configuration cannot be written: %w; name another file (--config)", err)
+	}
+	return nil
 }

@@ -77,6 +77,8 @@ func TestLoadRefuses(t *testing.T) {
 		{"nothing to connect to", `{"mcpServers": {"a": {}}}`, "mcpServers.a: needs url (a remote server) or command (a local one)"},
 		{"both", `{"mcpServers": {"a": {"url": "https://a", "command": "b"}}}`, "mcpServers.a: has both url and command"},
 		{"no URL", `{"mcpServers": {"a": {"url": "ftp://a"}}}`, `mcpServers.a.url: "ftp://a" is not an http or https URL`},
+		{"a password in the URL", `{"mcpServers": {"a": {"url": "https://me:secret@a.example/mcp"}}}`, "mcpServers.a.url: has a user name or a password in it, and addresses are shown; give them as headers.Authorization"},
+		{"a variable that is no URL", `{"mcpServers": {"a": {"url": "${TOKEN}"}}}`, `mcpServers.a.url: "${TOKEN}" is not an http or https URL`},
 		{"a name that would not do", `{"mcpServers": {"a__b": {"url": "https://a"}}}`, "mcpServers.a__b: a name has up to 64"},
 		{"a type", `{"mcpServers": {"a": {"url": "https://a", "type": "ws"}}}`, `mcpServers.a.type: "ws" is not one of http, sse, stdio`},
 		{"a variable", `{"mcpServers": {"a": {"url": "https://a", "headers": {"k": "${NOT_SET}"}}}}`, "mcpServers.a.headers.k: the environment variable NOT_SET is not set"},
@@ -125,6 +127,17 @@ func TestAddAndRemoveKeepTheOthers(t *testing.T) {
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("the file's mode is %v, %v", info.Mode(), err)
+	}
+}
+
+// What cannot be written says so, with the way out.
+func TestAddToAPlaceThatIsNone(t *testing.T) {
+	path := write(t, `{"mcpServers": {}}`)
+	if err := os.Mkdir(path+".new", 0o700); err != nil { // where the new text goes first
+		t.Fatal(err)
+	}
+	if err := config.Add(path, "new", map[string]any{"url": "https://new"}, false); err == nil || !strings.Contains(err.Error(), "the configuration cannot be written: ") || !strings.Contains(err.Error(), "--config") {
+		t.Errorf("Add = %v", err)
 	}
 }
 

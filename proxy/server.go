@@ -95,7 +95,10 @@ func Listen(address string, token credential.Secret) (net.Listener, error) {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("another program listens on %s; end it, or choose another address (--listen): %w", address, err)
 	}
-	return listener, err
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be listened on; choose another address (--listen): %w", address, err)
+	}
+	return listener, nil
 }
 
 // Handler serves /mcp for all upstreams and /mcp/<upstream> for one, and

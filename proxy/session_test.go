@@ -61,6 +61,11 @@ func TestListenElsewhereNeedsAToken(t *testing.T) {
 	} else if !strings.Contains(err.Error(), "--token-file") {
 		t.Errorf("the error does not say what to do: %v", err)
 	}
+	for _, address := range []string{"127.0.0.1", "127.0.0.1:99999"} {
+		if _, err := proxy.Listen(address, credential.Secret{}); err == nil || !strings.Contains(err.Error(), address) {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
 }
 
 // What is no message is answered with the code of its mistake and begins nothing.

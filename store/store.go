@@ -85,7 +85,7 @@ func (s *Store) prepare() error {
 	}
 	directory := filepath.Dir(s.path)
 	if err := os.MkdirAll(directory, 0o700); err != nil {
-		return fmt.Errorf("the directory of the store could not be made: %w", err)
+		return fmt.Errorf("the directory of the store could not be made: %w; use another store (--store)", err)
 	}
 	return errors.Join(s.narrow(directory, 0o700), s.narrow(s.path, 0o600))
 }
