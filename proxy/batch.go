@@ -49,7 +49,7 @@ func (c *session) handleBatch(ctx context.Context, text []byte, on stream) ([]*j
 // postBatch answers a POST whose body is a batch.
 func (s *Server) postBatch(w http.ResponseWriter, r *http.Request, c *session, text []byte) {
 	on := &answerStream{server: s, w: w}
-	answers, err := c.handleBatch(r.Context(), text, on)
+	answers, err := c.handleBatch(unlessCancelled(r), text, on)
 	if err != nil {
 		s.writeMessage(w, http.StatusBadRequest, refusal(err))
 		return

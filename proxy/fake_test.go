@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"mcpproxy/proxy"
 	"mcpproxy/relay"
@@ -71,6 +72,20 @@ func (f *fake) said() []string {
 		all = append(all, c.Method+" "+string(c.Params))
 	}
 	return all
+}
+
+// await waits until these were all calls.
+func (f *fake) await(t *testing.T, calls ...string) {
+	t.Helper()
+	poll := time.NewTicker(time.Millisecond)
+	defer poll.Stop()
+	for deadline := time.After(10 * time.Second); !slices.Equal(f.said(), calls); {
+		select {
+		case <-poll.C:
+		case <-deadline:
+			t.Fatalf("the upstream was told %q, want %q", f.said(), calls)
+		}
+	}
 }
 
 type fakes []*fake

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -100,9 +101,14 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, v view, id string)
 		return
 	}
 	on := &answerStream{server: s, w: w}
-	on.finish(c.handle(r.Context(), m, on))
+	on.finish(c.handle(unlessCancelled(r), m, on))
 	s.buffers.give(body) // the call is over; other messages may be kept
 }
+
+// unlessCancelled is the context of a request in a session: that its connection breaks
+// does not cancel it (MCP 2025-11-25 transports, sending messages to the server). The
+// client cancels it with a notification, and the end of the session does.
+func unlessCancelled(r *http.Request) context.Context { return context.WithoutCancel(r.Context()) }
 
 // initialize begins a session, unless the client's initialize will not do.
 func (s *Server) initialize(w http.ResponseWriter, r *http.Request, v view, id string, m *jsonrpc.Message) {

@@ -192,6 +192,54 @@ func TestCancellation(t *testing.T) {
 	}
 }
 
+// That a connection breaks cancels no call in a session, whose client says when it does
+// not want one any more; without a session it is how that is said.
+func TestABrokenConnection(t *testing.T) {
+	a, _ := twoUpstreams()
+	begun, ended, release := make(chan string, 2), make(chan error, 2), make(chan struct{})
+	a.answer = func(ctx context.Context, c relay.Call) (json.RawMessage, error) {
+		begun <- c.Method
+		select {
+		case <-ctx.Done():
+		case <-release:
+		}
+		ended <- context.Cause(ctx)
+		return json.RawMessage("{}"), context.Cause(ctx)
+	}
+	f := serve(t, proxy.Options{Upstreams: fakes{a}})
+	session := f.at("").initialize()
+	broken := func(f *face, meta string, headers ...string) {
+		ctx, leave := context.WithCancel(t.Context())
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, f.url, strings.NewReader(`{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"a__echo"`+meta+`}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(headers); i += 2 {
+			request.Header.Set(headers[i], headers[i+1])
+		}
+		gone := make(chan error, 1)
+		go func() {
+			_, err := http.DefaultClient.Do(request)
+			gone <- err
+		}()
+		<-begun
+		leave()
+		if err := <-gone; err == nil {
+			t.Error("the call was answered")
+		}
+	}
+	broken(session, "", "Content-Type", "application/json", "Accept", "application/json, text/event-stream", "Mcp-Session-Id", session.session)
+	broken(f, `,"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}`,
+		"Content-Type", "application/json", "Accept", "application/json, text/event-stream", "Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "tools/call", "Mcp-Name", "a__echo")
+	if err := <-ended; err == nil {
+		t.Error("the call without a session went on")
+	}
+	close(release)
+	if err := <-ended; err != nil {
+		t.Errorf("the call in the session ended with %v", err)
+	}
+}
+
 // A session that stops listening to a resource does not silence the others.
 func TestResourceSubscriptionsAreCounted(t *testing.T) {
 	a, _ := twoUpstreams()
@@ -207,4 +255,10 @@ func TestResourceSubscriptionsAreCounted(t *testing.T) {
 	if said := a.said(); said[len(said)-1] != `resources/unsubscribe {"uri":"a://one"}` {
 		t.Errorf("with nobody listening: %q", said)
 	}
+	a.mu.Lock()
+	a.calls = nil
+	a.mu.Unlock()
+	one.call("resources/subscribe", `{"uri":"a://one"}`)
+	one.do(http.MethodDelete, "")
+	a.await(t, `resources/subscribe {"uri":"a://one"}`, `resources/unsubscribe {"uri":"a://one"}`)
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"mcpproxy/jsonrpc"
 	"mcpproxy/proxy"
@@ -123,7 +126,8 @@ func TestSubscriptions(t *testing.T) {
 	a, _ := twoUpstreams()
 	f := serve(t, proxy.Options{Upstreams: fakes{a}})
 	body := `{"jsonrpc":"2.0","id":"s","method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a://one","a://unknown"]},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`
-	next := events(f.do(http.MethodPost, body, "Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "subscriptions/listen"))
+	response := f.do(http.MethodPost, body, "Mcp-Protocol-Version", "2026-07-28", "Mcp-Method", "subscriptions/listen")
+	next, leave := events(response), func() { _ = response.Body.Close() }
 	if got := next(); !strings.Contains(got, "notifications/subscriptions/acknowledged") || !strings.Contains(got, `"resourceSubscriptions":["a://one"]`) {
 		t.Fatalf("first came %s", got)
 	}
@@ -133,7 +137,72 @@ func TestSubscriptions(t *testing.T) {
 	if got := next(); got != `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"s"},"uri":"a://one"}}` {
 		t.Errorf("then came %s", got)
 	}
-	if said := a.said(); len(said) != 1 || said[0] != `resources/subscribe {"uri":"a://one"}` {
-		t.Errorf("the upstream was told %q", said)
+	a.watcher("notifications/tools/list_changed", nil)
+	if got := next(); got != `{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"s"}}}` {
+		t.Errorf("last came %s", got)
+	}
+	leave()
+	a.await(t, `resources/subscribe {"uri":"a://one"}`, `resources/unsubscribe {"uri":"a://one"}`)
+}
+
+// A call whose client does not send the input that its server asked for is given up,
+// and its server is told.
+func TestInputThatDoesNotCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := twoUpstreams()
+		ended := make(chan error, 1)
+		a.answer = func(ctx context.Context, c relay.Call) (json.RawMessage, error) {
+			answer, err := c.Ask(ctx, "elicitation/create", json.RawMessage(`{"message":"name?"}`))
+			ended <- context.Cause(ctx)
+			return answer, err
+		}
+		p := proxy.New(proxy.Options{Upstreams: fakes{a}})
+		defer p.Close()
+		post := func(more string) string {
+			body := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a__echo"` + more + `,"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}}}}`
+			request := httptest.NewRequest(http.MethodPost, "http://127.0.0.1/mcp", strings.NewReader(body))
+			for name, value := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "a__echo"} {
+				request.Header.Set(name, value)
+			}
+			response := httptest.NewRecorder()
+			p.Handler().ServeHTTP(response, request)
+			return response.Body.String()
+		}
+		state, _ := jsonrpc.String(jsonrpc.Member(json.RawMessage(post("")), "result"), "requestState")
+		time.Sleep(4 * time.Minute)
+		synctest.Wait()
+		if len(ended) > 0 || state == "" {
+			t.Fatalf("the call has ended with %v, or does not wait: %q", <-ended, state)
+		}
+		time.Sleep(time.Minute)
+		if err := <-ended; err == nil {
+			t.Error("the call goes on")
+		}
+		if got := post(`,"requestState":"` + state + `","inputResponses":{"input-1":{"action":"accept"}}`); !strings.Contains(got, "-32602") {
+			t.Errorf("too late: %s", got)
+		}
+	})
+}
+
+// What an upstream says that it has besides the protocol is offered where every method
+// is passed on to it, and nowhere else.
+func TestExtensionsAreOfferedWhereTheyAreServed(t *testing.T) {
+	a, b := twoUpstreams()
+	a.catalog.Capabilities = json.RawMessage(`{"tools":{},"extensions":{"x.example/y":{}},"experimental":{"z":{}}}`)
+	all := serve(t, proxy.Options{Upstreams: fakes{a, b}})
+	for _, test := range []struct {
+		face    *face
+		offered bool
+	}{{all, false}, {all.at("/a"), true}, {all.at("/b"), false}} {
+		_, inSession := test.face.post(initializeBody)
+		_, discovered := test.face.stateless("server/discover", "{}")
+		for _, answer := range []string{inSession, discovered} {
+			if strings.Contains(answer, "x.example/y") != test.offered || strings.Contains(answer, `"experimental"`) != test.offered {
+				t.Errorf("%s: %s", test.face.url, answer)
+			}
+		}
+		if _, got := test.face.stateless("x.example/y", "{}"); strings.Contains(got, `"from":"a"`) != test.offered || strings.Contains(got, "-32601") == (test.offered || strings.HasSuffix(test.face.url, "/b")) {
+			t.Errorf("%s: %s", test.face.url, got)
+		}
 	}
 }

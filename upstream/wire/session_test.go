@@ -100,13 +100,15 @@ func TestAnUnknownRevisionEndsTheSession(t *testing.T) {
 const quiet = time.Second
 
 // A server without a stream of its own is not asked for one again; one that has a
-// stream may ping on it, and on a call's, and comments in both mean nothing.
+// stream may ping on it, and on a call's, and comments in both mean nothing. What else
+// it asks when no call is under way is refused.
 func TestPingsAndCommentsOfAServer(t *testing.T) {
 	for name, listens := range map[string]func(http.ResponseWriter, *http.Request, *sent){
 		"without a stream of its own": nil,
 		"with one": func(w http.ResponseWriter, r *http.Request, _ *sent) {
 			say := stream(w)
 			say(": data: nothing\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":\"own\",\"method\":\"ping\"}\n\n")
+			say("data: {\"jsonrpc\":\"2.0\",\"id\":\"nobody\",\"method\":\"sampling/createMessage\",\"params\":{}}\n\n")
 			<-r.Context().Done()
 		},
 	} {
@@ -132,6 +134,9 @@ func TestPingsAndCommentsOfAServer(t *testing.T) {
 			answered := []sent{server.await(t, `response "during"`, 1)}
 			if listens != nil {
 				answered = append(answered, server.await(t, `response "own"`, 1))
+				if s := server.await(t, `response "nobody"`, 1); s.message.Error == nil || s.message.Error.Code != -32601 {
+					t.Errorf("a question that nobody can answer: %s", s.message.Result)
+				}
 			}
 			for _, s := range answered {
 				if string(s.message.Result) != "{}" || s.message.Error != nil {
