@@ -65,8 +65,8 @@ func (s *Server) resumeOrBegin(ctx context.Context, c *session, m *jsonrpc.Messa
 	if !strings.HasPrefix(state, statePrefix) {
 		return s.follow(ctx, s.begin(ctx, c, m, on))
 	}
-	call := s.unpark(state)
-	if call == nil || call.session.view != c.view || call.method != m.Method {
+	call := s.unpark(state, func(p *pending) bool { return p.session.view == c.view && p.method == m.Method })
+	if call == nil {
 		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the request state is not one of a call that waits here; make the call again without it")
 	}
 	call.attach(on) // first: what the answers set going may have something to say
@@ -171,7 +171,7 @@ func (s *Server) park(p *pending) (json.RawMessage, error) {
 	}
 	s.mu.Lock()
 	s.parked[state] = parkedCall{p, time.AfterFunc(inputLimit, func() {
-		if late := s.unpark(state); late != nil {
+		if late := s.unpark(state, func(*pending) bool { return true }); late != nil {
 			late.cancel(errInputLate)
 		}
 	})}
@@ -184,11 +184,12 @@ type parkedCall struct {
 	limit *time.Timer
 }
 
-func (s *Server) unpark(state string) *pending {
+// unpark takes a call out that waits, if it is one that fits; another goes on waiting.
+func (s *Server) unpark(state string, fits func(*pending) bool) *pending {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	parked, ok := s.parked[state]
-	if !ok {
+	if !ok || !fits(parked.call) {
 		return nil
 	}
 	delete(s.parked, state)

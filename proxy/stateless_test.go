@@ -86,6 +86,13 @@ func TestQuestionsBecomeResultsThatAskForInput(t *testing.T) {
 	if got := again("mcpproxy:made-up"); !strings.Contains(got, "-32602") {
 		t.Errorf("a made-up state: %s", got)
 	}
+	elsewhere := func() string {
+		_, body := f.at("/a").stateless("tools/call", `{"name":"echo","requestState":"`+first.Result.State+`","inputResponses":{"input-1":{}}}`, "Mcp-Name", "echo")
+		return body
+	}
+	if got := elsewhere(); !strings.Contains(got, "-32602") {
+		t.Errorf("a state of a call at another path: %s", got)
+	}
 	if got := again(first.Result.State); !strings.Contains(got, `"hello":{"action":"accept","content":{"name":"x"}}`) {
 		t.Errorf("the call ended with %s", got)
 	}

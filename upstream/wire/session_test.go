@@ -212,3 +212,51 @@ func count(all []string, what string) (n int) {
 	}
 	return n
 }
+
+// Clients may choose the same token for progress. The server sees one of its own for
+// each call, and each client its own again.
+func TestProgressTokensAreTheConnections(t *testing.T) {
+	for _, revision := range []string{"2025-11-25", "2026-07-28"} {
+		t.Run(revision, func(t *testing.T) {
+			t.Parallel()
+			both := make(chan struct{}, 2)
+			progress := func(w http.ResponseWriter, _ *http.Request, s *sent) {
+				both <- struct{}{}
+				for len(both) < cap(both) { // they are under way at once
+					time.Sleep(time.Millisecond)
+				}
+				say := stream(w)
+				say("data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":1}}\n\n", s.param("_meta", "progressToken"))
+				say("data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{}}\n\n", s.message.ID)
+			}
+			server := sessioned(revision, progress, nil)
+			if revision == "2026-07-28" {
+				server = unattached(progress)
+			}
+			conn, _, err := connectHTTP(t, server, revision)
+			if err != nil {
+				t.Fatal(err)
+			}
+			told, ended := make(chan string, 8), make(chan error, 2)
+			for range 2 {
+				go func() {
+					_, err := conn.Call(t.Context(), relay.Call{Method: "tools/call", Params: json.RawMessage(`{"name":"t","_meta":{"progressToken":"mine"}}`),
+						Notify: func(_ string, params json.RawMessage) { told <- string(params) }})
+					ended <- err
+				}()
+			}
+			for range 2 {
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+				if params := <-told; params != `{"progressToken":"mine","progress":1}` {
+					t.Errorf("the client is told %s", params)
+				}
+			}
+			one, other := server.await(t, "tools/call", 1), server.await(t, "tools/call", 2)
+			if a, b := string(one.param("_meta", "progressToken")), string(other.param("_meta", "progressToken")); a == b {
+				t.Errorf("both calls have the token %s", a)
+			}
+		})
+	}
+}
