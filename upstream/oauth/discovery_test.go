@@ -216,6 +216,28 @@ func TestDefaultEndpoints(t *testing.T) {
 	}
 }
 
+// Where the resource or the configuration names a server, no endpoints are guessed at it,
+// whatever is allowed.
+func TestNoEndpointsAreGuessedAtAServerThatIsNamed(t *testing.T) {
+	for name, test := range map[string]struct {
+		documents  map[string]string
+		configured bool
+	}{
+		"by the resource":      {map[string]string{resourcePath: resourceDocument}, false},
+		"by the configuration": {nil, true},
+	} {
+		s := newSite(t, test.documents)
+		r := oauth.DiscoveryRequest{ServerURL: s.URL + "/mcp", LegacyFallback: true}
+		if test.configured {
+			r.ConfiguredIssuer = s.URL
+		}
+		var failure *oauth.Error
+		if d, err := oauth.Discover(t.Context(), client(), r); !errors.As(err, &failure) || failure.Class != oauth.NotOAuth || d.TokenEndpoint != "" {
+			t.Errorf("%s: Discover = %+v, %v", name, d, err)
+		}
+	}
+}
+
 // MCP 2025-11-25 authorization, canonical server URI.
 func TestCanonical(t *testing.T) {
 	for server, want := range map[string]string{
