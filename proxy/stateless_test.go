@@ -213,3 +213,36 @@ func TestExtensionsAreOfferedWhereTheyAreServed(t *testing.T) {
 		}
 	}
 }
+
+// What may be kept says for how long and by whom. What several upstreams make up together
+// is kept by nobody, whatever each says; what one upstream says of its own stays.
+func TestWhatMayBeKept(t *testing.T) {
+	a, b := twoUpstreams()
+	a.answer = func(context.Context, relay.Call) (json.RawMessage, error) {
+		return json.RawMessage(`{"contents":[],"ttlMs":7,"cacheScope":"public"}`), nil
+	}
+	b.answer = func(context.Context, relay.Call) (json.RawMessage, error) {
+		return json.RawMessage(`{"contents":[]}`), nil
+	}
+	f := serve(t, proxy.Options{Upstreams: fakes{a, b}})
+	for _, test := range []struct {
+		method, params string
+		headers        []string
+		scope, life    string
+	}{
+		{"server/discover", "{}", nil, `"private"`, "0"},
+		{"tools/list", "{}", nil, `"private"`, "0"},
+		{"prompts/list", "{}", nil, `"private"`, "0"},
+		{"resources/list", "{}", nil, `"private"`, "0"},
+		{"resources/templates/list", "{}", nil, `"private"`, "0"},
+		{"resources/read", `{"uri":"a://one"}`, []string{"Mcp-Name", "a://one"}, `"public"`, "7"},
+		{"resources/read", `{"uri":"b://k/x/y"}`, []string{"Mcp-Name", "b://k/x/y"}, `"private"`, "0"},
+		{"tools/call", `{"name":"b__echo"}`, []string{"Mcp-Name", "b__echo"}, "", ""},
+	} {
+		_, body := f.stateless(test.method, test.params, test.headers...)
+		scope, life := jsonrpc.Member(json.RawMessage(body), "result", "cacheScope"), jsonrpc.Member(json.RawMessage(body), "result", "ttlMs")
+		if string(scope) != test.scope || string(life) != test.life || !strings.Contains(body, `"resultType":"complete"`) {
+			t.Errorf("%s %s: %s", test.method, test.params, body)
+		}
+	}
+}
