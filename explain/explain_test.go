@@ -33,7 +33,7 @@ func status(t *testing.T, connection, credential states.State, change func(*stat
 	if change != nil {
 		change(&d)
 	}
-	s := &transitions.Snapshot{Machine: "notes", Data: d, Regions: []fsm.Active[states.State, transitions.Event]{
+	s := &transitions.Snapshot{Identity: &fsm.Identity{Machine: "notes"}, Data: d, Regions: []fsm.Active[states.State, transitions.Event]{
 		active(t, transitions.ConnectionRegion().States, states.Connection, connection, d),
 		active(t, transitions.CredentialRegion().States, states.Credential, credential, d),
 	}}

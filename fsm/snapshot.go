@@ -4,8 +4,7 @@ import "time"
 
 // Snapshot is a machine at one moment. It is immutable; share it freely.
 type Snapshot[S, E ~string, D, P any] struct {
-	// Machine is the instance's name.
-	Machine string
+	*Identity
 	// Sequence counts the accepted moves and updates.
 	Sequence uint64
 	Data     D
@@ -14,6 +13,12 @@ type Snapshot[S, E ~string, D, P any] struct {
 
 	// postponed points to the events that are, if any are: few snapshots have some.
 	postponed *[]Input[E, P]
+}
+
+// Identity is what all snapshots of a machine share. It is immutable.
+type Identity struct {
+	// Machine is the instance's name.
+	Machine string
 }
 
 // Active is one region at one moment.
@@ -115,6 +120,6 @@ func newSnapshot[S, E ~string, D, P any](regions int) *Snapshot[S, E, D, P] {
 func (s *Snapshot[S, E, D, P]) copy() *Snapshot[S, E, D, P] {
 	after := newSnapshot[S, E, D, P](len(s.Regions))
 	copy(after.Regions, s.Regions)
-	after.Machine, after.Sequence, after.Data, after.postponed = s.Machine, s.Sequence, s.Data, s.postponed
+	after.Identity, after.Sequence, after.Data, after.postponed = s.Identity, s.Sequence, s.Data, s.postponed
 	return after
 }

@@ -14,7 +14,7 @@ const maxChain = 64
 // as of now.
 func (d *Definition[S, E, D, P]) Start(machine string, data D, now time.Time) (*Snapshot[S, E, D, P], []Move[S, E, D, P]) {
 	s := newSnapshot[S, E, D, P](len(d.regions))
-	s.Machine, s.Data = machine, data
+	s.Identity, s.Data = &Identity{Machine: machine}, data
 	var moves []Move[S, E, D, P]
 	for i, r := range d.regions {
 		state := r.states[r.spec.Initial]
@@ -72,7 +72,8 @@ type queued[E ~string, P any] struct {
 
 // step carries out in and everything that it raises; see [Definition.Step].
 func (r *run[S, E, D, P]) step(d *Definition[S, E, D, P], s *Snapshot[S, E, D, P], in *Input[E, P], commit func(*Move[S, E, D, P]) error) *Snapshot[S, E, D, P] {
-	r.queue = append(r.queue, queued[E, P]{input: *in})
+	r.queue = longer(r.queue)
+	r.queue[0].input = *in
 	if r.carriers == nil {
 		r.carriers = make([]*carrier[S, E, D, P], len(d.regions))
 	}
