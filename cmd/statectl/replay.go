@@ -71,7 +71,7 @@ func (o *options) recorded(ctx context.Context, input io.Reader, args []string) 
 	} else {
 		file, err := os.Open(name)
 		if err != nil {
-			return nil, fmt.Errorf("the journal could not be opened: %w", err)
+			return nil, fmt.Errorf("the journal could not be opened: %w; give a file that statectl history UPSTREAM --json has written, or - for standard input", err)
 		}
 		defer file.Close()
 		input = file
