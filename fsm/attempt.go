@@ -37,6 +37,7 @@ const (
 	inNote callback = iota
 	inGuard
 	inUpdate
+	inTimers
 	inCommit
 )
 
@@ -142,6 +143,7 @@ func (a *attempt[S, E, D, P]) prepare() {
 		after.Data = t.Update(after.Data, *a.input)
 	}
 	if len(a.rule.to.Timers) > 0 {
+		a.calling = inTimers
 		active.Timers = armed(a.rule.to, after.Data, active.Since)
 	}
 	move := a.run.move()
@@ -194,6 +196,8 @@ func (a *attempt[S, E, D, P]) called() string {
 		return "guard " + a.rule.transition.Guards[a.asked].Name
 	case inUpdate:
 		return "update for " + string(a.input.Event)
+	case inTimers:
+		return "timers of " + string(a.rule.to.Name)
 	default:
 		return "commit hook"
 	}

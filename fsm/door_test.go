@@ -54,7 +54,13 @@ const (
 
 var errWrongKey = errors.New("the key does not fit")
 
+// smudged is a key that nobody can read: the note about it panics.
+const smudged = "smudged"
+
 func (p payload) Note() string {
+	if p.Key == smudged {
+		panic("the key cannot be read")
+	}
 	if p.Key == "" {
 		return ""
 	}

@@ -146,7 +146,8 @@ func TestVetoTakesBackTheWholeStep(t *testing.T) {
 
 // Nothing that panics wedges the machine.
 func TestPanicsAreRefusals(t *testing.T) {
-	for _, where := range []string{"guard", "update", "commit", "observer", "journal"} {
+	for where, callback := range map[string]string{"note": "note", "guard": "guard g", "update": "update for Push", "timer": "timers of Opening",
+		"commit": "commit hook", "observer": "observer", "journal": "observer"} {
 		t.Run(where, func(t *testing.T) {
 			crash := true
 			blow := func(at string) {
@@ -157,6 +158,8 @@ func TestPanicsAreRefusals(t *testing.T) {
 			s := doorSpec()
 			s.Regions[0].Transitions[0].Guards = []fsm.Guard[event, data, payload]{{Name: "g", Doc: "g", Check: func(data, input) error { blow("guard"); return nil }}}
 			s.Regions[0].Transitions[0].Update = func(d data, _ input) data { blow("update"); return d }
+			at := s.Regions[0].States[1].Timers[0].At
+			s.Regions[0].States[1].Timers[0].At = func(d data, entered time.Time) time.Time { blow("timer"); return at(d, entered) }
 			var caught []error
 			m := fsm.New(compile(s), "front", data{}, noon, options{
 				Commit:   func(*fsm.Move[state, event, data, payload]) error { blow("commit"); return nil },
@@ -164,12 +167,19 @@ func TestPanicsAreRefusals(t *testing.T) {
 				Journal:  func(*fsm.Entry) { blow("journal") },
 				Panicked: func(err *fsm.PanicError) { caught = append(caught, err) },
 			})
-			_, err := m.Fire(input{Event: push, At: noon})
+			before := m.Snapshot()
+			in := input{Event: push, At: noon}
+			if where == "note" {
+				in.Payload.Key = smudged
+			}
+			_, err := m.Fire(in)
 			if err == nil && len(caught) == 1 {
 				err = caught[0]
+			} else if m.Snapshot() != before {
+				t.Error("a refused event changed the machine")
 			}
-			if !errors.Is(err, fsm.ErrPanic) {
-				t.Errorf("the panic came out as %v", err)
+			if crash, ok := errors.AsType[*fsm.PanicError](err); !ok || crash.Callback != callback {
+				t.Errorf("the panic came out as %v, want one in %s", err, callback)
 			}
 			crash = false
 			if _, err := m.Fire(input{Event: push, At: noon}); err != nil {
