@@ -63,6 +63,11 @@ func TestTokenRequests(t *testing.T) {
 		}
 	}
 	anyone := credential.Registration{ClientID: "c", AuthMethod: none}
+	device := func(endpoint string) error {
+		flow := credential.Flow{TokenEndpoint: endpoint, DeviceCode: secret("device"), Deadline: time.Now().Add(time.Hour), Resource: "https://mcp.example/mcp", Registration: anyone}
+		_, err := oauth.AwaitDevice(context.Background(), client(), flow, 1)
+		return err
+	}
 	const code = "code=code code_verifier=verifier grant_type=authorization_code redirect_uri=" + "http://127.0.0.1:4711/callback resource=https://mcp.example/mcp"
 	for _, test := range []struct {
 		name  string
@@ -77,6 +82,7 @@ func TestTokenRequests(t *testing.T) {
 		{"a refresh token, with client_secret_basic", refresh(confidential(basic), oauth.RefreshOptions{}), "grant_type=refresh_token refresh_token=refresh resource=https://mcp.example/mcp", "client:1 s: %+"},
 		{"a refresh token, with client_secret_post", refresh(confidential(post), oauth.RefreshOptions{}), "client_id=client:1 client_secret=s: %+ grant_type=refresh_token refresh_token=refresh resource=https://mcp.example/mcp", ""},
 		{"a refresh token, for servers that insist", refresh(anyone, oauth.RefreshOptions{SendScope: true, OmitResource: true}), "client_id=c grant_type=refresh_token refresh_token=refresh scope=a b", ""},
+		{"a device code", device, "client_id=c device_code=device grant_type=urn:ietf:params:oauth:grant-type:device_code resource=https://mcp.example/mcp", ""},
 		{"client credentials", grant(confidential(basic), oauth.GrantRequest{Scopes: []string{"a", "b"}}), "grant_type=client_credentials resource=https://mcp.example/mcp scope=a b", "client:1 s: %+"},
 		{"a workload's JWT, without a client", grant(credential.Registration{AuthMethod: none}, oauth.GrantRequest{Assertion: secret("jwt")}), "assertion=jwt grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer resource=https://mcp.example/mcp", ""},
 		{"an identity assertion", grant(confidential(post), oauth.GrantRequest{Assertion: secret("id-jag")}), "assertion=id-jag client_id=client:1 client_secret=s: %+ grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer resource=https://mcp.example/mcp", ""},
