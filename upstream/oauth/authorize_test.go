@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,6 +112,22 @@ func TestOfflineAccessAsksForConsent(t *testing.T) {
 		if err != nil || query(t, flow).Get("prompt") != want {
 			t.Errorf("with %q configured prompt is %q, want %q (%v)", parameters, query(t, flow).Get("prompt"), want, err)
 		}
+	}
+	offline.OpenID = false
+	if flow, err := oauth.NewFlow(offline, public, oauth.FlowRequest{RedirectURI: redirect}); err != nil || query(t, flow).Has("prompt") {
+		t.Errorf("a server without OpenID is asked to prompt for %q (%v)", query(t, flow).Get("prompt"), err)
+	}
+}
+
+// What a response says in words is cleaned before anybody reads it.
+func TestWordsOfACallbackAreCleaned(t *testing.T) {
+	flow, err := oauth.NewFlow(as, public, oauth.FlowRequest{RedirectURI: redirect})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = oauth.CheckCallback(flow, url.Values{"state": {flow.State.Reveal()}, "iss": {flow.Issuer}, "error": {"access_denied\x1b[2J"}, "error_description": {"no\x1b[31m \u202eway\n"}})
+	if err == nil || strings.ContainsAny(err.Error(), "\x1b\u202e\n") || !strings.Contains(err.Error(), "no") {
+		t.Errorf("%q", err)
 	}
 }
 
