@@ -62,7 +62,7 @@ func TestAGrantThatLacksAScopeEndsThere(t *testing.T) {
 		t.Errorf("call = %v", err)
 	}
 	r.mustCall()
-	if c := r.server.Counters(); c.TokenClient != 1 || c.Authorize != 0 || r.opened.Load() != 0 {
+	if c := r.server.Counters(); c.TokenClient != 1 || c.Authorize != 0 || c.Forbidden != 1 || r.opened.Load() != 0 {
 		t.Errorf("counted %+v, browsers opened: %d", c, r.opened.Load())
 	}
 }
