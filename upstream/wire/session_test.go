@@ -260,3 +260,31 @@ func TestProgressTokensAreTheConnections(t *testing.T) {
 		})
 	}
 }
+
+// A stream that breaks is taken up after its last event, and no sooner than the server
+// asks for.
+func TestABrokenStreamIsTakenUpAfterItsLastEvent(t *testing.T) {
+	const pause = 300 * time.Millisecond
+	var id json.RawMessage
+	var broke time.Time
+	server := sessioned("2025-11-25", func(w http.ResponseWriter, _ *http.Request, s *sent) {
+		id, broke = s.message.ID, time.Now()
+		stream(w)("id: event-7\nretry: %d\ndata: \n\n", pause.Milliseconds())
+	}, func(w http.ResponseWriter, r *http.Request, s *sent) {
+		if s.header.Get("Last-Event-ID") == "" {
+			w.WriteHeader(http.StatusMethodNotAllowed) // it has no stream of its own
+			return
+		}
+		if s.header.Get("Last-Event-ID") != "event-7" || time.Since(broke) < pause {
+			t.Errorf("it is taken up after %q, and %s later", s.header.Get("Last-Event-ID"), time.Since(broke))
+		}
+		stream(w)("data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"content\":[]}}\n\n", id)
+	})
+	conn, _, err := connectHTTP(t, server, "2025-11-25")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := conn.Call(t.Context(), relay.Call{Method: "tools/call", Params: json.RawMessage(`{"name":"t"}`)}); string(answer) != `{"content":[]}` {
+		t.Errorf("%s, %v", answer, err)
+	}
+}
