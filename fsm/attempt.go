@@ -120,7 +120,7 @@ func (a *attempt[S, E, D, P]) ask() {
 	for i := range a.rule.transition.Guards {
 		guard := &a.rule.transition.Guards[i]
 		a.asked = i
-		if refused := guard.Check(a.snapshot.Data, *a.input); refused != nil {
+		if refused := guard.Check(a.snapshot.Data, a.input); refused != nil {
 			reason := refused.Error()
 			a.guard, a.outcome.Disposition, a.outcome.Reason = guard.Name, Guarded, reason
 			a.err = &GuardError{Refusal: a.refusal(reason), Guard: guard.Name, Err: refused}
@@ -140,7 +140,7 @@ func (a *attempt[S, E, D, P]) prepare() {
 	}
 	a.calling = inUpdate
 	if t.Update != nil {
-		after.Data = t.Update(after.Data, *a.input)
+		after.Data = t.Update(after.Data, a.input)
 	}
 	if len(a.rule.to.Timers) > 0 {
 		a.calling = inTimers

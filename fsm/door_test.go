@@ -68,7 +68,7 @@ func (p payload) Note() string {
 }
 
 func doorRegion() region {
-	fits := fsm.Guard[event, data, payload]{Name: "keyFits", Doc: "the key fits", Check: func(d data, in input) error {
+	fits := fsm.Guard[event, data, payload]{Name: "keyFits", Doc: "the key fits", Check: func(d data, in *input) error {
 		if in.Payload.Key != d.Key {
 			return errWrongKey
 		}
@@ -94,11 +94,11 @@ func doorRegion() region {
 		},
 		Transitions: []move{
 			{From: []state{shut}, Event: push, To: opening, Guards: []fsm.Guard[event, data, payload]{fits}, Main: true},
-			{From: []state{opening}, Event: opened, To: open, Update: func(d data, _ input) data { d.Opened++; return d }},
+			{From: []state{opening}, Event: opened, To: open, Update: func(d data, _ *input) data { d.Opened++; return d }},
 			{From: []state{opening}, Event: jammed, To: broken},
 			{From: []state{open}, Event: closes, To: shut, Signals: []event{darken}},
 			{From: []state{open}, Event: pull, To: shut, Signals: []event{darken}},
-			{From: []state{open}, Event: knock, To: open, Update: func(d data, _ input) data { d.OpenFor += time.Second; return d }},
+			{From: []state{open}, Event: knock, To: open, Update: func(d data, _ *input) data { d.OpenFor += time.Second; return d }},
 			{From: []state{broken}, Event: knock, To: shut},
 		},
 		Joins:     []rule{{From: []state{opening}, Event: push, Reason: "it opens already"}},

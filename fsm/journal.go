@@ -41,9 +41,6 @@ type Steps[S, E ~string, D, P any] struct {
 
 // note adds the entry for an attempt.
 func (r *run[S, E, D, P]) note(a *attempt[S, E, D, P]) {
-	if r.silent {
-		return
-	}
 	r.Entries = longer(r.Entries)
 	entry := &r.Entries[len(r.Entries)-1]
 	entry.Time, entry.Machine, entry.Sequence, entry.Epoch = a.input.At, a.snapshot.Machine, a.snapshot.Sequence, a.outcome.Epoch

@@ -1,6 +1,9 @@
 package fsm
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Snapshot is a machine at one moment. It is immutable; share it freely.
 type Snapshot[S, E ~string, D, P any] struct {
@@ -118,8 +121,17 @@ func newSnapshot[S, E ~string, D, P any](regions int) *Snapshot[S, E, D, P] {
 
 // copy returns a snapshot like s that may be changed until it is shown to anybody.
 func (s *Snapshot[S, E, D, P]) copy() *Snapshot[S, E, D, P] {
-	after := newSnapshot[S, E, D, P](len(s.Regions))
-	copy(after.Regions, s.Regions)
-	after.Identity, after.Sequence, after.Data, after.postponed = s.Identity, s.Sequence, s.Data, s.postponed
-	return after
+	switch len(s.Regions) {
+	case 1:
+		after := &withOne[S, E, D, P]{Snapshot: *s, regions: [1]Active[S, E](s.Regions)}
+		after.Regions = after.regions[:]
+		return &after.Snapshot
+	case 2:
+		after := &withTwo[S, E, D, P]{Snapshot: *s, regions: [2]Active[S, E](s.Regions)}
+		after.Regions = after.regions[:]
+		return &after.Snapshot
+	}
+	after := *s
+	after.Regions = slices.Clone(s.Regions)
+	return &after
 }

@@ -82,8 +82,9 @@ type Transition[S, E ~string, D, P any] struct {
 	To    S
 	// Guards may refuse; they never choose.
 	Guards []Guard[E, D, P]
-	// Update returns the new data. Nil keeps it.
-	Update func(data D, in Input[E, P]) D
+	// Update returns the new data. Nil keeps it. It must neither change the input nor
+	// keep it.
+	Update func(data D, in *Input[E, P]) D
 	// Signals are events of other regions, raised by this transition before
 	// those of the state it enters.
 	Signals []E
@@ -102,9 +103,10 @@ type Rule[S, E ~string] struct {
 // Guard is a named pure function that refuses a transition by returning an
 // error, which says why to the person who will read it.
 type Guard[E ~string, D, P any] struct {
-	Name  string
-	Doc   string
-	Check func(data D, in Input[E, P]) error
+	Name string
+	Doc  string
+	// Check must neither change the input nor keep it.
+	Check func(data D, in *Input[E, P]) error
 }
 
 // Input is one event on its way into a machine.

@@ -100,7 +100,9 @@ func (r *run[S, E, D, P]) step(d *Definition[S, E, D, P], s *Snapshot[S, E, D, P
 		if n == 0 {
 			r.Err = a.err
 		}
-		r.note(a)
+		if !r.silent {
+			r.note(a)
+		}
 		if a.after != nil {
 			current = a.after
 		}
@@ -120,7 +122,7 @@ func (r *run[S, E, D, P]) raise(d *Definition[S, E, D, P], a *attempt[S, E, D, P
 		raised.Event, raised.Epoch = signal, 0
 		r.queue = append(r.queue, queued[E, P]{raised, event})
 	}
-	if a.move.Disposition == Moved {
+	if a.move.Disposition == Moved && a.move.After.postponed != nil {
 		var due []Input[E, P]
 		a.move.After, due = d.release(a.move.After, a.column.region.index)
 		for _, postponed := range due {
@@ -146,6 +148,17 @@ func longer[T any](of []T) []T {
 	return append(of, zero)
 }
 
+// emptied takes everything out and leaves room for it.
+func emptied[T any](of []T) []T {
+	if len(of) == 1 { // nearly always, and quicker than a loop
+		var zero T
+		of[0] = zero
+	} else {
+		clear(of)
+	}
+	return of[:0]
+}
+
 func (r *run[S, E, D, P]) unmove() {
 	last := len(r.Moves) - 1
 	r.Moves[last] = Move[S, E, D, P]{}
@@ -158,11 +171,11 @@ func (d *Definition[S, E, D, P]) reuse(r *run[S, E, D, P]) {
 	if r.carriers == nil {
 		return // it was kept, and another has them
 	}
-	clear(r.Moves)
-	clear(r.Entries)
-	clear(r.queue)
-	r.Moves, r.Entries, r.queue = r.Moves[:0], r.Entries[:0], r.queue[:0]
-	r.Outcome, r.Err, r.attempt = Outcome[S]{}, nil, attempt[S, E, D, P]{}
+	r.Moves, r.Entries, r.queue = emptied(r.Moves), emptied(r.Entries), emptied(r.queue)
+	// Each by itself: a tuple of them would be copied from zeros on the stack.
+	r.Outcome = Outcome[S]{}
+	r.Err = nil
+	r.attempt = attempt[S, E, D, P]{}
 	d.runs.Put(r)
 }
 
@@ -173,11 +186,8 @@ func (d *Definition[S, E, D, P]) keep(r *run[S, E, D, P]) {
 	r.carriers, r.attempt = nil, attempt[S, E, D, P]{}
 }
 
-// release takes the postponed events of a region out of s.
+// release takes the postponed events of a region out of s, which has some.
 func (d *Definition[S, E, D, P]) release(s *Snapshot[S, E, D, P], index int) (*Snapshot[S, E, D, P], []Input[E, P]) {
-	if s.postponed == nil {
-		return s, nil
-	}
 	var due, kept []Input[E, P]
 	for _, in := range *s.postponed {
 		if d.home[in.Event] == index {

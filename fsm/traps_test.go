@@ -88,7 +88,7 @@ func TestTrapReentryDeadlocks(t *testing.T) {
 	var m *machine
 	s := doorSpec()
 	var inside error
-	s.Regions[0].Transitions[0].Guards[0].Check = func(data, input) error { _, inside = m.Fire(input{Event: push}); return nil }
+	s.Regions[0].Transitions[0].Guards[0].Check = func(data, *input) error { _, inside = m.Fire(input{Event: push}); return nil }
 	m = fsm.New(compile(s), "front", data{}, noon, options{})
 	if _, err := m.Fire(input{Event: push, At: noon}); err != nil || !errors.Is(inside, fsm.ErrReentrant) {
 		t.Errorf("Fire = %v, inside %v", err, inside)

@@ -45,27 +45,27 @@ func deviceTransitions() []transition {
 }
 
 // beginGrant starts the count of attempts anew.
-func beginGrant(d states.Data, in Input) states.Data {
+func beginGrant(d states.Data, in *Input) states.Data {
 	d = beginFlow(d, in)
 	d.RefreshAttempts = 0
 	return d
 }
 
 // keepDiscovery keeps what was found for the next token of a grant.
-func keepDiscovery(d states.Data, in Input) states.Data {
+func keepDiscovery(d states.Data, in *Input) states.Data {
 	d.Discovery = in.Payload.Discovery
 	return d
 }
 
 // forgetDiscovery has the authorization server looked up anew: that a grant came to
 // nothing may mean that it has changed.
-func forgetDiscovery(d states.Data, _ Input) states.Data {
+func forgetDiscovery(d states.Data, _ *Input) states.Data {
 	d.Discovery = nil
 	return d
 }
 
 // identified takes the record of what the token request is for.
-func identified(d states.Data, in Input) states.Data {
+func identified(d states.Data, in *Input) states.Data {
 	d.Flow = in.Payload.Flow
 	return d
 }

@@ -33,7 +33,7 @@ var (
 	byPerson = Guard{
 		Name: "byPerson",
 		Doc:  "somebody asked for it just now",
-		Check: func(_ states.Data, in Input) error {
+		Check: func(_ states.Data, in *Input) error {
 			if in.Actor != fsm.Person {
 				return fmt.Errorf("%w, and this came from the %s", ErrNotPerson, in.Actor)
 			}
@@ -43,7 +43,7 @@ var (
 	unattended = Guard{
 		Name: "unattended",
 		Doc:  "the configured grant needs no person",
-		Check: func(d states.Data, _ Input) error {
+		Check: func(d states.Data, _ *Input) error {
 			if !d.Settings.Unattended {
 				return ErrPersonNeeded
 			}
@@ -53,7 +53,7 @@ var (
 	tokensTaken = Guard{
 		Name: "tokensTaken",
 		Doc:  "the server did not refuse the last token of the grant",
-		Check: func(d states.Data, _ Input) error {
+		Check: func(d states.Data, _ *Input) error {
 			if d.Reason == states.TokenRejected {
 				return ErrTokensRejected
 			}
@@ -63,7 +63,7 @@ var (
 	automaticLogin = Guard{
 		Name: "automaticLogin",
 		Doc:  "the configuration lets the machine open a browser",
-		Check: func(d states.Data, _ Input) error {
+		Check: func(d states.Data, _ *Input) error {
 			if !d.Settings.AutomaticLogin {
 				return ErrLoginNotAllowed
 			}
@@ -73,7 +73,7 @@ var (
 	browserLimit = Guard{
 		Name: "browserLimit",
 		Doc:  "the machine's own logins of the last hour are few, and the last one long ago or successful",
-		Check: func(d states.Data, in Input) error {
+		Check: func(d states.Data, in *Input) error {
 			if n := len(d.RecentProposals(in.At)); n >= d.Settings.BrowserBudget {
 				return fmt.Errorf("%w (%d times in the last hour, at most %d); `auth login` opens it at once", ErrBrowserLimit, n, d.Settings.BrowserBudget)
 			}
@@ -87,7 +87,7 @@ var (
 	currentGeneration = Guard{
 		Name: "currentGeneration",
 		Doc:  "the event speaks of the current token",
-		Check: func(d states.Data, in Input) error {
+		Check: func(d states.Data, in *Input) error {
 			if d.Token == nil || in.Payload.Generation != d.Token.Generation {
 				return fmt.Errorf("%w (generation %d, current %d)", ErrOldGeneration, in.Payload.Generation, d.Generation)
 			}
@@ -97,7 +97,7 @@ var (
 	tokenWorks = Guard{
 		Name: "tokenWorks",
 		Doc:  "there is a token that has not expired and was not refused",
-		Check: func(d states.Data, in Input) error {
+		Check: func(d states.Data, in *Input) error {
 			if !d.TokenUsable(in.At) {
 				return ErrTokenReplaced
 			}
@@ -107,7 +107,7 @@ var (
 	hasRefreshToken = Guard{
 		Name: "hasRefreshToken",
 		Doc:  "a refresh token lies beside the access token",
-		Check: func(d states.Data, _ Input) error {
+		Check: func(d states.Data, _ *Input) error {
 			if !d.Token.HasRefresh() {
 				return ErrNoRefreshToken
 			}
@@ -117,7 +117,7 @@ var (
 	scopesMissing = Guard{
 		Name: "scopesMissing",
 		Doc:  "a call was refused for scopes that no login has asked for yet",
-		Check: func(d states.Data, _ Input) error {
+		Check: func(d states.Data, _ *Input) error {
 			if d.Token == nil || len(d.Scopes) == 0 {
 				return ErrNoScopeMissing
 			}
@@ -130,7 +130,7 @@ var (
 	ownJob = Guard{
 		Name: "ownJob",
 		Doc:  "the state's own job says so",
-		Check: func(_ states.Data, in Input) error {
+		Check: func(_ states.Data, in *Input) error {
 			if in.Epoch == 0 {
 				return ErrOnlyFinished
 			}
@@ -140,7 +140,7 @@ var (
 	openFlow = Guard{
 		Name: "openFlow",
 		Doc:  "the event belongs to the login that is open",
-		Check: func(d states.Data, in Input) error {
+		Check: func(d states.Data, in *Input) error {
 			if !d.HasFlow(in.Flow) {
 				return fmt.Errorf("%w (flow %s); open is flow %s", ErrOtherFlow, in.Flow, d.FlowID)
 			}

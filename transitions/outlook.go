@@ -105,7 +105,7 @@ func Settled(s *Snapshot, generation uint64) bool {
 // only a person may begin one.
 func OwnLoginAt(s *Snapshot, now time.Time) time.Time {
 	d := &s.Data
-	missing := s.Region(states.Credential).State == states.LoginRequired || s.Region(states.Credential).State == states.Fresh && scopesMissing.Check(*d, Input{At: now}) == nil
+	missing := s.Region(states.Credential).State == states.LoginRequired || s.Region(states.Credential).State == states.Fresh && scopesMissing.Check(*d, &Input{At: now}) == nil
 	if !missing || !d.Settings.AutomaticLogin {
 		return time.Time{}
 	}

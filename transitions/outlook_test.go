@@ -31,10 +31,10 @@ func TestOwnLoginAtIsWhatTheGuardsSay(t *testing.T) {
 		}
 		s := &Snapshot{Data: d, Regions: []fsm.Active[states.State, Event]{{Place: &fsm.Place[states.State]{Region: states.Credential, State: states.LoginRequired}}}}
 		at := OwnLoginAt(s, now)
-		if err := browserLimit.Check(d, Input{At: at}); err != nil {
+		if err := browserLimit.Check(d, &Input{At: at}); err != nil {
 			t.Fatalf("at %v the guard still refuses: %v", at, err)
 		}
-		if before := at.Add(-time.Second); at.After(now) && !errors.Is(browserLimit.Check(d, Input{At: before}), ErrBrowserLimit) {
+		if before := at.Add(-time.Second); at.After(now) && !errors.Is(browserLimit.Check(d, &Input{At: before}), ErrBrowserLimit) {
 			t.Fatalf("the guard allows it already at %v", before)
 		}
 	})

@@ -12,7 +12,7 @@ var ErrNoProof = errors.New("the token is not bound to a key, so that there is n
 var provesPossession = Guard{
 	Name: "provesPossession",
 	Doc:  "the token is bound to a key, or the next one will be",
-	Check: func(d states.Data, _ Input) error {
+	Check: func(d states.Data, _ *Input) error {
 		if d.Token != nil && !d.Token.Key.IsZero() || d.Flow != nil && !d.Flow.Key.IsZero() {
 			return nil
 		}
@@ -36,7 +36,7 @@ func proofTransitions() []transition {
 }
 
 // takeNonce keeps what the next proof at the token endpoint has to carry.
-func takeNonce(d states.Data, in Input) states.Data {
+func takeNonce(d states.Data, in *Input) states.Data {
 	if in.Payload.Nonce != "" {
 		d.TokenNonce = in.Payload.Nonce
 	}
@@ -44,7 +44,7 @@ func takeNonce(d states.Data, in Input) states.Data {
 }
 
 // forgetNonce drops the nonce of another authorization server than the one that was found.
-func forgetNonce(d states.Data, in Input) states.Data {
+func forgetNonce(d states.Data, in *Input) states.Data {
 	if found := in.Payload.Discovery; d.Token == nil || found == nil || found.Issuer != d.Token.Issuer {
 		d.TokenNonce = ""
 	}

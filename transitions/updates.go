@@ -10,11 +10,11 @@ import (
 // are asked for at the same moment open one tab.
 const showAgainAfter = 3 * time.Second
 
-type update = func(states.Data, Input) states.Data
+type update = func(states.Data, *Input) states.Data
 
 // each applies updates in order.
 func each(updates ...update) update {
-	return func(d states.Data, in Input) states.Data {
+	return func(d states.Data, in *Input) states.Data {
 		for _, u := range updates {
 			d = u(d, in)
 		}
@@ -22,20 +22,20 @@ func each(updates ...update) update {
 	}
 }
 
-func demanded(d states.Data, in Input) states.Data {
+func demanded(d states.Data, in *Input) states.Data {
 	d.DemandedAt = in.At
 	return d
 }
 
 // credentialFailure keeps what the event says went wrong.
-func credentialFailure(d states.Data, in Input) states.Data {
+func credentialFailure(d states.Data, in *Input) states.Data {
 	if in.Payload.Err != nil {
 		d.CredentialError = states.Failure{At: in.At, Text: in.Payload.Err.Error()}
 	}
 	return d
 }
 
-func connectionFailure(d states.Data, in Input) states.Data {
+func connectionFailure(d states.Data, in *Input) states.Data {
 	if in.Payload.Err != nil {
 		d.ConnectionError = states.Failure{At: in.At, Text: in.Payload.Err.Error()}
 	}
@@ -44,14 +44,14 @@ func connectionFailure(d states.Data, in Input) states.Data {
 
 // reached is for a server that answers, and wants a credential first: what that one
 // lacks is the credential's to say.
-func reached(d states.Data, _ Input) states.Data {
+func reached(d states.Data, _ *Input) states.Data {
 	d.ConnectionError = states.Failure{}
 	return d
 }
 
 // because sets the reason, unless the event brings its own.
 func because(reason states.Reason) update {
-	return func(d states.Data, in Input) states.Data {
+	return func(d states.Data, in *Input) states.Data {
 		d.Reason = reason
 		if in.Payload.Reason != "" {
 			d.Reason = in.Payload.Reason
@@ -60,30 +60,30 @@ func because(reason states.Reason) update {
 	}
 }
 
-func takeToken(d states.Data, in Input) states.Data { return d.WithToken(in.Payload.Token) }
+func takeToken(d states.Data, in *Input) states.Data { return d.WithToken(in.Payload.Token) }
 
 // takeIssuedToken is for a token that this process got from the authorization server.
-func takeIssuedToken(d states.Data, in Input) states.Data {
+func takeIssuedToken(d states.Data, in *Input) states.Data {
 	d = takeNonce(d.WithToken(in.Payload.Token), in)
 	d.Issued = d.Generation
 	return d
 }
 
 // takeNewLogin is for the token of a completed login: old refusals are settled.
-func takeNewLogin(d states.Data, in Input) states.Data {
+func takeNewLogin(d states.Data, in *Input) states.Data {
 	d = takeIssuedToken(d, in)
 	d.RefusedAt, d.Scopes, d.Challenge, d.DoubtfulClient = nil, nil, states.Challenge{}, ""
 	return d
 }
 
 // keepGeneration remembers how far the generations got, where there is no token.
-func keepGeneration(d states.Data, in Input) states.Data {
+func keepGeneration(d states.Data, in *Input) states.Data {
 	d.Token = in.Payload.Token
 	d.Generation = max(d.Generation, in.Payload.Generation)
 	return d
 }
 
-func takeUncertain(d states.Data, in Input) states.Data {
+func takeUncertain(d states.Data, in *Input) states.Data {
 	if in.Payload.Token != nil {
 		d = d.WithToken(in.Payload.Token)
 	}
@@ -92,7 +92,7 @@ func takeUncertain(d states.Data, in Input) states.Data {
 	return credentialFailure(d, in)
 }
 
-func accepted(d states.Data, in Input) states.Data {
+func accepted(d states.Data, in *Input) states.Data {
 	d.Accepted = in.Payload.Generation
 	if d.Issued == d.Accepted {
 		d.ProposedAt = time.Time{} // the last login was worth its page
@@ -100,49 +100,49 @@ func accepted(d states.Data, in Input) states.Data {
 	return d
 }
 
-func refused(d states.Data, in Input) states.Data {
+func refused(d states.Data, in *Input) states.Data {
 	d = d.WithRefusal(in.At)
 	d.Challenge = in.Payload.Challenge
 	return credentialFailure(d, in)
 }
 
 // noteRefused remembers the refusal where what mends it is under way already.
-func noteRefused(d states.Data, in Input) states.Data {
+func noteRefused(d states.Data, in *Input) states.Data {
 	d.Refused = in.Payload.Generation
 	return d
 }
 
-func challenged(d states.Data, in Input) states.Data {
+func challenged(d states.Data, in *Input) states.Data {
 	d.Challenge = in.Payload.Challenge
 	d.Reason = states.NeverLoggedIn
 	return d
 }
 
-func missingScopes(d states.Data, in Input) states.Data {
+func missingScopes(d states.Data, in *Input) states.Data {
 	d.Challenge = in.Payload.Challenge
 	d.Scopes = states.Union(d.Scopes, in.Payload.Challenge.Scopes)
 	return credentialFailure(d, in)
 }
 
-func beginRefresh(d states.Data, _ Input) states.Data {
+func beginRefresh(d states.Data, _ *Input) states.Data {
 	d.RefreshAttempts, d.RefreshAt = 0, time.Time{}
 	return d
 }
 
-func scheduleRefresh(d states.Data, in Input) states.Data {
+func scheduleRefresh(d states.Data, in *Input) states.Data {
 	d.RefreshAttempts++
 	d.RefreshAt = in.Payload.RetryAt
 	return credentialFailure(d, in)
 }
 
-func pauseRefresh(d states.Data, in Input) states.Data {
+func pauseRefresh(d states.Data, in *Input) states.Data {
 	d = scheduleRefresh(d, in)
 	d.RefreshAttempts = 0
 	return d
 }
 
 // loseRefreshToken keeps the access token alone.
-func loseRefreshToken(d states.Data, in Input) states.Data {
+func loseRefreshToken(d states.Data, in *Input) states.Data {
 	token := *d.Token
 	token.Refresh = in.Payload.Code // the zero Secret
 	d.Token, d.Uncertain = &token, nil
@@ -151,26 +151,26 @@ func loseRefreshToken(d states.Data, in Input) states.Data {
 }
 
 // dropToken is for a credential that is over.
-func dropToken(d states.Data, _ Input) states.Data {
+func dropToken(d states.Data, _ *Input) states.Data {
 	d.Token, d.Uncertain = nil, nil
 	d.RefreshAttempts, d.RefreshAt = 0, time.Time{}
 	return d
 }
 
-func beginFlow(d states.Data, in Input) states.Data {
+func beginFlow(d states.Data, in *Input) states.Data {
 	d = d.WithoutFlow()
 	d.FlowID = in.Flow
 	d.ShownAt, d.Opened = in.At, in.Payload.Opened
 	return d
 }
 
-func beginOwnFlow(d states.Data, in Input) states.Data {
+func beginOwnFlow(d states.Data, in *Input) states.Data {
 	d = beginFlow(d, in)
 	d.ProposedAt, d.Proposals = in.At, append(d.RecentProposals(in.At), in.At)
 	return d
 }
 
-func takeFlow(d states.Data, in Input) states.Data {
+func takeFlow(d states.Data, in *Input) states.Data {
 	d.Flow, d.FlowID = in.Payload.Flow, in.Payload.Flow.ID
 	d.Generation = max(d.Generation, in.Payload.Generation)
 	if in.Payload.Token != nil {
@@ -179,7 +179,7 @@ func takeFlow(d states.Data, in Input) states.Data {
 	return d
 }
 
-func showAgain(d states.Data, in Input) states.Data {
+func showAgain(d states.Data, in *Input) states.Data {
 	if in.Payload.Opened == "" && in.At.Sub(d.ShownAt) >= showAgainAfter {
 		d.Shows++
 		d.ShownAt = in.At
@@ -187,29 +187,29 @@ func showAgain(d states.Data, in Input) states.Data {
 	return d
 }
 
-func shown(d states.Data, in Input) states.Data {
+func shown(d states.Data, in *Input) states.Data {
 	d.Opened = in.Payload.Opened
 	return d
 }
 
-func endFlow(d states.Data, _ Input) states.Data { return d.WithoutFlow() }
+func endFlow(d states.Data, _ *Input) states.Data { return d.WithoutFlow() }
 
 // goOn is for a login that comes to nothing beside a token that works: why the login
 // was asked for is over.
-func goOn(d states.Data, _ Input) states.Data {
+func goOn(d states.Data, _ *Input) states.Data {
 	d.Reason = ""
 	return d
 }
 
 // doubtClient marks a dynamically registered client whose page brought no answer.
-func doubtClient(d states.Data, _ Input) states.Data {
+func doubtClient(d states.Data, _ *Input) states.Data {
 	if d.Flow != nil && d.Flow.Registration.Source == "dynamic" {
 		d.DoubtfulClient = d.Flow.Registration.ClientID
 	}
 	return d
 }
 
-func logOut(d states.Data, in Input) states.Data {
+func logOut(d states.Data, in *Input) states.Data {
 	d = dropToken(d.WithoutFlow(), in)
 	d.Generation = max(d.Generation, in.Payload.Generation)
 	d.Issued, d.Accepted, d.Refused, d.RefusedAt, d.Scopes = 0, 0, 0, nil, nil
@@ -217,25 +217,25 @@ func logOut(d states.Data, in Input) states.Data {
 	return d
 }
 
-func connected(d states.Data, in Input) states.Data {
+func connected(d states.Data, in *Input) states.Data {
 	d.Connection, d.ConnectedAt = in.Epoch, in.At
 	d.Attempts, d.Unsettled, d.RetryAt, d.ConnectionError = 0, d.Attempts, time.Time{}, states.Failure{}
 	return d
 }
 
 // lost is for a connection that broke.
-func lost(d states.Data, in Input) states.Data {
+func lost(d states.Data, in *Input) states.Data {
 	d.Attempts = d.FailedAttempts(in.At)
 	return backOff(d, in)
 }
 
-func backOff(d states.Data, in Input) states.Data {
+func backOff(d states.Data, in *Input) states.Data {
 	d.Attempts++
 	d.RetryAt = in.Payload.RetryAt
 	return connectionFailure(d, in)
 }
 
-func resetAttempts(d states.Data, _ Input) states.Data {
+func resetAttempts(d states.Data, _ *Input) states.Data {
 	d.Attempts, d.Unsettled, d.RetryAt = 0, 0, time.Time{}
 	return d
 }

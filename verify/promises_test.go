@@ -169,13 +169,13 @@ func also(s *spec, from states.State, event transitions.Event, other states.Stat
 func before(s *spec, from states.State, event transitions.Event, do func(states.Data) states.Data) {
 	one(s, from, event, func(r *row) {
 		update := r.Update
-		r.Update = func(d states.Data, in transitions.Input) states.Data { return update(do(d), in) }
+		r.Update = func(d states.Data, in *transitions.Input) states.Data { return update(do(d), in) }
 	})
 }
 
 func after(s *spec, from states.State, event transitions.Event, do func(states.Data) states.Data) {
 	one(s, from, event, func(r *row) {
 		update := r.Update
-		r.Update = func(d states.Data, in transitions.Input) states.Data { return do(update(d, in)) }
+		r.Update = func(d states.Data, in *transitions.Input) states.Data { return do(update(d, in)) }
 	})
 }
