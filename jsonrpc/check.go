@@ -137,32 +137,3 @@ func checkWord(text []byte, at int, word string) int {
 	}
 	return at + len(word)
 }
-
-// stringEnd returns the place behind the string that begins at, or -1 where it
-// does not end.
-func stringEnd(text []byte, at int) int {
-	at++
-	// Names and short values end before a search would have begun.
-	for near := min(at+16, len(text)); at < near; at++ {
-		if text[at] == '"' {
-			return at + 1
-		}
-		if text[at] == '\\' {
-			break
-		}
-	}
-	for begin := at; ; {
-		quote := bytes.IndexByte(text[at:], '"')
-		if quote < 0 {
-			return -1
-		}
-		at += quote
-		escapes := 0
-		for at-escapes > begin && text[at-1-escapes] == '\\' {
-			escapes++
-		}
-		if at++; escapes%2 == 0 {
-			return at
-		}
-	}
-}
