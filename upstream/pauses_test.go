@@ -18,6 +18,7 @@ import (
 	"mcpproxy/jsonrpc"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/tests/journals"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
 	"mcpproxy/upstream/callback"
@@ -160,6 +161,7 @@ func (f *flapping) serve(t *testing.T) bubbled {
 		f.set(false)
 		manager.Close()
 		listener.Close()
+		journals.CheckStore(t, kept)
 		if err := kept.Close(); err != nil {
 			t.Error(err)
 		}
