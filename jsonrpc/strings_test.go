@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 )
 
 // stringEndByByte is what [stringEnd] is, said slowly.
@@ -21,18 +19,24 @@ func stringEndByByte(text []byte, at int) int {
 	return -1
 }
 
-// Wherever escapes stand in a string, and whatever comes after it, its end is found.
+// Wherever in a block escapes stand, alone or in runs, and whatever comes after the
+// string, its end is found.
 func TestStringEnd(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		piece := rapid.SampledFrom([]string{`\"`, `\\`, `\n`, `a`, `Ünic`, strings.Repeat("b", 31), strings.Repeat("c", 65), `\"`, `\\\"`, "\xa2\xdc"})
-		text := strings.Join(append(rapid.SliceOfN(rapid.StringMatching("[x ]{0,9}"), 0, 1).Draw(t, "before"), `"`), "")
-		at := len(text) - 1
-		text += strings.Join(rapid.SliceOfN(piece, 0, 300).Draw(t, "inside"), "")
-		text += rapid.SampledFrom([]string{`"`, `\`, ``, `","b":"c"}`, `"` + strings.Repeat(" ", 40)}).Draw(t, "after")
-		if got, want := stringEnd([]byte(text), at), stringEndByByte([]byte(text), at); got != want {
-			t.Errorf("%d, want %d, in %q", got, want, text)
+	pieces := []string{`\"`, `\\`, `\n`, `a`, `Ünic`, `\\\"`, `\\\\\\\\`, strings.Repeat("b", 31), strings.Repeat("c", 65), "\xa2\xdc"}
+	afters := []string{`"`, ``, `\`, `","b":"c"}`, `"` + strings.Repeat(" ", 40), `"` + strings.Repeat(`\"`, 40)}
+	for _, many := range pieces {
+		for _, one := range pieces {
+			for _, after := range afters {
+				for pad := range 2 * block {
+					inside := `\"` + strings.Repeat("a", pad) + strings.Repeat(many, 1+pad%9*5) + one
+					text := []byte(`{"a":"` + inside + after)
+					if got, want := stringEnd(text, 5), stringEndByByte(text, 5); got != want {
+						t.Fatalf("%d, want %d, in %q", got, want, text)
+					}
+				}
+			}
 		}
-	})
+	}
 }
 
 func BenchmarkStringEnd(b *testing.B) {
