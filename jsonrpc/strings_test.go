@@ -27,12 +27,38 @@ func TestStringEnd(t *testing.T) {
 	for _, many := range pieces {
 		for _, one := range pieces {
 			for _, after := range afters {
-				for pad := range 2 * block {
+				for pad := range 128 {
 					inside := `\"` + strings.Repeat("a", pad) + strings.Repeat(many, 1+pad%9*5) + one
 					text := []byte(`{"a":"` + inside + after)
 					if got, want := stringEnd(text, 5), stringEndByByte(text, 5); got != want {
 						t.Fatalf("%d, want %d, in %q", got, want, text)
 					}
+				}
+			}
+		}
+	}
+}
+
+// Both ways to mark a block mark what is there.
+func TestMarks(t *testing.T) {
+	for b := range 256 {
+		for at := range 64 {
+			block := [64]byte{}
+			for i := range block {
+				block[i] = byte(b + i - at)
+			}
+			var quotes, backslashes uint64
+			for i, c := range block {
+				if c == '"' {
+					quotes |= 1 << i
+				}
+				if c == '\\' {
+					backslashes |= 1 << i
+				}
+			}
+			for name, of := range map[string]func(*[64]byte) (uint64, uint64){"marks": marks, "marksByWord": marksByWord} {
+				if q, s := of(&block); q != quotes || s != backslashes {
+					t.Fatalf("%s = %x, %x, want %x, %x, for %q", name, q, s, quotes, backslashes, block)
 				}
 			}
 		}
