@@ -52,19 +52,9 @@ func stringEnd(text []byte, at int) int {
 // stands in it. It returns the place behind the string where that ended in it, and
 // one that is not escaped where not.
 func walkString(text []byte, at int) (next int, ended bool) {
-	const odd = 0xaaaaaaaaaaaaaaaa // each second byte of a block
-	escaped := uint64(0)           // 1 where the next byte is escaped
-	for limit := at + stretch; at < limit && len(text)-at >= 64; at += 64 {
-		quotes, backslashes := marks((*[64]byte)(text[at:]))
-		// Each second backslash of a run is escaped, and what comes behind the run where
-		// their number is odd. The subtraction takes a run as a whole, as its borrow
-		// goes from bit to bit.
-		escapes := backslashes &^ escaped
-		runs := (escapes<<1 | odd) - escapes ^ odd
-		if ends := quotes &^ (runs ^ (backslashes | escaped)); ends != 0 {
-			return at + bits.TrailingZeros64(ends) + 1, true
-		}
-		escaped = runs & backslashes >> 63
+	far, ends, escaped := walk(text[at:min(at+stretch, len(text))])
+	if at += far; ends != 0 {
+		return at + bits.TrailingZeros64(ends) + 1, true
 	}
 	return min(at+int(escaped), len(text)), false
 }

@@ -1,9 +1,12 @@
 package jsonrpc
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 // stringEndByByte is what [stringEnd] is, said slowly.
@@ -39,30 +42,40 @@ func TestStringEnd(t *testing.T) {
 	}
 }
 
-// Both ways to mark a block mark what is there.
+// Each byte is what it is, wherever in a block.
 func TestMarks(t *testing.T) {
-	for b := range 256 {
-		for at := range 64 {
-			block := [64]byte{}
-			for i := range block {
-				block[i] = byte(b + i - at)
-			}
-			var quotes, backslashes uint64
-			for i, c := range block {
-				if c == '"' {
-					quotes |= 1 << i
-				}
-				if c == '\\' {
-					backslashes |= 1 << i
-				}
-			}
-			for name, of := range map[string]func(*[64]byte) (uint64, uint64){"marks": marks, "marksByWord": marksByWord} {
-				if q, s := of(&block); q != quotes || s != backslashes {
-					t.Fatalf("%s = %x, %x, want %x, %x, for %q", name, q, s, quotes, backslashes, block)
-				}
+	for shift := range 256 {
+		var block [64]byte
+		var quotes, backslashes uint64
+		for i := range block {
+			block[i] = byte(i + shift)
+			switch block[i] {
+			case '"':
+				quotes |= 1 << i
+			case '\\':
+				backslashes |= 1 << i
 			}
 		}
+		if q, b := marks(&block); q != quotes || b != backslashes {
+			t.Errorf("%x, %x, want %x, %x, in %q", q, b, quotes, backslashes, block)
+		}
 	}
+}
+
+// Where an architecture has a way of its own, it comes to the same, for all that may
+// stand in a string.
+func TestWalk(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		common := rapid.SampledFrom([]byte{'a', '"', '\\', 0xa2, 0xdc, '#', ']', 0})
+		text := rapid.SliceOfN(rapid.SampledFrom(rapid.SliceOfN(common, 1, 4).Draw(t, "bytes")), 0, 400).Draw(t, "text")
+		text = append(text, bytes.Repeat([]byte(`\"`), rapid.IntRange(0, 200).Draw(t, "quotes"))...)
+		text = append(text, rapid.SliceOf(common).Draw(t, "end")...)
+		text = text[rapid.IntRange(0, len(text)).Draw(t, "from"):]
+		at, ends, escaped := walk(text)
+		if wantAt, wantEnds, wantEscaped := walkByWord(text); at != wantAt || ends != wantEnds || escaped != wantEscaped {
+			t.Errorf("%d, %x, %d, want %d, %x, %d, in %q", at, ends, escaped, wantAt, wantEnds, wantEscaped, text)
+		}
+	})
 }
 
 func BenchmarkStringEnd(b *testing.B) {

@@ -1,5 +1,0 @@
-//go:build !amd64
-
-package jsonrpc
-
-func marks(block *[64]byte) (quotes, backslashes uint64) { return marksByWord(block) }
