@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -78,4 +79,23 @@ func TestResponseOfAnotherIssuerRedeemsNothing(t *testing.T) {
 		t.Fatalf("login = %v", err)
 	}
 	r.wantCounts(want{Authorize: 1, Register: 1})
+}
+
+// keepListening lets the listener of a redirect address last until the function that
+// it returns is called, for a browser that comes late on however busy a machine.
+func (r *rig) keepListening(back string) (release func()) {
+	r.Helper()
+	address, err := url.Parse(back)
+	if err != nil {
+		r.Fatal(err)
+	}
+	port, err := strconv.Atoi(address.Port())
+	if err != nil {
+		r.Fatal(err)
+	}
+	reservation, err := r.callbacks.Reserve(r.context(), port)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return reservation.Release
 }

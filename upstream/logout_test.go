@@ -90,6 +90,7 @@ func TestLogoutEndsAnOpenLogin(t *testing.T) {
 	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
 	page, outcome := r.openLogin()
 	back := r.redirected(page)
+	defer r.keepListening(back)()
 	if err := r.up.Logout(r.context()); err != nil {
 		t.Fatal(err)
 	}

@@ -43,8 +43,9 @@ type rig struct {
 	// logs is everything that was logged, of every start.
 	logs output.Buffer
 
-	manager *upstream.Manager
-	up      *upstream.Upstream
+	manager   *upstream.Manager
+	up        *upstream.Upstream
+	callbacks *callback.Server
 
 	mu      sync.Mutex
 	journal []fsm.Entry
@@ -77,10 +78,10 @@ func (r *rig) start() {
 		r.Fatal(err)
 	}
 	logger := slog.New(slog.NewTextHandler(&r.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	listener := callback.NewServer(logger)
+	r.callbacks = callback.NewServer(logger)
 	begin := len(r.entries())
 	r.manager = upstream.NewManager(context.Background(), &upstream.Environment{
-		Store: kept, Callback: listener, Open: r.browse, Authorization: oauth.Clients(), Network: r.network, Logger: logger, Version: "test",
+		Store: kept, Callback: r.callbacks, Open: r.browse, Authorization: oauth.Clients(), Network: r.network, Logger: logger, Version: "test",
 		Observe: func(e fsm.Entry) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -94,7 +95,7 @@ func (r *rig) start() {
 			if n := r.manager.TurnsOpen(); n > 0 {
 				r.Errorf("%d turns were not given back", n)
 			}
-			listener.Close()
+			r.callbacks.Close()
 			journals.Check(r.T, r.entries()[begin:])
 			journals.CheckStore(r.T, kept)
 			if err := errors.Join(kept.Check(), kept.Close()); err != nil {

@@ -48,6 +48,7 @@ func TestNoSecretLeaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	secrets["a code"] = parsed.Query().Get("code")
+	release := r.keepListening(back)
 	_, text := r.visit(back)
 	shown.WriteString(text)
 	if err := <-outcome; err != nil {
@@ -57,6 +58,7 @@ func TestNoSecretLeaves(t *testing.T) {
 	look()
 	_, text = r.visit(back) // late
 	shown.WriteString(text)
+	release()
 	r.server.RevokeAccess()
 	r.mustCall()
 	look()

@@ -152,7 +152,7 @@ func (w *world) awaitPhase(phase states.Phase) {
 // shown waits until the login's page was opened.
 func (w *world) shown() {
 	w.Helper()
-	w.await(func(s *transitions.Snapshot) bool { return s.Data.Opened != "" })
+	w.await(func(s *transitions.Snapshot) bool { return s.Data.Opened != "" && s.Data.Opened != "being opened" })
 }
 
 // visit is the person's browser: it completes the login whose page was opened.
