@@ -17,7 +17,7 @@ func TestChangedConfigurationGivesNoFurtherPages(t *testing.T) {
 		c.Settings.AutomaticLogin, c.Settings.BrowserBudget = true, 1
 	})
 	r.person = func(string) {} // nobody completes the page
-	r.awaitCredential(states.AwaitingBrowser)
+	r.awaitShown()
 	r.config.Settings.ConnectDeadline++
 	if err := r.manager.Apply(r.Context(), []upstream.Config{r.config}, true); err != nil {
 		t.Fatal(err)

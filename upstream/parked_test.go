@@ -76,7 +76,7 @@ func (r *rig) consent(target string) {
 func TestConsentOnThePageServesEveryWaitingCall(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, oauthserver.Options{}, func(c *upstream.Config) { c.Settings.AutomaticLogin = true })
-	r.await("the page to be shown", func(s *transitions.Snapshot) bool { return s.Data.Opened != "" && s.Data.Opened != "being opened" })
+	r.awaitShown()
 	failed := make(chan int, 1)
 	go func() { failed <- r.parallel(200, r.call) }()
 	flow := r.up.Snapshot().Data.Flow

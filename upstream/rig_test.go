@@ -275,6 +275,12 @@ func (r *rig) visit(address string) (int, string) {
 	return response.StatusCode, string(page)
 }
 
+// awaitShown waits until the browser was opened with the page of the login.
+func (r *rig) awaitShown() {
+	r.Helper()
+	r.await("the page to be shown", func(s *transitions.Snapshot) bool { return s.Data.Opened != "" && s.Data.Opened != "being opened" })
+}
+
 // openLogin begins a login whose browser goes nowhere, and returns the page's
 // address and where the outcome will arrive.
 func (r *rig) openLogin() (page string, outcome <-chan error) {
@@ -288,6 +294,6 @@ func (r *rig) openLogin() (page string, outcome <-chan error) {
 	case err := <-done:
 		r.Fatalf("the login ended at once: %v", err)
 	}
-	r.await("the page to be shown", func(s *transitions.Snapshot) bool { return s.Data.Opened != "" && s.Data.Opened != "being opened" })
+	r.awaitShown()
 	return page, done
 }
