@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -56,7 +57,8 @@ type block struct {
 type cell struct {
 	rate        float64 // calls a second
 	median, p99 time.Duration
-	cpu         float64 // seconds for 1,000 calls; 0 for none
+	cpu         float64   // seconds for 1,000 calls; 0 for none
+	cpus        []float64 // the same of each round
 	peak        int64
 	err         error
 }
@@ -177,7 +179,7 @@ func measure(ctx context.Context, w *way, size, concurrency int, length time.Dur
 // summary takes the medians over the rounds; latencies are taken together.
 func summary(rounds []block) cell {
 	var c cell
-	var rates, cpus []float64
+	var rates []float64
 	var latencies []time.Duration
 	for _, b := range rounds {
 		if b.err != nil {
@@ -185,17 +187,31 @@ func summary(rounds []block) cell {
 			return c
 		}
 		rates = append(rates, float64(b.calls)/b.elapsed.Seconds())
-		cpus = append(cpus, b.cpu.Seconds()/float64(b.calls)*1000)
+		c.cpus = append(c.cpus, b.cpu.Seconds()/float64(b.calls)*1000)
 		latencies = append(latencies, b.latencies...)
 		c.peak = max(c.peak, b.peak)
 	}
 	slices.Sort(latencies)
-	c.rate, c.cpu = median(rates), median(cpus)
+	c.rate, c.cpu = median(rates), median(c.cpus)
 	c.median, c.p99 = latencies[len(latencies)/2], latencies[min(len(latencies)*99/100, len(latencies)-1)]
 	return c
 }
 
+// ratio is the middle one of those of each round: what slows a machine down for some
+// seconds slows both down. There is none to what failed.
+func ratio(of, to cell) float64 {
+	if to.err != nil {
+		return math.NaN()
+	}
+	ratios := make([]float64, len(of.cpus))
+	for i := range of.cpus {
+		ratios[i] = of.cpus[i] / to.cpus[i]
+	}
+	return median(ratios)
+}
+
 func median(values []float64) float64 {
+	values = slices.Clone(values)
 	slices.Sort(values)
 	return values[len(values)/2]
 }
@@ -210,12 +226,12 @@ func printCells(out io.Writer, size, concurrency int, ways []*way, cells []cell)
 			fmt.Fprintf(out, "| %-14s | failed: %.150s |\n", ways[i].name, c.err)
 			continue
 		}
-		cpu, ratio, added, peak := "", "", "", ""
+		cpu, times, added, peak := "", "", "", ""
 		if ways[i].process != nil {
-			cpu, ratio = fmt.Sprintf("%.4f", c.cpu), fmt.Sprintf("%.2f", c.cpu/cells[1].cpu)
+			cpu, times = fmt.Sprintf("%.4f", c.cpu), fmt.Sprintf("%.2f", ratio(c, cells[1]))
 			added, peak = round(c.p99-cells[0].p99).String(), inBytes(c.peak)
 		}
-		fmt.Fprintf(out, "| %-14s | %9.0f | %9s | %9s | %9s | %13s | %8s | %9s |\n", ways[i].name, c.rate, round(c.median), round(c.p99), added, cpu, ratio, peak)
+		fmt.Fprintf(out, "| %-14s | %9.0f | %9s | %9s | %9s | %13s | %8s | %9s |\n", ways[i].name, c.rate, round(c.median), round(c.p99), added, cpu, times, peak)
 	}
 }
 

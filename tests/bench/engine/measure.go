@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -77,11 +79,10 @@ type Cost struct {
 	Allocations, Bytes float64
 }
 
-// compare lets the subjects take turns at one aspect, and returns the cost of each:
-// the fastest block of all rounds, as what else the machine does only adds. A
-// subject that has no such aspect is not in it.
-func compare(o Options, a aspect, subjects []Subject) map[string]Cost {
-	costs := map[string]Cost{}
+// compare lets the subjects take turns at one aspect, and returns what each cost in
+// each round. A subject that has no such aspect is not in it.
+func compare(o Options, a aspect, subjects []Subject) map[string][]Cost {
+	costs := map[string][]Cost{}
 	// The heap of a process that runs thousands of machines. The garbage collector runs
 	// by the size of the heap; without it, it would run a hundred times as often as it
 	// does in such a process. It is held here only: the hops are this program too.
@@ -91,15 +92,28 @@ func compare(o Options, a aspect, subjects []Subject) map[string]Cost {
 		for _, s := range subjects {
 			do, end := a.prepare(s)
 			if do != nil {
-				cost := block(do, o.Block, a.clock)
-				if best, ok := costs[s.Name]; !ok || cost.Nanoseconds < best.Nanoseconds {
-					costs[s.Name] = cost
-				}
+				costs[s.Name] = append(costs[s.Name], block(do, o.Block, a.clock))
 			}
 			end()
 		}
 	}
 	return costs
+}
+
+// best is the cheapest round: what else the machine does only adds.
+func best(rounds []Cost) Cost {
+	return slices.MinFunc(rounds, func(a, b Cost) int { return cmp.Compare(a.Nanoseconds, b.Nanoseconds) })
+}
+
+// ratio is the middle one of those of each round: what slows a machine down for some
+// seconds slows both down.
+func ratio(of, to []Cost) float64 {
+	ratios := make([]float64, len(of))
+	for i := range of {
+		ratios[i] = of[i].Nanoseconds / to[i].Nanoseconds
+	}
+	slices.Sort(ratios)
+	return ratios[len(ratios)/2]
 }
 
 // block does one thing for about as long as told.

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// Compare measures every subject and prints a table for each aspect: what it costs,
-// in how many allocations, and the ratios to the floor and to each other.
+// Compare measures every subject and prints a table for each aspect: what it costs in
+// its best round, in how many allocations, and the ratios to the floor and to each
+// other, each the middle one of those of all rounds.
 func Compare(o Options, out io.Writer) {
 	subjects := Subjects()
 	fmt.Fprintln(out, "| engine | what a transition does |\n|---|---|")
@@ -19,14 +20,15 @@ func Compare(o Options, out io.Writer) {
 		fmt.Fprintf(out, "\n%s\n\n| %-23s | %9s | %7s | %7s |%s\n", a.name, "engine", "time", "allocs", "bytes", heads())
 		fmt.Fprintf(out, "|%s\n", strings.Repeat("---|", 4+len(ratios)))
 		for _, s := range subjects {
-			c, measured := costs[s.Name]
-			if !measured {
+			rounds := costs[s.Name]
+			if len(rounds) == 0 {
 				continue
 			}
+			c := best(rounds)
 			fmt.Fprintf(out, "| %-23s | %6.1f ns | %7.1f | %7.0f |", s.Name, c.Nanoseconds, c.Allocations, c.Bytes)
 			for _, other := range ratios {
-				if base, ok := costs[other]; ok {
-					fmt.Fprintf(out, " %*.2f |", len(other)+2, c.Nanoseconds/base.Nanoseconds)
+				if base := costs[other]; len(base) > 0 {
+					fmt.Fprintf(out, " %*.2f |", len(other)+2, ratio(rounds, base))
 				} else {
 					fmt.Fprintf(out, " %*s |", len(other)+2, "")
 				}
