@@ -93,9 +93,6 @@ var wrong = []mistake{
 func TestEachPromiseBreaksOnAWrongGraph(t *testing.T) {
 	for _, test := range wrong {
 		t.Run(test.promise, func(t *testing.T) {
-			if o := test.options; o.Jobs > 0 && most > 0 {
-				t.Skip("the search is long, and the race detector slow")
-			}
 			declared := transitions.Declaration()
 			test.change(&declared)
 			o := test.options
