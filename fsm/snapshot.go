@@ -104,21 +104,6 @@ type (
 	}
 )
 
-// newSnapshot returns an empty snapshot.
-func newSnapshot[S, E ~string, D, P any](regions int) *Snapshot[S, E, D, P] {
-	switch regions {
-	case 1:
-		s := new(withOne[S, E, D, P])
-		s.Regions = s.regions[:]
-		return &s.Snapshot
-	case 2:
-		s := new(withTwo[S, E, D, P])
-		s.Regions = s.regions[:]
-		return &s.Snapshot
-	}
-	return &Snapshot[S, E, D, P]{Regions: make([]Active[S, E], regions)}
-}
-
 // copy returns a snapshot like s that may be changed until it is shown to anybody.
 func (s *Snapshot[S, E, D, P]) copy() *Snapshot[S, E, D, P] {
 	switch len(s.Regions) {

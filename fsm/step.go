@@ -13,8 +13,8 @@ const maxChain = 64
 // Start returns a machine's first snapshot: every region in its initial state,
 // as of now.
 func (d *Definition[S, E, D, P]) Start(machine string, data D, now time.Time) (*Snapshot[S, E, D, P], []Move[S, E, D, P]) {
-	s := newSnapshot[S, E, D, P](len(d.regions))
-	s.Identity, s.Data = &Identity{Machine: machine}, data
+	empty := Snapshot[S, E, D, P]{Identity: &Identity{Machine: machine}, Data: data, Regions: make([]Active[S, E], len(d.regions))}
+	s := empty.copy()
 	var moves []Move[S, E, D, P]
 	for i, r := range d.regions {
 		state := r.states[r.spec.Initial]
