@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"mcpproxy/tests/bench/rounds"
 )
 
 // What is compared.
@@ -113,19 +115,19 @@ func orAll(some, all []int) []int {
 
 // compare lets the ways take turns.
 func compare(ctx context.Context, o Options, ways []*way, size, concurrency int) ([]cell, error) {
-	rounds := make([][]block, len(ways))
+	blocks := make([][]block, len(ways))
 	for range o.Rounds {
 		for i, w := range ways {
 			b := measure(ctx, w, size, concurrency, o.Block)
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
-			rounds[i] = append(rounds[i], b)
+			blocks[i] = append(blocks[i], b)
 		}
 	}
 	cells := make([]cell, len(ways))
 	for i := range ways {
-		cells[i] = summary(rounds[i])
+		cells[i] = summary(blocks[i])
 	}
 	return cells, nil
 }
@@ -177,11 +179,11 @@ func measure(ctx context.Context, w *way, size, concurrency int, length time.Dur
 }
 
 // summary takes the medians over the rounds; latencies are taken together.
-func summary(rounds []block) cell {
+func summary(blocks []block) cell {
 	var c cell
 	var rates []float64
 	var latencies []time.Duration
-	for _, b := range rounds {
+	for _, b := range blocks {
 		if b.err != nil {
 			c.err = b.err
 			return c
@@ -192,28 +194,17 @@ func summary(rounds []block) cell {
 		c.peak = max(c.peak, b.peak)
 	}
 	slices.Sort(latencies)
-	c.rate, c.cpu = median(rates), median(c.cpus)
+	c.rate, c.cpu = rounds.Median(rates), rounds.Median(c.cpus)
 	c.median, c.p99 = latencies[len(latencies)/2], latencies[min(len(latencies)*99/100, len(latencies)-1)]
 	return c
 }
 
-// ratio is the middle one of those of each round: what slows a machine down for some
-// seconds slows both down. There is none to what failed.
+// ratio is that of the CPU time; there is none to what failed.
 func ratio(of, to cell) float64 {
 	if to.err != nil {
 		return math.NaN()
 	}
-	ratios := make([]float64, len(of.cpus))
-	for i := range of.cpus {
-		ratios[i] = of.cpus[i] / to.cpus[i]
-	}
-	return median(ratios)
-}
-
-func median(values []float64) float64 {
-	values = slices.Clone(values)
-	slices.Sort(values)
-	return values[len(values)/2]
+	return rounds.Ratio(of.cpus, to.cpus)
 }
 
 // printCells prints one table; the second way is the floor that ratios are of.

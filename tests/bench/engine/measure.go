@@ -105,15 +105,13 @@ func best(rounds []Cost) Cost {
 	return slices.MinFunc(rounds, func(a, b Cost) int { return cmp.Compare(a.Nanoseconds, b.Nanoseconds) })
 }
 
-// ratio is the middle one of those of each round: what slows a machine down for some
-// seconds slows both down.
-func ratio(of, to []Cost) float64 {
-	ratios := make([]float64, len(of))
-	for i := range of {
-		ratios[i] = of[i].Nanoseconds / to[i].Nanoseconds
+// times is how long each operation took in each round.
+func times(costs []Cost) []float64 {
+	all := make([]float64, len(costs))
+	for i, c := range costs {
+		all[i] = c.Nanoseconds
 	}
-	slices.Sort(ratios)
-	return ratios[len(ratios)/2]
+	return all
 }
 
 // block does one thing for about as long as told.

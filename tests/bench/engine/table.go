@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"mcpproxy/tests/bench/rounds"
 )
 
 // Compare measures every subject and prints a table for each aspect: what it costs in
@@ -20,15 +22,15 @@ func Compare(o Options, out io.Writer) {
 		fmt.Fprintf(out, "\n%s\n\n| %-23s | %9s | %7s | %7s |%s\n", a.name, "engine", "time", "allocs", "bytes", heads())
 		fmt.Fprintf(out, "|%s\n", strings.Repeat("---|", 4+len(ratios)))
 		for _, s := range subjects {
-			rounds := costs[s.Name]
-			if len(rounds) == 0 {
+			own := costs[s.Name]
+			if len(own) == 0 {
 				continue
 			}
-			c := best(rounds)
+			c := best(own)
 			fmt.Fprintf(out, "| %-23s | %6.1f ns | %7.1f | %7.0f |", s.Name, c.Nanoseconds, c.Allocations, c.Bytes)
 			for _, other := range ratios {
 				if base := costs[other]; len(base) > 0 {
-					fmt.Fprintf(out, " %*.2f |", len(other)+2, ratio(rounds, base))
+					fmt.Fprintf(out, " %*.2f |", len(other)+2, rounds.Ratio(times(own), times(base)))
 				} else {
 					fmt.Fprintf(out, " %*s |", len(other)+2, "")
 				}
