@@ -57,6 +57,8 @@ func (w *world) follow(args ...string) (out, errs *output.Buffer, stop func() er
 	return out, errs, func() error { cancel(); return <-ended }
 }
 
+// eventually waits for what goes over real sockets and a real disk, on which no fake
+// clock has an effect; it looks often and ends as soon as it is so.
 func (w *world) eventually(what string, so func() bool) {
 	w.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !so(); time.Sleep(5 * time.Millisecond) {

@@ -167,21 +167,17 @@ func (w *world) visit() {
 	_ = response.Body.Close()
 }
 
-// written waits until the journal has everything that happened.
+// written waits until the journal, which is on a real disk, has everything that
+// happened.
 func (w *world) written() {
 	w.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	w.eventually("all that happened in the journal", func() bool {
 		entries, err := w.instance.Store.Journal("github", 0)
 		if err != nil {
 			w.Fatal(err)
 		}
-		if int64(len(entries)) == w.entries.Load() {
-			return
-		}
-		if time.Now().After(deadline) {
-			w.Fatalf("%d of %d entries are written", len(entries), w.entries.Load())
-		}
-	}
+		return int64(len(entries)) == w.entries.Load()
+	})
 }
 
 // run runs a command as a shell would.

@@ -132,6 +132,7 @@ func (c *children) start(kind, known string) (wire.Conn, wire.Server, error) {
 	return conn, server, err
 }
 
+// logged waits for what a real process says, and reports whether it came.
 func (c *children) logged(what string) bool {
 	for range 200 {
 		if strings.Contains(c.log.String(), what) {

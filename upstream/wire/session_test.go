@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -219,12 +220,11 @@ func TestProgressTokensAreTheConnections(t *testing.T) {
 	for _, revision := range []string{"2025-11-25", "2026-07-28"} {
 		t.Run(revision, func(t *testing.T) {
 			t.Parallel()
-			both := make(chan struct{}, 2)
+			var both sync.WaitGroup
+			both.Add(2)
 			progress := func(w http.ResponseWriter, _ *http.Request, s *sent) {
-				both <- struct{}{}
-				for len(both) < cap(both) { // they are under way at once
-					time.Sleep(time.Millisecond)
-				}
+				both.Done()
+				both.Wait() // they are under way at once
 				say := stream(w)
 				say("data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":1}}\n\n", s.param("_meta", "progressToken"))
 				say("data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{}}\n\n", s.message.ID)
