@@ -80,6 +80,7 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzEnding -fuzztime $(FUZZTIME) ./jsonrpc
 	go test -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) ./config
 	go test -run '^$$' -fuzz FuzzImport -fuzztime $(FUZZTIME) ./config
+	go test -run '^$$' -fuzz FuzzText -fuzztime $(FUZZTIME) ./terminal
 	go test -run '^$$' -fuzz FuzzChallenge -fuzztime $(FUZZTIME) ./upstream/oauth
 	go test -run '^$$' -fuzz FuzzMetadata -fuzztime $(FUZZTIME) ./upstream/oauth
 	go test -run '^$$' -fuzz FuzzTokenResponse -fuzztime $(FUZZTIME) ./upstream/oauth

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"mcpproxy/terminal"
 )
 
 // lineWidth is where lines are broken, and labelWidth where their texts begin.
@@ -64,7 +66,7 @@ func (p *page) head(e Explanation) {
 	if !e.Running {
 		state = "not running"
 	}
-	p.text.WriteString(e.Upstream + ": " + state)
+	p.text.WriteString(terminal.Text(e.Upstream + ": " + state))
 	if e.Since != nil {
 		fmt.Fprintf(&p.text, " since %s (%s)", e.Since.In(p.now.Location()).Format(time.DateTime), Spoken(p.now.Sub(*e.Since)))
 	}
@@ -81,7 +83,7 @@ func (p *page) row(label, text string) {
 	p.last = label
 	line := fmt.Sprintf("  %-*s", labelWidth, shown)
 	written := false
-	for _, word := range strings.Split(text, " ") {
+	for _, word := range strings.Split(terminal.Text(text), " ") {
 		if written && len(line)+1+len(word) > lineWidth {
 			p.text.WriteString(strings.TrimRight(line, " ") + "\n")
 			line, written = strings.Repeat(" ", 2+labelWidth), false

@@ -13,6 +13,7 @@ import (
 
 	"mcpproxy/admin"
 	"mcpproxy/instance"
+	"mcpproxy/terminal"
 	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,7 @@ and without a running proxy.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			err := s.login(c.Context(), args[0], c.ErrOrStderr(), os.Stdin)
 			if err == nil {
-				fmt.Fprintf(c.OutOrStdout(), "logged in to %s\n", args[0])
+				terminal.Printf(c.OutOrStdout(), "logged in to %s\n", args[0])
 			}
 			return err
 		}}
@@ -122,17 +123,17 @@ func guide(out io.Writer) func(address, opened string, deadline time.Time) {
 	return func(address, opened string, deadline time.Time) {
 		if address != last {
 			last = address
-			fmt.Fprintf(out, "Log in at:\n\n  %s\n\nWaiting until %s. If the browser is on another machine, paste the address that it ends on here.\n", address, deadline.Local().Format(time.TimeOnly))
+			terminal.Printf(out, "Log in at:\n\n  %s\n\nWaiting until %s. If the browser is on another machine, paste the address that it ends on here.\n", address, deadline.Local().Format(time.TimeOnly))
 			if hint := forwarding(os.Getenv("SSH_CONNECTION"), address); hint != "" {
-				fmt.Fprintln(out, hint)
+				terminal.Printf(out, "%s\n", hint)
 			}
 		}
 		switch opened {
 		case "":
 		case "opened":
-			fmt.Fprintln(out, "The page was opened in the browser.")
+			terminal.Printf(out, "The page was opened in the browser.\n")
 		default:
-			fmt.Fprintf(out, "The browser was not opened: %s.\n", opened)
+			terminal.Printf(out, "The browser was not opened: %s.\n", opened)
 		}
 	}
 }
@@ -162,7 +163,7 @@ func pasted(ctx context.Context, in io.Reader, out io.Writer, take func(string) 
 			continue
 		}
 		if err := take(address); err != nil {
-			fmt.Fprintln(out, "not taken:", err)
+			terminal.Printf(out, "not taken: %v\n", err)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 
+	"mcpproxy/terminal"
+
 	"github.com/spf13/cobra"
 )
 
@@ -19,7 +21,7 @@ func configCommand(o *options) *cobra.Command {
 		if o.configIsAbsent() {
 			return fmt.Errorf("%s does not exist; write it, name another one (--config), or begin with: mcpproxy upstream add", o.config)
 		}
-		fmt.Fprintf(c.OutOrStdout(), "%s is valid; upstreams that are not disabled: %d\n", o.config, len(all))
+		terminal.Printf(c.OutOrStdout(), "%s is valid; upstreams that are not disabled: %d\n", o.config, len(all))
 		return nil
 	}})
 	return c

@@ -19,6 +19,7 @@ import (
 	"mcpproxy/proxy"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/terminal"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/upstream"
 
@@ -55,7 +56,7 @@ type demo struct {
 }
 
 func (d *demo) say(format string, args ...any) {
-	fmt.Fprintf(d.out, "\n== "+format+"\n", args...)
+	terminal.Printf(d.out, "\n== "+format+"\n", args...)
 }
 
 func (d *demo) run(ctx context.Context) (err error) {
@@ -161,7 +162,7 @@ func (d *demo) observe(e fsm.Entry) {
 		if e.Disposition.Refused() {
 			became = fmt.Sprintf("%s  refused: %s", e.From, e.Reason)
 		}
-		fmt.Fprintf(d.out, "%s  %-10s  %-22s  %s\n", e.Time.Local().Format("15:04:05.000"), e.Region, e.Event, became)
+		terminal.Printf(d.out, "%s  %-10s  %-22s  %s\n", e.Time.Local().Format("15:04:05.000"), e.Region, e.Event, became)
 	}
 }
 

@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"mcpproxy/admin"
 	"mcpproxy/instance"
+	"mcpproxy/terminal"
 	"mcpproxy/upstream"
 	"mcpproxy/upstream/browser"
 
@@ -27,7 +27,7 @@ or is disabled there (mcpproxy auth status shows those as Inactive).`,
 				err = o.logoutAlone(c.Context(), args[0])
 			}
 			if err == nil {
-				fmt.Fprintf(c.OutOrStdout(), "logged out of %s\n", args[0])
+				terminal.Printf(c.OutOrStdout(), "logged out of %s\n", args[0])
 			}
 			return err
 		}}

@@ -20,6 +20,7 @@ import (
 	"mcpproxy/spelling"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/terminal"
 	"mcpproxy/upstream"
 
 	"github.com/adrg/xdg"
@@ -56,7 +57,7 @@ func main() {
 	defer stop()
 	err := root().ExecuteContext(ctx)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "mcpproxy:", err)
+		terminal.PrintError(os.Stderr, "mcpproxy", err)
 	}
 	os.Exit(exitCode(err))
 }
@@ -119,7 +120,7 @@ running, 7 the machine refused it.`,
 	}
 	c.SetVersionTemplate("mcpproxy {{.Version}}\n")
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w\nsee: %s --help", err, c.CommandPath())}
+		return usageError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
 	})
 	f := c.PersistentFlags()
 	f.StringVar(&o.config, "config", config.DefaultPath(), "configuration file")
@@ -172,7 +173,7 @@ func arguments(args []string) string {
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) != len(names) {
-			return usageError{fmt.Errorf("%s takes %s and got %s\nsee: %s --help", c.CommandPath(), cmp.Or(strings.Join(names, " "), "no argument"), arguments(args), c.CommandPath())}
+			return usageError{fmt.Errorf("%s takes %s and got %s; see: %s --help", c.CommandPath(), cmp.Or(strings.Join(names, " "), "no argument"), arguments(args), c.CommandPath())}
 		}
 		return nil
 	}
@@ -182,7 +183,7 @@ func exactly(names ...string) cobra.PositionalArgs {
 func atMost(name string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) > 1 {
-			return usageError{fmt.Errorf("%s takes one %s at most and got %s\nsee: %s --help", c.CommandPath(), name, arguments(args), c.CommandPath())}
+			return usageError{fmt.Errorf("%s takes one %s at most and got %s; see: %s --help", c.CommandPath(), name, arguments(args), c.CommandPath())}
 		}
 		return nil
 	}
@@ -192,7 +193,7 @@ func atMost(name string) cobra.PositionalArgs {
 func atLeast(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) < len(names) {
-			return usageError{fmt.Errorf("%s needs %s and got %s\nsee: %s --help", c.CommandPath(), strings.Join(names, " "), arguments(args), c.CommandPath())}
+			return usageError{fmt.Errorf("%s needs %s and got %s; see: %s --help", c.CommandPath(), strings.Join(names, " "), arguments(args), c.CommandPath())}
 		}
 		return nil
 	}
@@ -209,12 +210,12 @@ func group(use, short string) *cobra.Command {
 					names = append(names, command.Name())
 				}
 			}
-			return usageError{fmt.Errorf("%s has no command %q%s\nsee: %s --help", c.CommandPath(), args[0], spelling.Meant(args[0], names), c.CommandPath())}
+			return usageError{fmt.Errorf("%s has no command %q%s; see: %s --help", c.CommandPath(), args[0], spelling.Meant(args[0], names), c.CommandPath())}
 		}
 		return c.Help()
 	}}
 }
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Example: "  mcpproxy version", Args: exactly(), Run: func(c *cobra.Command, _ []string) { fmt.Fprintln(c.OutOrStdout(), "mcpproxy", version) }}
+	return &cobra.Command{Use: "version", Short: "Print the version", Example: "  mcpproxy version", Args: exactly(), Run: func(c *cobra.Command, _ []string) { terminal.Printf(c.OutOrStdout(), "mcpproxy %s\n", version) }}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"mcpproxy/states"
+	"mcpproxy/terminal"
 	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
@@ -45,7 +45,7 @@ logout erases it.`,
 				return upstream.Unknown(args[0], names)
 			}
 			if asJSON {
-				if err := json.NewEncoder(c.OutOrStdout()).Encode(shown); err != nil {
+				if err := terminal.JSON(c.OutOrStdout(), shown); err != nil {
 					return err
 				}
 			} else {
@@ -76,7 +76,7 @@ func needsLogin(s *upstream.Status) bool {
 
 func printStatus(out io.Writer, all []upstream.Status) {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "UPSTREAM\tPHASE\tTOKEN\tTOOLS\tNEXT STEP")
+	terminal.Printf(w, "UPSTREAM\tPHASE\tTOKEN\tTOOLS\tNEXT STEP\n")
 	for _, s := range all {
 		token := "none"
 		if s.Token != nil {
@@ -89,7 +89,7 @@ func printStatus(out io.Writer, all []upstream.Status) {
 		if len(s.Actions) > 0 && s.Phase != "Connected" {
 			next = s.Actions[0].Command
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\n", s.Name, s.Phase, token, s.Tools, next)
+		terminal.Printf(w, "%s\t%s\t%s\t%d\t%s\n", s.Name, s.Phase, token, s.Tools, next)
 	}
 	_ = w.Flush() // the terminal went away
 }

@@ -1,9 +1,8 @@
 package main
 
 import (
-	"fmt"
-
 	"mcpproxy/admin"
+	"mcpproxy/terminal"
 
 	"github.com/spf13/cobra"
 )
@@ -26,9 +25,9 @@ for a minute.`,
 				if err == nil {
 					return nil
 				}
-				fmt.Fprintf(c.ErrOrStderr(), "the browser was not opened: %v; open this address within a minute:\n", err)
+				terminal.Printf(c.ErrOrStderr(), "the browser was not opened: %v; open this address within a minute:\n", err)
 			}
-			fmt.Fprintln(c.OutOrStdout(), at.URL)
+			terminal.Printf(c.OutOrStdout(), "%s\n", at.URL)
 			return nil
 		}}
 	c.Flags().BoolVar(&s.noBrowser, "no-browser", false, "open no browser; print the address instead")

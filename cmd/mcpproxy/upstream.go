@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 
 	"mcpproxy/admin"
 	"mcpproxy/config"
+	"mcpproxy/terminal"
 	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
@@ -43,10 +43,10 @@ func listCommand(o *options) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return json.NewEncoder(c.OutOrStdout()).Encode(all)
+				return terminal.JSON(c.OutOrStdout(), all)
 			}
 			if len(all) == 0 {
-				fmt.Fprintln(c.ErrOrStderr(), "there is no upstream; add one with: mcpproxy upstream add")
+				terminal.Printf(c.ErrOrStderr(), "there is no upstream; add one with: mcpproxy upstream add\n")
 				return nil
 			}
 			printStatus(c.OutOrStdout(), all)
@@ -87,7 +87,7 @@ func addCommand(o *options) *cobra.Command {
 			if err := config.Add(o.config, args[0], entry, replace); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "added %s to %s\n", args[0], o.config)
+			terminal.Printf(c.OutOrStdout(), "added %s to %s\n", args[0], o.config)
 			return nil
 		}}
 	c.Flags().BoolVar(&replace, "replace", false, "replace an entry of that name")
@@ -110,16 +110,16 @@ other client's file is not changed; put this proxy into it in their place:
 		RunE: func(c *cobra.Command, args []string) error {
 			all, err := config.Import(o.config, args[0], args[1:], replace)
 			if errors.Is(err, config.ErrInvalid) && len(args) == 1 {
-				return fmt.Errorf("%w\nnothing was taken over; to take only some of the entries, name them behind the file, as in: mcpproxy upstream import %s github", err, args[0])
+				return errors.Join(err, fmt.Errorf("nothing was taken over; to take only some of the entries, name them behind the file, as in: mcpproxy upstream import %s github", args[0]))
 			}
 			if err != nil {
 				return err
 			}
 			for _, imported := range all {
-				fmt.Fprintln(c.OutOrStdout(), strings.Join(append([]string{"added " + imported.Name}, imported.Notes...), "; "))
+				terminal.Printf(c.OutOrStdout(), "%s\n", strings.Join(append([]string{"added " + imported.Name}, imported.Notes...), "; "))
 			}
 			if len(all) == 0 {
-				fmt.Fprintf(c.ErrOrStderr(), "nothing was taken over: %s has no entry but this proxy's own\n", args[0])
+				terminal.Printf(c.ErrOrStderr(), "nothing was taken over: %s has no entry but this proxy's own\n", args[0])
 			}
 			return nil
 		}}
@@ -133,7 +133,7 @@ func removeCommand(o *options) *cobra.Command {
 			if err := config.Remove(o.config, args[0]); err != nil {
 				return err
 			}
-			fmt.Fprintf(c.OutOrStdout(), "removed %[1]s from %[2]s; a token that it has stays in the store; to erase it, run: mcpproxy auth logout %[1]s\n", args[0], o.config)
+			terminal.Printf(c.OutOrStdout(), "removed %[1]s from %[2]s; a token that it has stays in the store; to erase it, run: mcpproxy auth logout %[1]s\n", args[0], o.config)
 			return nil
 		}}
 }
@@ -144,7 +144,7 @@ func wish(o *options, group, name, short, said string) *cobra.Command {
 	c.RunE = func(c *cobra.Command, args []string) error {
 		err := o.fire(c.Context(), args[0], name)
 		if err == nil {
-			fmt.Fprintf(c.OutOrStdout(), said, args[0])
+			terminal.Printf(c.OutOrStdout(), said, args[0])
 		}
 		return err
 	}

@@ -2,18 +2,17 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
 	"mcpproxy/admin"
 	"mcpproxy/states"
 	"mcpproxy/store"
+	"mcpproxy/terminal"
 	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
@@ -49,7 +48,7 @@ func (o *options) dump(ctx context.Context, out io.Writer, args []string) error 
 		all = one
 	}
 	if o.json {
-		return json.NewEncoder(out).Encode(all)
+		return terminal.JSON(out, all)
 	}
 	for _, s := range all {
 		printStatus(out, s, time.Now())
@@ -58,45 +57,49 @@ func (o *options) dump(ctx context.Context, out io.Writer, args []string) error 
 }
 
 func printStatus(out io.Writer, s upstream.Status, now time.Time) {
-	fmt.Fprintf(out, "%s: %s. %s\n", s.Name, s.Phase, s.Doc)
+	terminal.Printf(out, "%s: %s. %s\n", s.Name, s.Phase, s.Doc)
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	for _, r := range s.Regions {
-		fmt.Fprintf(w, "  %s\t%s\t%s\tsince %s (%s)\tepoch %d\n", r.Region, r.State, r.Kind, r.Since.Local().Format(time.DateTime), now.Sub(r.Since).Round(time.Second), r.Epoch)
+		terminal.Printf(w, "  %s\t%s\t%s\tsince %s (%s)\tepoch %d\n", r.Region, r.State, r.Kind, r.Since.Local().Format(time.DateTime), now.Sub(r.Since).Round(time.Second), r.Epoch)
 		if r.Effect != "" {
-			fmt.Fprintf(w, "  \truns\t%s\n", r.Effect)
+			terminal.Printf(w, "  \truns\t%s\n", r.Effect)
 		}
 		for _, timer := range r.Timers {
-			fmt.Fprintf(w, "  \tnext\t%s\tin %s (%s)\n", timer.Event, timer.At.Sub(now).Round(time.Second), timer.Doc)
+			terminal.Printf(w, "  \tnext\t%s\tin %s (%s)\n", timer.Event, timer.At.Sub(now).Round(time.Second), timer.Doc)
 		}
-		fmt.Fprintf(w, "  \taccepts\t%v\n", r.Accepted)
+		terminal.Printf(w, "  \taccepts\t%v\n", r.Accepted)
 	}
 	if t := s.Token; t != nil {
 		expiry := "no stated expiry"
 		if t.ExpiresAt != nil {
 			expiry = "expires " + t.ExpiresAt.Local().Format(time.DateTime)
 		}
-		fmt.Fprintf(w, "  token\tgeneration %d\t%s\trefresh token: %v\tscopes %v\tissuer %s\n", t.Generation, expiry, t.HasRefreshToken, t.Scopes, t.Issuer)
-		fmt.Fprintf(w, "  \t%s\n", strings.Join(tokenFacts(t), "\t"))
+		terminal.Printf(w, "  token\tgeneration %d\t%s\trefresh token: %v\tscopes %v\tissuer %s\n", t.Generation, expiry, t.HasRefreshToken, t.Scopes, t.Issuer)
+		terminal.Printf(w, "  ")
+		for _, fact := range tokenFacts(t) {
+			terminal.Printf(w, "\t%s", fact)
+		}
+		terminal.Printf(w, "\n")
 	}
 	if s.Flow != nil {
-		fmt.Fprintf(w, "  login\tflow %s\tbrowser: %s\n", s.Flow.ID, s.Flow.Browser)
+		terminal.Printf(w, "  login\tflow %s\tbrowser: %s\n", s.Flow.ID, s.Flow.Browser)
 	}
 	if s.Reason != "" {
-		fmt.Fprintf(w, "  reason\t%s\t%s\n", s.Reason, s.Reason.Doc())
+		terminal.Printf(w, "  reason\t%s\t%s\n", s.Reason, s.Reason.Doc())
 	}
 	for _, last := range []struct {
 		region  string
 		failure *upstream.Failure
 	}{{states.Connection, s.ConnectionError}, {states.Credential, s.CredentialError}} {
 		if last.failure != nil {
-			fmt.Fprintf(w, "  last error\t%s\t%s\n", last.region, last.failure.Text)
+			terminal.Printf(w, "  last error\t%s\t%s\n", last.region, last.failure.Text)
 		}
 	}
 	for _, e := range s.Refused {
-		fmt.Fprintf(w, "  refused\t%s\tin %s: %s\n", e.Event, e.From, e.Reason)
+		terminal.Printf(w, "  refused\t%s\tin %s: %s\n", e.Event, e.From, e.Reason)
 	}
 	for _, a := range s.Actions {
-		fmt.Fprintf(w, "  you can\t%s\t%s\n", a.Command, a.Why)
+		terminal.Printf(w, "  you can\t%s\t%s\n", a.Command, a.Why)
 	}
 	_ = w.Flush() // the terminal went away
 }
@@ -143,26 +146,26 @@ func (o *options) dumpStore(ctx context.Context, out io.Writer, args []string) e
 		return err
 	}
 	if o.json {
-		return json.NewEncoder(out).Encode(all)
+		return terminal.JSON(out, all)
 	}
-	fmt.Fprintf(out, "No proxy is running; this is what its store %s says.\n", o.store)
+	terminal.Printf(out, "No proxy is running; this is what its store %s says.\n", o.store)
 	for _, entry := range all {
-		fmt.Fprintf(out, "%s: generation %d", entry.Name, entry.Generation)
+		terminal.Printf(out, "%s: generation %d", entry.Name, entry.Generation)
 		switch {
 		case entry.LoggedOut != nil:
-			fmt.Fprintf(out, ", logged out at %s", entry.LoggedOut.Local().Format(time.DateTime))
+			terminal.Printf(out, ", logged out at %s", entry.LoggedOut.Local().Format(time.DateTime))
 		case entry.Token == nil:
-			fmt.Fprint(out, ", no token")
+			terminal.Printf(out, ", no token")
 		case entry.Token.ExpiresAt != nil:
-			fmt.Fprintf(out, ", access token until %s, refresh token: %v", entry.Token.ExpiresAt.Local().Format(time.DateTime), entry.Token.HasRefreshToken)
+			terminal.Printf(out, ", access token until %s, refresh token: %v", entry.Token.ExpiresAt.Local().Format(time.DateTime), entry.Token.HasRefreshToken)
 		}
 		if entry.LoginOpen != "" {
-			fmt.Fprintf(out, ", open login %s", entry.LoginOpen)
+			terminal.Printf(out, ", open login %s", entry.LoginOpen)
 		}
 		if entry.Uncertain {
-			fmt.Fprint(out, ", a refresh without a known outcome")
+			terminal.Printf(out, ", a refresh without a known outcome")
 		}
-		fmt.Fprintln(out)
+		terminal.Printf(out, "\n")
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/url"
@@ -11,6 +10,7 @@ import (
 	"mcpproxy/admin"
 	"mcpproxy/explain"
 	"mcpproxy/store"
+	"mcpproxy/terminal"
 
 	"github.com/spf13/cobra"
 )
@@ -32,7 +32,7 @@ func (o *options) explain(ctx context.Context, out io.Writer, name string) error
 		return err
 	}
 	if o.json {
-		return json.NewEncoder(out).Encode(e)
+		return terminal.JSON(out, e)
 	}
 	return explain.Fprint(out, e, time.Now())
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"mcpproxy/admin"
 	"mcpproxy/fsm"
 	"mcpproxy/spelling"
+	"mcpproxy/terminal"
 
 	"github.com/spf13/cobra"
 )
@@ -70,7 +70,7 @@ report cannot be fired. The events:
 				return err
 			}
 			if o.json {
-				return json.NewEncoder(c.OutOrStdout()).Encode(out)
+				return terminal.JSON(c.OutOrStdout(), out)
 			}
 			newPaper(c.OutOrStdout()).say("%s", out)
 			return nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"mcpproxy/diagrams/layout"
 	"mcpproxy/fsm"
 	"mcpproxy/spelling"
+	"mcpproxy/terminal"
 	"mcpproxy/transitions"
 
 	"github.com/spf13/cobra"
@@ -67,7 +67,7 @@ func (g *graphOptions) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	if g.json {
-		return json.NewEncoder(c.OutOrStdout()).Encode(drawn{graph, marks})
+		return terminal.JSON(c.OutOrStdout(), drawn{graph, marks})
 	}
 	if g.format == "svg" {
 		return g.svg(c, graph, marks)

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
 	"mcpproxy/fsm"
 	"mcpproxy/journal"
+	"mcpproxy/terminal"
 
 	"github.com/spf13/cobra"
 )
@@ -36,7 +36,7 @@ AFTER is how long the region had been in the state. The store keeps the newest
 			o.stopped(c, p)
 			lines := journal.Last(journal.Since(journal.Lines(p.entries), from), limit)
 			if o.json {
-				return json.NewEncoder(c.OutOrStdout()).Encode(lines)
+				return terminal.JSON(c.OutOrStdout(), lines)
 			}
 			printHistory(newPaper(c.OutOrStdout()), lines)
 			return nil
@@ -49,7 +49,7 @@ AFTER is how long the region had been in the state. The store keeps the newest
 // stopped says that what follows is from the store of a stopped proxy.
 func (o *options) stopped(c *cobra.Command, p past) {
 	if p.now == nil {
-		fmt.Fprintf(c.ErrOrStderr(), "No proxy is running; this is what its store %s says.\n", o.store)
+		terminal.Printf(c.ErrOrStderr(), "No proxy is running; this is what its store %s says.\n", o.store)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"mcpproxy/admin"
 	"mcpproxy/spelling"
+	"mcpproxy/terminal"
 	"mcpproxy/upstream"
 
 	"github.com/adrg/xdg"
@@ -37,7 +38,7 @@ func main() {
 	defer stop()
 	err := root().ExecuteContext(ctx)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "statectl:", err)
+		terminal.PrintError(os.Stderr, "statectl", err)
 	}
 	os.Exit(exitCode(err))
 }

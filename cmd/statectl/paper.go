@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"mcpproxy/terminal"
 )
 
 // paper is where results are written: in colour on a terminal, unless NO_COLOR is set
@@ -34,16 +36,25 @@ const (
 	green = "32"
 )
 
-func (p paper) say(format string, args ...any) { fmt.Fprintf(p, format+"\n", args...) }
+func (p paper) say(format string, args ...any) { terminal.Printf(p, format+"\n", args...) }
+
+// lead writes a line that begins with a cell.
+func (p paper) lead(c cell, format string, args ...any) {
+	_, _ = io.WriteString(p, p.paint(c)) // the terminal went away
+	p.say(format, args...)
+}
 
 // cell is a text with its colour.
 type cell struct{ text, colour string }
 
+func (c cell) width() int { return utf8.RuneCountInString(terminal.Text(c.text)) }
+
 func (p paper) paint(c cell) string {
-	if !p.colour || c.colour == plain || c.text == "" {
-		return c.text
+	text := terminal.Text(c.text)
+	if !p.colour || c.colour == plain || text == "" {
+		return text
 	}
-	return "\x1b[" + c.colour + "m" + c.text + "\x1b[0m"
+	return "\x1b[" + c.colour + "m" + text + "\x1b[0m"
 }
 
 // row writes cells in columns of the widths; the last is as wide as it is.
@@ -52,10 +63,10 @@ func (p paper) row(widths []int, cells []cell) {
 	for i, c := range cells {
 		line.WriteString(p.paint(c))
 		if i < len(cells)-1 {
-			line.WriteString(strings.Repeat(" ", max(0, widths[i]-utf8.RuneCountInString(c.text))+2))
+			line.WriteString(strings.Repeat(" ", max(0, widths[i]-c.width())+2))
 		}
 	}
-	p.say("%s", strings.TrimRight(line.String(), " "))
+	_, _ = io.WriteString(p, strings.TrimRight(line.String(), " ")+"\n") // the terminal went away
 }
 
 // table writes rows in columns that are as wide as they need.
@@ -66,7 +77,7 @@ func (p paper) table(rows [][]cell) {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
+			widths[i] = max(widths[i], c.width())
 		}
 	}
 	for _, cells := range rows {

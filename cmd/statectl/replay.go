@@ -14,6 +14,7 @@ import (
 	"mcpproxy/admin"
 	"mcpproxy/fsm"
 	"mcpproxy/store"
+	"mcpproxy/terminal"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
 
@@ -196,7 +197,7 @@ func printReplayed(out io.Writer, all []replayed, asJSON bool) error {
 		}
 	}
 	if asJSON {
-		if err := json.NewEncoder(out).Encode(all); err != nil {
+		if err := terminal.JSON(out, all); err != nil {
 			return err
 		}
 	} else {
@@ -204,7 +205,7 @@ func printReplayed(out io.Writer, all []replayed, asJSON bool) error {
 			one.print(out)
 		}
 		if len(all) == 0 {
-			fmt.Fprintln(out, "The journal is empty.")
+			terminal.Printf(out, "The journal is empty.\n")
 		}
 	}
 	if bad > 0 {
@@ -215,10 +216,10 @@ func printReplayed(out io.Writer, all []replayed, asJSON bool) error {
 
 func (r replayed) print(out io.Writer) {
 	if r.Unexplained == nil {
-		fmt.Fprintf(out, "%s: %d entries, explained by the graph\n", r.Machine, r.Entries)
+		terminal.Printf(out, "%s: %d entries, explained by the graph\n", r.Machine, r.Entries)
 		return
 	}
 	u, e := r.Unexplained, r.Unexplained.Entry
-	fmt.Fprintf(out, "%s: entry %d of %d (line %d) is not explained by the graph: %s\n", r.Machine, u.Number, r.Entries, u.Line, u.Reason)
-	fmt.Fprintf(out, "  %s  %s: %s in %s, %s, leads to %s (number %d, epoch %d)\n", e.Time.UTC().Format(time.RFC3339Nano), e.Region, e.Event, e.From, e.Disposition, e.To, e.Sequence, e.Epoch)
+	terminal.Printf(out, "%s: entry %d of %d (line %d) is not explained by the graph: %s\n", r.Machine, u.Number, r.Entries, u.Line, u.Reason)
+	terminal.Printf(out, "  %s  %s: %s in %s, %s, leads to %s (number %d, epoch %d)\n", e.Time.UTC().Format(time.RFC3339Nano), e.Region, e.Event, e.From, e.Disposition, e.To, e.Sequence, e.Epoch)
 }

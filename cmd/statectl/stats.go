@@ -1,13 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"mcpproxy/journal"
+	"mcpproxy/terminal"
 	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
@@ -32,7 +32,7 @@ ended, and which events were refused. A journal keeps the newest 1000 entries.`,
 				return err
 			}
 			if o.json {
-				return json.NewEncoder(c.OutOrStdout()).Encode(all)
+				return terminal.JSON(c.OutOrStdout(), all)
 			}
 			p := newPaper(c.OutOrStdout())
 			for i, s := range all {
@@ -68,14 +68,14 @@ func (o *options) count(c *cobra.Command, names []string) ([]journal.Stats, erro
 
 func printStats(p paper, s journal.Stats) {
 	if s.Entries == 0 {
-		p.say("%s: the journal is empty", p.paint(cell{s.Upstream, bold}))
+		p.lead(cell{s.Upstream, bold}, ": the journal is empty")
 		return
 	}
 	anew := ""
 	if s.Processes > 1 {
 		anew = fmt.Sprintf(", by %d processes", s.Processes)
 	}
-	p.say("%s: %d entries in %s, since %s%s", p.paint(cell{s.Upstream, bold}), s.Entries, span(s.To.Sub(s.From)), s.From.Local().Format(time.DateTime), anew)
+	p.lead(cell{s.Upstream, bold}, ": %d entries in %s, since %s%s", s.Entries, span(s.To.Sub(s.From)), s.From.Local().Format(time.DateTime), anew)
 	rows := [][]cell{head("", "REGION", "STATE", "ENTERED", "TIME", "SHARE", "LONGEST")}
 	for _, state := range s.States {
 		mark := ""
@@ -99,7 +99,7 @@ func printStats(p paper, s journal.Stats) {
 		refused = append(refused, fmt.Sprintf("%s %d× (%s)", r.Event, r.Count, r.Disposition))
 	}
 	if refused != nil {
-		p.say("%s: %s", p.paint(cell{"refused", red}), strings.Join(refused, ", "))
+		p.lead(cell{"refused", red}, ": %s", strings.Join(refused, ", "))
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"mcpproxy/spelling"
+	"mcpproxy/terminal"
 	"mcpproxy/transitions"
 	"mcpproxy/verify"
 
@@ -71,7 +71,7 @@ type verified struct {
 	Modes      []verify.Report    `json:"modes"`
 }
 
-func (v *verification) run(ctx context.Context, out, terminal io.Writer) error {
+func (v *verification) run(ctx context.Context, out, screen io.Writer) error {
 	var modes []verify.Mode
 	var known []string
 	for _, mode := range verify.Modes() {
@@ -89,7 +89,7 @@ func (v *verification) run(ctx context.Context, out, terminal io.Writer) error {
 	}
 	began := time.Now()
 	o := verify.Options{Worlds: v.worlds, Spec: v.spec}
-	bar := newProgress(terminal)
+	bar := newProgress(screen)
 	if bar != nil {
 		o.Progress = bar.tell
 	}
@@ -106,7 +106,7 @@ func (v *verification) run(ctx context.Context, out, terminal io.Writer) error {
 		all.Steps += reports[i].Steps
 	}
 	if v.json {
-		err = json.NewEncoder(out).Encode(all)
+		err = terminal.JSON(out, all)
 	} else {
 		err = all.print(out)
 	}
@@ -132,11 +132,11 @@ func (v *verification) failed(reports []verify.Report) error {
 
 func (all *verified) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "mode\tsituations\ttransitions\tevents fired\trefused\tseconds\t")
+	terminal.Printf(w, "mode\tsituations\ttransitions\tevents fired\trefused\tseconds\t\n")
 	for _, r := range all.Modes {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%.1f\t%s\n", r.Mode, r.Worlds, r.Steps, r.Fired, r.Refused, r.Seconds, ending(&r))
+		terminal.Printf(w, "%s\t%d\t%d\t%d\t%d\t%.1f\t%s\n", r.Mode, r.Worlds, r.Steps, r.Fired, r.Refused, r.Seconds, ending(&r))
 	}
-	fmt.Fprintf(w, "all\t%d\t%d\t\t\t%.1f\t%d MB of memory\n\n", all.Worlds, all.Steps, all.Seconds, all.Memory/1_000_000)
+	terminal.Printf(w, "all\t%d\t%d\t\t\t%.1f\t%d MB of memory\n\n", all.Worlds, all.Steps, all.Seconds, all.Memory/1_000_000)
 	broken := map[string]bool{}
 	for _, r := range all.Modes {
 		if r.Failed() {
@@ -151,13 +151,13 @@ func (all *verified) print(out io.Writer) error {
 		case !all.Complete:
 			holds = "holds so far"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", holds, i.Name, i.Doc)
+		terminal.Printf(w, "%s\t%s\t%s\n", holds, i.Name, i.Doc)
 	}
 	for _, r := range all.Modes {
 		if c := r.Counterexample; c != nil {
-			fmt.Fprintf(w, "\n%s: %s is broken: %s\n", r.Mode, c.Invariant, c.Why)
+			terminal.Printf(w, "\n%s: %s is broken: %s\n", r.Mode, c.Invariant, c.Why)
 			for n, s := range c.Trace {
-				fmt.Fprintf(w, "%d\t%s\t%s\t%s\n", n, s.Action, s.Connection, s.Credential)
+				terminal.Printf(w, "%d\t%s\t%s\t%s\n", n, s.Action, s.Connection, s.Credential)
 			}
 		}
 	}
@@ -213,12 +213,12 @@ func (p *progress) tell(mode verify.Mode, worlds int) {
 	for _, n := range p.worlds {
 		sum += n
 	}
-	fmt.Fprintf(p.out, "\r%d situations explored, %.0f s \x1b[K", sum, time.Since(p.began).Seconds())
+	terminal.Printf(p.out, "\r%d situations explored, %.0f s \x1b[K", sum, time.Since(p.began).Seconds())
 }
 
 // done takes the line away.
 func (p *progress) done() {
 	if p != nil {
-		fmt.Fprint(p.out, "\r\x1b[K")
+		terminal.Printf(p.out, "\r\x1b[K")
 	}
 }

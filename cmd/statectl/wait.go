@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"mcpproxy/fsm"
 	"mcpproxy/spelling"
 	"mcpproxy/states"
+	"mcpproxy/terminal"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
 
@@ -101,7 +101,7 @@ func (w *waitOptions) run(c *cobra.Command, name string) error {
 	err := w.wait(ctx, at)
 	if err == nil || errors.Is(err, errTimedOut) || errors.Is(err, errNeedsPerson) {
 		if w.json {
-			err = errors.Join(json.NewEncoder(c.OutOrStdout()).Encode(at.waited(err)), err)
+			err = errors.Join(terminal.JSON(c.OutOrStdout(), at.waited(err)), err)
 		} else if err == nil {
 			newPaper(c.OutOrStdout()).say("%s: %s", name, at.got)
 		}

@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 
 	"mcpproxy/admin"
 	"mcpproxy/journal"
+	"mcpproxy/terminal"
 	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
@@ -61,7 +60,7 @@ func nothingToFollow(err error) error {
 }
 
 func (w *watcher) note(format string, args ...any) {
-	fmt.Fprintf(w.command.ErrOrStderr(), format+"\n", args...)
+	terminal.Printf(w.command.ErrOrStderr(), format+"\n", args...)
 }
 
 // opened learns where each upstream is.
@@ -104,10 +103,9 @@ func readerAt(s upstream.Status) *journal.Reader {
 var columns = []int{1, 12, 10, 10, 5, 20, 36, 10, 7, 8}
 
 func (w *watcher) see(e admin.Event) error {
-	encoder := json.NewEncoder(w.paper)
 	switch {
 	case e.Gap != nil && w.json:
-		return encoder.Encode(gapLine{e.Gap.Reason})
+		return terminal.JSON(w.paper, gapLine{e.Gap.Reason})
 	case e.Gap != nil:
 		w.note("%s", e.Gap.Reason)
 		return nil
@@ -121,7 +119,7 @@ func (w *watcher) see(e admin.Event) error {
 	}
 	line := reader.Read(*e.Entry)
 	if w.json {
-		return encoder.Encode(line)
+		return terminal.JSON(w.paper, line)
 	}
 	cells := lineCells(line, "15:04:05.000")
 	w.paper.row(columns, append([]cell{cells[0], cells[1], {line.Machine, bold}}, cells[2:]...))

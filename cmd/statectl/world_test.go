@@ -51,7 +51,12 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	server, err := oauthserver.Start(t.Context(), oauthserver.Options{AutoApprove: true})
+	return newWorldOf(t, oauthserver.Options{AutoApprove: true})
+}
+
+func newWorldOf(t *testing.T, o oauthserver.Options) *world {
+	t.Helper()
+	server, err := oauthserver.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

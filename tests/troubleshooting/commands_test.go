@@ -110,8 +110,7 @@ func (h *home) says(state string, code int, line string) {
 	if got != code {
 		h.Errorf("%s: exit code %d, not %d: %s", line, got, code, errs)
 	}
-	// Cobra's hint at the help stands on a line of its own.
-	text := strings.ReplaceAll(strings.TrimSpace(errs), "\nsee: ", "; see: ")
+	text := strings.TrimSpace(errs)
 	h.all = append(h.all, message{fmt.Sprintf("$ %s  # exit code %d", portless.ReplaceAllString(line, "127.0.0.1:49152"), code), state, h.normal(text)})
 }
 
