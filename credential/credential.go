@@ -136,6 +136,18 @@ type Registration struct {
 	KeyID        string
 	RedirectURIs []string
 	ObtainedAt   time.Time
+
+	// What a dynamic client was registered with; nil where the authorization server
+	// holds nobody to it, or the record is of a time at which it was not noted.
+	// Scopes are those that it may ask for, GrantTypes the grants.
+	Scopes     []string
+	GrantTypes []string
+	// Offered are the authentication methods that the authorization server offered then.
+	Offered []string
+	// Doubtful says that a login with this client ended without any answer, so that
+	// the authorization server may have forgotten it: no login begins with it, and a
+	// token that was issued to it goes on.
+	Doubtful bool
 }
 
 // Flow is one authorization flow: an immutable record, keyed by its state

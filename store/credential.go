@@ -208,14 +208,15 @@ func (s *Store) DropRefresh(upstream string, generation uint64) error {
 	})
 }
 
-// SaveFlow keeps the open authorization flow. wanted is asked within the
+// SaveFlow keeps the open authorization flow, and the registration that it began with
+// where another one's has pushed that out meanwhile. wanted is asked within the
 // transaction, as for SaveToken.
 func (s *Store) SaveFlow(upstream string, f credential.Flow, wanted func() bool) error {
 	return s.update("SaveFlow", upstream, func(b *bbolt.Bucket) error {
 		if !wanted() {
 			return ErrUnwanted
 		}
-		return s.write(b, upstream, recordFlow, recordOfFlow(f))
+		return errors.Join(s.write(b, upstream, recordFlow, recordOfFlow(f)), s.keepRegistration(b.Tx(), f.Registration))
 	})
 }
 
@@ -252,41 +253,4 @@ func (s *Store) Upstreams() ([]string, error) {
 		})
 	})
 	return names, err
-}
-
-// Registration returns the client identity at an issuer, or nil.
-func (s *Store) Registration(issuer string) (found *credential.Registration, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
-		found, err = s.registration(tx, issuer)
-		return err
-	})
-	return found, err
-}
-
-func (s *Store) registration(tx *bbolt.Tx, issuer string) (*credential.Registration, error) {
-	var record registrationRecord
-	found, err := s.read(tx.Bucket(bucketRegistrations), "", issuer, &record)
-	if err != nil || !found {
-		return nil, err
-	}
-	r := record.registration()
-	return &r, nil
-}
-
-// SaveRegistration keeps the client identity at its issuer.
-func (s *Store) SaveRegistration(r credential.Registration) error {
-	return s.commit("SaveRegistration", r.Issuer, func(tx *bbolt.Tx) error {
-		return s.write(tx.Bucket(bucketRegistrations), "", r.Issuer, recordOfRegistration(r))
-	})
-}
-
-// DeleteRegistration erases the identity at an issuer if it has the client id.
-func (s *Store) DeleteRegistration(issuer, clientID string) error {
-	return s.commit("DeleteRegistration", issuer, func(tx *bbolt.Tx) error {
-		found, err := s.registration(tx, issuer)
-		if err != nil || found == nil || found.ClientID != clientID {
-			return err
-		}
-		return tx.Bucket(bucketRegistrations).Delete([]byte(issuer))
-	})
 }

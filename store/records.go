@@ -52,15 +52,21 @@ type registrationRecord struct {
 	ObtainedAt      time.Time         `json:"obtained_at"`
 	Key             string            `json:"key,omitempty"`
 	KeyID           string            `json:"key_id,omitempty"`
+	Scopes          []string          `json:"scopes,omitempty"`
+	GrantTypes      []string          `json:"grant_types,omitempty"`
+	Offered         []string          `json:"offered,omitempty"`
+	Doubtful        bool              `json:"doubtful,omitempty"`
 }
 
 func recordOfRegistration(r credential.Registration) registrationRecord {
-	return registrationRecord{r.Issuer, r.Source, r.ClientID, r.Secret.Reveal(), r.SecretExpiresAt.UTC(), r.AuthMethod, r.RedirectURIs, r.ObtainedAt.UTC(), r.Key.Reveal(), r.KeyID}
+	return registrationRecord{r.Issuer, r.Source, r.ClientID, r.Secret.Reveal(), r.SecretExpiresAt.UTC(), r.AuthMethod, r.RedirectURIs, r.ObtainedAt.UTC(), r.Key.Reveal(), r.KeyID,
+		r.Scopes, r.GrantTypes, r.Offered, r.Doubtful}
 }
 
 func (r *registrationRecord) registration() credential.Registration {
 	return credential.Registration{Issuer: r.Issuer, Source: r.Source, ClientID: r.ClientID, Secret: credential.NewSecret(r.Secret),
-		SecretExpiresAt: r.SecretExpiresAt, AuthMethod: r.AuthMethod, RedirectURIs: r.RedirectURIs, ObtainedAt: r.ObtainedAt, Key: credential.NewSecret(r.Key), KeyID: r.KeyID}
+		SecretExpiresAt: r.SecretExpiresAt, AuthMethod: r.AuthMethod, RedirectURIs: r.RedirectURIs, ObtainedAt: r.ObtainedAt, Key: credential.NewSecret(r.Key), KeyID: r.KeyID,
+		Scopes: r.Scopes, GrantTypes: r.GrantTypes, Offered: r.Offered, Doubtful: r.Doubtful}
 }
 
 type flowRecord struct {

@@ -218,8 +218,9 @@ func (s *Store) Check() error {
 		}
 	}
 	return s.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucketRegistrations).ForEach(func(issuer, _ []byte) error {
-			_, err := s.registration(tx, string(issuer))
+		b := tx.Bucket(bucketRegistrations)
+		return b.ForEach(func(key, _ []byte) error {
+			_, err := s.read(b, "", string(key), &registrationRecord{})
 			return err
 		})
 	})

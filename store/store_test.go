@@ -59,7 +59,8 @@ func TestTokenSurvivesReopening(t *testing.T) {
 		AuthorizationURL: credential.NewSecret("https://as.example/authorize?state=canary-state"), RedirectURI: "http://127.0.0.1:1/callback", Issuer: "https://as.example", IssuerInResponse: true,
 		TokenEndpoint: "https://as.example/token", RevocationEndpoint: "https://as.example/revoke", Resource: "https://mcp.example/mcp", Scopes: []string{"a"},
 		Registration: credential.Registration{Issuer: "https://as.example", Source: credential.SourceDynamic, ClientID: "c", Secret: credential.NewSecret("canary-secret"), SecretExpiresAt: at,
-			AuthMethod: "private_key_jwt", Key: credential.NewSecret("canary-key"), KeyID: "k", RedirectURIs: []string{"http://127.0.0.1:1/callback"}, ObtainedAt: at},
+			AuthMethod: "private_key_jwt", Key: credential.NewSecret("canary-key"), KeyID: "k", RedirectURIs: []string{"http://127.0.0.1:1/callback"}, ObtainedAt: at,
+			Scopes: []string{"a"}, GrantTypes: []string{"authorization_code"}, Offered: []string{"none"}, Doubtful: true},
 		Key: credential.NewSecret("canary-key"), DeviceCode: credential.NewSecret("canary-device"), UserCode: "ABCD", PollInterval: 5 * time.Second}
 	wantFull(t, flow)
 	wantFull(t, flow.Registration)
@@ -230,10 +231,12 @@ func TestRegistrationIsPerIssuer(t *testing.T) {
 	if err := errors.Join(s.SaveRegistration(r), s.DeleteRegistration("https://a", "other")); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := s.Registration("https://a"); err != nil || got == nil || got.Secret != r.Secret {
+	if got, err := s.Registration("https://a", "c"); err != nil || got == nil || got.Secret != r.Secret {
 		t.Fatalf("got %v, %v", got, err)
 	}
-	if got, _ := s.Registration("https://b"); got != nil {
-		t.Errorf("another issuer's: %v", got)
+	for _, other := range []string{"https://b", "https://a/", "https://"} {
+		if got, _ := s.Registrations(other); got != nil {
+			t.Errorf("at %q: %v", other, got)
+		}
 	}
 }

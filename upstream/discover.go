@@ -49,8 +49,8 @@ func (u *Upstream) knows(issuer string, token *credential.Token) bool {
 	if token != nil && token.Issuer == issuer {
 		return true
 	}
-	registration, err := u.environment.Store.Registration(issuer)
-	return err == nil && registration != nil
+	registrations, err := u.environment.Store.Registrations(issuer)
+	return err == nil && len(registrations) > 0
 }
 
 // preregistered is the client identity that the configuration gives, or nil.

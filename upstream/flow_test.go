@@ -139,11 +139,11 @@ func TestRegistrationFollowsThePort(t *testing.T) {
 	r.restart()
 	r.login()
 	r.wantCounts(want{Authorize: 2, Code: 2, Register: 1})
-	issuer := r.up.Snapshot().Data.Token.Issuer
+	token := r.up.Snapshot().Data.Token
 	r.stopped()
 	var address string
 	r.stored(func(s *store.Store) {
-		registration, err := s.Registration(issuer)
+		registration, err := s.Registration(token.Issuer, token.ClientID)
 		if err != nil || registration == nil {
 			t.Fatalf("%+v, %v", registration, err)
 		}

@@ -96,11 +96,11 @@ func (u *Upstream) registrationOf(token *credential.Token) (credential.Registrat
 	if given := u.preregistered(token.Issuer); given != nil && given.ClientID == token.ClientID {
 		return *given, nil
 	}
-	stored, err := u.environment.Store.Registration(token.Issuer)
+	stored, err := u.environment.Store.Registration(token.Issuer, token.ClientID)
 	if err != nil {
 		return credential.Registration{}, fmt.Errorf("the client registration could not be read: %w", err)
 	}
-	if stored != nil && stored.ClientID == token.ClientID {
+	if stored != nil {
 		return *stored, nil
 	}
 	// A public client needs no more than its id.

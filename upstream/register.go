@@ -11,7 +11,6 @@ import (
 	"mcpproxy/credential"
 	"mcpproxy/states"
 	"mcpproxy/transitions"
-	"mcpproxy/upstream/callback"
 	"mcpproxy/upstream/oauth"
 )
 
@@ -28,12 +27,12 @@ func (u *Upstream) register(ctx context.Context, order transitions.Order) transi
 	if err := u.clientFits(discovery.Issuer, order.Snapshot.Data.Token); err != nil {
 		return u.registrationFailed(order, err)
 	}
-	known, err := u.environment.Store.Registration(discovery.Issuer)
+	login, err := u.prepareLogin(order, discovery)
 	if err != nil {
 		return u.loginEnd(order, transitions.RegistrationFailed, states.StoreFailed, err)
 	}
-	reservation, err := u.environment.Callback.Reserve(ctx, u.port(known))
-	if err != nil && known != nil && u.config.OAuth.CallbackPort == 0 {
+	reservation, err := u.environment.Callback.Reserve(ctx, u.port(login.known))
+	if err != nil && login.known != nil && u.config.OAuth.CallbackPort == 0 {
 		// Authorization servers take any loopback port (RFC 8252 section 7.3), and one
 		// that does not gets a registration with the new one.
 		reservation, err = u.environment.Callback.Reserve(ctx, 0)
@@ -42,14 +41,46 @@ func (u *Upstream) register(ctx context.Context, order transitions.Order) transi
 		return u.loginEnd(order, transitions.ListenerFailed, states.ListenerFailed, err)
 	}
 	defer reservation.Release()
-	registration, err := u.identity(ctx, order, discovery, known, reservation)
+	login.request.RedirectURI = reservation.RedirectURI()
+	registration, err := u.identity(ctx, login)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nothing
 		}
 		return u.registrationFailed(order, err)
 	}
-	return u.beginFlow(ctx, order, discovery, registration, reservation)
+	return u.beginFlow(ctx, order, discovery, registration, login.request)
+}
+
+// newLogin is a login on its way to a flow.
+type newLogin struct {
+	discovery *credential.Discovery
+	// request is what will be asked for; its redirect address is the last to be known.
+	request oauth.FlowRequest
+	// doubtful is a client id that this machine does without.
+	doubtful string
+	// known is the registration that would do, if its redirect address can be listened
+	// on; nil for none.
+	known *credential.Registration
+}
+
+func (u *Upstream) prepareLogin(order transitions.Order, d *credential.Discovery) (*newLogin, error) {
+	data := &order.Snapshot.Data
+	previous, challenged := wantedScopes(data)
+	key, err := u.proofKey(order, d)
+	if err != nil {
+		return nil, err
+	}
+	login := &newLogin{discovery: d, doubtful: data.DoubtfulClient, request: oauth.FlowRequest{
+		ConfiguredScopes: u.config.OAuth.Scopes,
+		ChallengeScopes:  challenged,
+		PreviousScopes:   previous,
+		Parameters:       u.config.OAuth.AuthorizationParameters,
+		Lifetime:         data.Settings.LoginDeadline,
+		Key:              key,
+	}}
+	login.known, err = u.reusable(login)
+	return login, err
 }
 
 // clientFits refuses to show a configured client to another authorization server
@@ -74,7 +105,7 @@ func (u *Upstream) registrationFailed(order transitions.Order, err error) transi
 
 // port is the one that the configuration or an earlier registration names, or 0.
 func (u *Upstream) port(known *credential.Registration) int {
-	if u.config.OAuth.CallbackPort != 0 || known == nil || known.Source != credential.SourceDynamic {
+	if u.config.OAuth.CallbackPort != 0 || known == nil {
 		return u.config.OAuth.CallbackPort
 	}
 	for _, text := range known.RedirectURIs {
@@ -88,23 +119,22 @@ func (u *Upstream) port(known *credential.Registration) int {
 }
 
 // identity is the configured client, the registration of before, or a new one.
-// Upstreams of the same authorization server share one registration.
-func (u *Upstream) identity(ctx context.Context, order transitions.Order, d *credential.Discovery, known *credential.Registration, reservation *callback.Reservation) (credential.Registration, error) {
-	data := &order.Snapshot.Data
+// Upstreams of the same authorization server share a registration that fits them.
+func (u *Upstream) identity(ctx context.Context, login *newLogin) (credential.Registration, error) {
+	d := login.discovery
 	given := u.preregistered(d.Issuer)
-	if given == nil && reusable(known, data.DoubtfulClient, reservation.RedirectURI(), time.Now()) {
-		return *known, nil
-	}
 	request := oauth.RegistrationRequest{
 		Preregistered:       given,
 		ClientIDMetadataURL: u.config.OAuth.ClientMetadataURL,
-		RedirectURIs:        []string{reservation.RedirectURI()},
+		RedirectURIs:        []string{login.request.RedirectURI},
 		ClientName:          "mcpproxy",
-		Scopes:              u.config.OAuth.Scopes,
+		Scopes:              oauth.SelectScopes(*d, login.request),
+		GrantType:           u.config.OAuth.Grant.grantType(),
 	}
-	made, err, _ := u.environment.registering.Do(d.Issuer+" "+reservation.RedirectURI()+" "+u.config.OAuth.ClientID, func() (any, error) {
+	key := fmt.Sprint(d.Issuer, request.RedirectURIs, request.Scopes, request.GrantType, u.config.OAuth.ClientID, login.doubtful)
+	made, err, _ := u.environment.registering.Do(key, func() (any, error) {
 		// Another upstream of the issuer may have registered since.
-		if now, err := u.environment.Store.Registration(d.Issuer); err == nil && given == nil && reusable(now, data.DoubtfulClient, reservation.RedirectURI(), time.Now()) {
+		if now, err := u.reusable(login); given == nil && err == nil && now != nil {
 			return *now, nil
 		}
 		registration, err := oauth.Register(ctx, u.authorization, *d, request)
@@ -122,34 +152,40 @@ func (u *Upstream) identity(ctx context.Context, order transitions.Order, d *cre
 	return made.(credential.Registration), nil
 }
 
-// reusable reports whether a stored registration serves a new flow.
-func reusable(known *credential.Registration, doubtful, redirect string, now time.Time) bool {
+// reusable is the newest registration at the issuer that the login may begin with; nil
+// where it needs another one.
+func (u *Upstream) reusable(login *newLogin) (*credential.Registration, error) {
+	known, err := u.environment.Store.Registrations(login.discovery.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	needs := oauth.SelectScopes(*login.discovery, login.request)
+	for i := range known {
+		if r := &known[i]; r.ClientID != login.doubtful && fits(r, login.discovery, needs, u.config.OAuth.Grant.grantType(), time.Now()) &&
+			(login.request.RedirectURI == "" || oauth.Redirects(r.RedirectURIs, login.request.RedirectURI)) {
+			return r, nil
+		}
+	}
+	return nil, nil
+}
+
+// fits reports whether what a dynamic client was registered with is what a login will
+// ask for, and what the authorization server still offers.
+func fits(r *credential.Registration, d *credential.Discovery, scopes []string, grant string, now time.Time) bool {
+	withdrawn := slices.Contains(r.Offered, r.AuthMethod) && len(d.AuthMethods) > 0 && !slices.Contains(d.AuthMethods, r.AuthMethod)
 	switch {
-	case known == nil || known.Source != credential.SourceDynamic || known.ClientID == doubtful:
+	case r.Source != credential.SourceDynamic, r.Doubtful, withdrawn:
 		return false
-	case !known.SecretExpiresAt.IsZero() && now.After(known.SecretExpiresAt):
+	case !r.SecretExpiresAt.IsZero() && now.After(r.SecretExpiresAt):
+		return false
+	case r.GrantTypes == nil && grant != AuthorizationCode.grantType(), r.GrantTypes != nil && !slices.Contains(r.GrantTypes, grant):
 		return false
 	}
-	return slices.Contains(known.RedirectURIs, redirect)
+	return r.Scopes == nil || len(states.Union(r.Scopes, scopes)) == len(r.Scopes)
 }
 
 // beginFlow makes the flow's record; its page may be shown once it is on disk.
-func (u *Upstream) beginFlow(ctx context.Context, order transitions.Order, d *credential.Discovery, registration credential.Registration, reservation *callback.Reservation) transitions.Input {
-	data := &order.Snapshot.Data
-	previous, challenged := wantedScopes(data)
-	key, err := u.proofKey(order, d)
-	if err != nil {
-		return u.loginEnd(order, transitions.RegistrationFailed, states.RegistrationFailed, err)
-	}
-	request := oauth.FlowRequest{
-		RedirectURI:      reservation.RedirectURI(),
-		ConfiguredScopes: u.config.OAuth.Scopes,
-		ChallengeScopes:  challenged,
-		PreviousScopes:   previous,
-		Parameters:       u.config.OAuth.AuthorizationParameters,
-		Lifetime:         data.Settings.LoginDeadline,
-		Key:              key,
-	}
+func (u *Upstream) beginFlow(ctx context.Context, order transitions.Order, d *credential.Discovery, registration credential.Registration, request oauth.FlowRequest) transitions.Input {
 	if u.config.OAuth.Grant == DeviceCode {
 		return u.beginDevice(ctx, order, d, registration, request)
 	}

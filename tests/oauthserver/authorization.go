@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -31,19 +32,33 @@ func (s *Server) serverMetadata(w http.ResponseWriter, _ *http.Request, f *Fault
 
 // register is dynamic client registration (RFC 7591).
 func (s *Server) register(w http.ResponseWriter, r *http.Request, _ *Fault) {
-	var metadata struct {
+	metadata := struct {
 		RedirectURIs []string `json:"redirect_uris"`
 		AuthMethod   string   `json:"token_endpoint_auth_method"`
-	}
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&metadata); err != nil || len(metadata.RedirectURIs) == 0 {
-		oauthError(w, http.StatusBadRequest, "invalid_client_metadata", "redirect_uris are needed")
+		GrantTypes   []string `json:"grant_types"`
+		Scope        string   `json:"scope"`
+	}{AuthMethod: "client_secret_basic", GrantTypes: []string{"authorization_code"}}
+	refuse := func(why string) { oauthError(w, http.StatusBadRequest, "invalid_client_metadata", why) }
+	switch err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&metadata); {
+	case err != nil || len(metadata.RedirectURIs) == 0:
+		refuse("redirect_uris are needed")
+		return
+	case s.options.ConfidentialOnly && metadata.AuthMethod == "none":
+		refuse("public clients are not registered here")
+		return
+	case s.options.RefuseScope != "" && slices.Contains(strings.Fields(metadata.Scope), s.options.RefuseScope):
+		refuse("the scope " + s.options.RefuseScope + " is not known here")
 		return
 	}
-	c := &client{id: "client-" + rand.Text(), redirects: metadata.RedirectURIs}
-	answer := map[string]any{"client_id": c.id, "redirect_uris": c.redirects, "token_endpoint_auth_method": "none"}
-	if metadata.AuthMethod != "none" && metadata.AuthMethod != "" {
+	c := &client{id: "client-" + rand.Text(), redirects: metadata.RedirectURIs, grants: metadata.GrantTypes}
+	answer := map[string]any{"client_id": c.id, "redirect_uris": c.redirects, "token_endpoint_auth_method": "none", "grant_types": c.grants}
+	if metadata.AuthMethod != "none" {
 		c.secret = "secret-" + rand.Text()
 		answer["client_secret"], answer["client_secret_expires_at"], answer["token_endpoint_auth_method"] = c.secret, 0, metadata.AuthMethod
+	}
+	if s.options.ScopeBound {
+		c.scopes = append([]string{}, strings.Fields(metadata.Scope)...)
+		answer["scope"] = metadata.Scope
 	}
 	s.mu.Lock()
 	s.grants.clients[c.id] = c
@@ -71,6 +86,8 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request, f *Fault) {
 		s.redirect(w, r, req, url.Values{"error": {"invalid_request"}, "error_description": {"PKCE with S256 is mandatory"}}, f)
 	case req.resource != s.MCPURL():
 		s.redirect(w, r, req, url.Values{"error": {"invalid_target"}}, f)
+	case !c.mayAsk(req.scope):
+		s.redirect(w, r, req, url.Values{"error": {"invalid_scope"}, "error_description": {"the client is not registered for " + req.scope}}, f)
 	case f.is("denied"):
 		s.redirect(w, r, req, url.Values{"error": {"access_denied"}}, f)
 	case s.options.AutoApprove:

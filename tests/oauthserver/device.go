@@ -23,6 +23,14 @@ func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request, _ *
 		oauthError(w, http.StatusUnauthorized, "invalid_client", "the client is not known here")
 		return
 	}
+	switch {
+	case !c.hasGrant(deviceGrant):
+		oauthError(w, http.StatusBadRequest, "unauthorized_client", "the client is not registered for "+deviceGrant)
+		return
+	case !c.mayAsk(r.PostFormValue("scope")):
+		oauthError(w, http.StatusBadRequest, "invalid_scope", "")
+		return
+	}
 	code, user := "dc-"+rand.Text(), rand.Text()[:8]
 	s.mu.Lock()
 	s.grants.devices[code] = &device{approved: s.options.AutoApprove,

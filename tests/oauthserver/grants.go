@@ -6,12 +6,32 @@ import (
 	"encoding/base64"
 	"net"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
 type client struct {
 	id, secret string
 	redirects  []string // none: any loopback address
+	// grants are the grant types that it registered; nil for one that is registered beforehand.
+	grants []string
+	// scopes are those that it may ask for; nil for any.
+	scopes []string
+}
+
+// mayAsk reports whether a client that is held to its scopes may ask for these.
+func (c *client) mayAsk(scope string) bool {
+	for _, one := range strings.Fields(scope) {
+		if c.scopes != nil && !slices.Contains(c.scopes, one) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *client) hasGrant(grant string) bool {
+	return c.grants == nil || slices.Contains(c.grants, grant)
 }
 
 // request is an authorization request on its way to a code.

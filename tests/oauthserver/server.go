@@ -34,6 +34,12 @@ type Options struct {
 	// NoRegistration switches dynamic registration off; NoAuth protection altogether.
 	NoRegistration bool
 	NoAuth         bool
+	// ConfidentialOnly registers no public client, and lists none all the same. ScopeBound
+	// holds a client to the scopes that it registered, as Ory Hydra does. RefuseScope is one
+	// that no client may register.
+	ConfidentialOnly bool
+	ScopeBound       bool
+	RefuseScope      string
 	// Sessions has the MCP server speak the revisions with a session only (up to
 	// 2025-11-25).
 	Sessions bool

@@ -1,14 +1,17 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"mcpproxy/credential"
 
-	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
 )
 
 // NewDeviceFlow asks for a device code (RFC 8628 section 3.1). The caller gives the
@@ -19,62 +22,105 @@ func NewDeviceFlow(ctx context.Context, hc *http.Client, d credential.Discovery,
 		failure.Class, failure.URL, failure.Err = Unsupported, where(d.Issuer), errors.New("the authorization server has no device authorization endpoint (RFC 8628)")
 		return credential.Flow{}, failure
 	}
-	if err := checkURL(d.DeviceEndpoint); err != nil {
-		failure.Class, failure.Err = Misconfigured, err
-		return credential.Flow{}, failure
+	wanted := SelectScopes(d, r)
+	form := url.Values{"client_id": {registration.ClientID}}
+	if len(wanted) > 0 {
+		form.Set("scope", strings.Join(wanted, " "))
 	}
-	auth, err := authenticate(registration)
+	if d.Resource != "" {
+		form.Set("resource", d.Resource)
+	}
+	asked := time.Now().UTC()
+	response, err := postForm(ctx, hc, failure.Operation, d.DeviceEndpoint, registration, form)
 	if err != nil {
 		return credential.Flow{}, err
 	}
-	wanted := SelectScopes(d, r)
-	config := oauth2.Config{ClientID: auth.id, ClientSecret: auth.secret, Scopes: wanted, Endpoint: oauth2.Endpoint{DeviceAuthURL: d.DeviceEndpoint, AuthStyle: auth.style}}
-	options := auth.options()
-	if d.Resource != "" {
-		options = append(options, oauth2.SetAuthURLParam("resource", d.Resource))
+	defer response.Body.Close()
+	if response.StatusCode/100 != 2 {
+		return credential.Flow{}, refusal(failure.Operation, d.DeviceEndpoint, response, registration.Secret)
 	}
-	ctx, sent := traced(ctx)
-	answer, err := config.DeviceAuth(context.WithValue(ctx, oauth2.HTTPClient, hc), options...)
-	if err != nil {
-		return credential.Flow{}, classify(failure, err, sent, []credential.Secret{registration.Secret})
+	var answer deviceAnswer
+	if failure.Err = decode(response.Body, &answer); failure.Err == nil && (answer.DeviceCode == "" || answer.UserCode == "" || answer.address() == "") {
+		failure.Err = errors.New("the answer lacks device_code, user_code or verification_uri")
 	}
-	now := time.Now().UTC()
-	flow := credential.Flow{StartedAt: now, Deadline: now.Add(r.Lifetime), Issuer: d.Issuer, TokenEndpoint: d.TokenEndpoint, RevocationEndpoint: d.RevocationEndpoint,
+	if failure.Err != nil {
+		failure.Class, failure.Status = Rejected, response.StatusCode
+		return credential.Flow{}, failure
+	}
+	flow := credential.Flow{StartedAt: asked, Deadline: asked.Add(r.Lifetime), Issuer: d.Issuer, TokenEndpoint: d.TokenEndpoint, RevocationEndpoint: d.RevocationEndpoint,
 		Resource: d.Resource, Scopes: wanted, Registration: registration, Key: r.Key, DeviceCode: credential.NewSecret(answer.DeviceCode), UserCode: answer.UserCode,
-		PollInterval: time.Duration(answer.Interval) * time.Second, AuthorizationURL: credential.NewSecret(answer.VerificationURI)}
-	if answer.VerificationURIComplete != "" {
-		flow.AuthorizationURL = credential.NewSecret(answer.VerificationURIComplete)
-	}
-	if !answer.Expiry.IsZero() && answer.Expiry.Before(flow.Deadline) {
-		flow.Deadline = answer.Expiry.UTC()
+		PollInterval: cmp.Or(time.Duration(answer.Interval), defaultPoll), AuthorizationURL: credential.NewSecret(answer.address())}
+	if life := time.Duration(answer.ExpiresIn); life > 0 && life < r.Lifetime {
+		flow.Deadline = asked.Add(life)
 	}
 	return flow, nil
 }
 
+// defaultPoll is the pace where the server names none (RFC 8628 section 3.2), and
+// slowDown by how much it falls where the server asks for less (section 3.5).
+const (
+	defaultPoll = 5 * time.Second
+	slowDown    = 5 * time.Second
+)
+
+// deviceAnswer is a device authorization response (RFC 8628 section 3.2).
+type deviceAnswer struct {
+	DeviceCode string  `json:"device_code"`
+	UserCode   string  `json:"user_code"`
+	Address    string  `json:"verification_uri"`
+	Complete   string  `json:"verification_uri_complete"`
+	Misspelled string  `json:"verification_url"` // Google's
+	ExpiresIn  seconds `json:"expires_in"`
+	Interval   seconds `json:"interval"`
+}
+
+// address is where the code is entered, with the code in it if there is such a one.
+func (a *deviceAnswer) address() string { return cmp.Or(a.Complete, a.Address, a.Misspelled) }
+
 // AwaitDevice polls for the person's answer (RFC 8628 section 3.4), at the pace that
 // the server asks for, until there is one or ctx ends.
 func AwaitDevice(ctx context.Context, hc *http.Client, f credential.Flow, generation uint64) (credential.Token, error) {
+	ctx, cancel := context.WithDeadline(ctx, f.Deadline)
+	defer cancel()
+	for pace := max(f.PollInterval, time.Second); ; {
+		select {
+		case <-ctx.Done():
+			return credential.Token{}, &Error{Operation: "the device login", Class: NotSent, URL: where(f.TokenEndpoint), Err: ctx.Err()}
+		case <-time.After(pace):
+		}
+		token, err := pollDevice(ctx, hc, f, generation)
+		var answer *Error
+		switch {
+		case !errors.As(err, &answer):
+			return token, err
+		case answer.Code == "authorization_pending":
+		case answer.Code == "slow_down":
+			pace += slowDown
+		default:
+			return token, err
+		}
+	}
+}
+
+// pollDevice asks once. The client shows who it is each time: an assertion is good once,
+// and for a minute.
+func pollDevice(ctx context.Context, hc *http.Client, f credential.Flow, generation uint64) (credential.Token, error) {
 	r := f.Registration
 	auth, err := authenticate(r)
 	if err != nil {
 		return credential.Token{}, err
 	}
-	config := oauth2.Config{ClientID: auth.id, ClientSecret: auth.secret, Endpoint: oauth2.Endpoint{TokenURL: f.TokenEndpoint, AuthStyle: auth.style}}
-	options := auth.options()
+	parameters := url.Values{"grant_type": {grantDeviceCode}, "device_code": {f.DeviceCode.Reveal()}}
 	if f.Resource != "" {
-		options = append(options, oauth2.SetAuthURLParam("resource", f.Resource))
+		parameters.Set("resource", f.Resource)
 	}
-	code := &oauth2.DeviceAuthResponse{DeviceCode: f.DeviceCode.Reveal(), Expiry: f.Deadline, Interval: max(1, int64(f.PollInterval/time.Second))}
-	var answeredAt time.Time
-	answer, err := requestToken(ctx, withProof(hc, f.Key), "the device login", f.TokenEndpoint, []credential.Secret{f.DeviceCode, r.Secret}, func(ctx context.Context) (*oauth2.Token, error) {
-		answer, err := config.DeviceAccessToken(ctx, code, options...)
-		answeredAt = time.Now().UTC()
-		return answer, err
-	})
+	config := clientcredentials.Config{ClientID: auth.id, ClientSecret: auth.secret, TokenURL: f.TokenEndpoint, AuthStyle: auth.style, EndpointParams: auth.add(parameters)}
+	sentAt := time.Now().UTC()
+	answer, err := requestToken(ctx, withProof(hc, f.Key), "the device login", f.TokenEndpoint, []credential.Secret{f.DeviceCode, r.Secret}, config.Token)
 	if err != nil {
 		return credential.Token{}, err
 	}
 	token := credential.Token{Generation: generation, RequestedScopes: f.Scopes, Scopes: f.Scopes, Issuer: f.Issuer, TokenEndpoint: f.TokenEndpoint,
 		RevocationEndpoint: f.RevocationEndpoint, Resource: f.Resource, ClientID: r.ClientID, AuthMethod: r.AuthMethod, Key: f.Key}
-	return take(token, answer, answeredAt)
+	return take(token, answer, sentAt)
 }

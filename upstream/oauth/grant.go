@@ -13,9 +13,10 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// Grant types that need no person.
+// Grant types beside those of a browser; all but the device code need no person.
 const (
 	grantClientCredentials = "client_credentials"
+	grantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"
 	grantJWTBearer         = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 	grantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange"
 

@@ -24,7 +24,11 @@ type RegistrationRequest struct {
 	ClientIDMetadataURL string
 	RedirectURIs        []string
 	ClientName          string
-	Scopes              []string
+	// Scopes are those that the login will ask for: some servers hold a client to what
+	// it registered.
+	Scopes []string
+	// GrantType is what a token will be asked for with; empty is authorization_code.
+	GrantType string
 }
 
 // Register obtains a client identity: the configured one, else a client ID
@@ -47,47 +51,119 @@ func Register(ctx context.Context, hc *http.Client, d credential.Discovery, r Re
 // 7591 section 2).
 const softwareID = "mcpproxy"
 
+// registerDynamically asks for what fits best, and for less where the server refuses
+// that: some list public clients and register none, some know other scopes than the
+// resource names. The first refusal is the one that is told.
 func registerDynamically(ctx context.Context, hc *http.Client, d credential.Discovery, r RegistrationRequest) (credential.Registration, error) {
-	grants := []string{"authorization_code", "refresh_token"}
-	metadata := map[string]any{
-		"client_name": r.ClientName, "redirect_uris": r.RedirectURIs, "grant_types": grants, "response_types": []string{"code"},
-		"token_endpoint_auth_method": authMethod(d.AuthMethods), "application_type": "native", "software_id": softwareID,
-	}
+	var first *Error
+	aboutScopes := false
+	asks := [][]string{nil}
 	if len(r.Scopes) > 0 {
-		metadata["scope"] = strings.Join(r.Scopes, " ")
+		asks = [][]string{r.Scopes, nil}
 	}
-	var answer struct {
-		ClientID        string   `json:"client_id"`
-		ClientSecret    string   `json:"client_secret"`
-		SecretExpiresAt int64    `json:"client_secret_expires_at"`
-		AuthMethod      string   `json:"token_endpoint_auth_method"`
-		RedirectURIs    []string `json:"redirect_uris"`
+	for _, scopes := range asks {
+		for _, method := range authMethods(d.AuthMethods) {
+			if scopes != nil && aboutScopes {
+				break // whatever the method
+			}
+			registration, err := registerAs(ctx, hc, d, r, method, scopes)
+			var refused *Error
+			if err == nil || !errors.As(err, &refused) {
+				return registration, err
+			}
+			if first == nil {
+				first = refused
+			}
+			if aboutScopes = aboutScopes || speaksOf("scope", refused); !aboutScopes && !negotiable(refused) {
+				return registration, first
+			}
+		}
 	}
+	return credential.Registration{}, first
+}
+
+// negotiable reports whether other metadata may be taken where these were refused (RFC
+// 7591 section 3.2.2).
+func negotiable(refused *Error) bool {
+	switch refused.Code {
+	case "invalid_redirect_uri", "invalid_software_statement", "unapproved_software_statement":
+		return false
+	}
+	return refused.Class == Rejected && (refused.Status == http.StatusBadRequest || refused.Status == http.StatusUnprocessableEntity)
+}
+
+func speaksOf(word string, refused *Error) bool {
+	return refused.Class == Rejected && strings.Contains(strings.ToLower(refused.Code+" "+refused.Description), word)
+}
+
+// registerAs asks for a client once.
+func registerAs(ctx context.Context, hc *http.Client, d credential.Discovery, r RegistrationRequest, method string, scopes []string) (credential.Registration, error) {
+	grants, responses := grantsOf(d, r.GrantType)
+	metadata := map[string]any{
+		"client_name": r.ClientName, "redirect_uris": r.RedirectURIs, "grant_types": grants, "response_types": responses,
+		"token_endpoint_auth_method": method, "application_type": "native", "software_id": softwareID,
+	}
+	if len(scopes) > 0 {
+		metadata["scope"] = strings.Join(scopes, " ")
+	}
+	var answer registrationAnswer
 	if err := postJSON(ctx, hc, "registration", d.RegistrationEndpoint, metadata, &answer); err != nil {
 		return credential.Registration{}, err
 	}
 	if answer.ClientID == "" {
 		return credential.Registration{}, &Error{Operation: "registration", Class: Rejected, URL: where(d.RegistrationEndpoint), Err: errors.New("the answer has no client_id")}
 	}
-	registration := credential.Registration{Issuer: d.Issuer, Source: credential.SourceDynamic, ClientID: answer.ClientID, Secret: credential.NewSecret(answer.ClientSecret),
-		AuthMethod: answer.AuthMethod, RedirectURIs: r.RedirectURIs, ObtainedAt: time.Now().UTC()}
-	if len(answer.RedirectURIs) > 0 {
-		registration.RedirectURIs = answer.RedirectURIs // what counts is what was registered
+	registration := answer.registration()
+	registration.Issuer, registration.GrantTypes, registration.Offered = d.Issuer, grants, d.AuthMethods
+	if len(registration.RedirectURIs) == 0 {
+		registration.RedirectURIs = r.RedirectURIs
+	}
+	if registration.Scopes != nil {
+		// A server that says which scopes it has registered holds the client to them.
+		// Those that it left out it would leave out again.
+		registration.Scopes = union(registration.Scopes, scopes)
 	}
 	if !registered(registration.RedirectURIs, r.RedirectURIs) {
 		return credential.Registration{}, &Error{Operation: "registration", Class: Rejected, URL: where(d.RegistrationEndpoint),
 			Err: fmt.Errorf("the authorization server has registered the redirect addresses %q in place of %q", answer.RedirectURIs, r.RedirectURIs)}
 	}
-	if registration.AuthMethod == "" {
-		registration.AuthMethod = "none"
-		if answer.ClientSecret != "" {
-			registration.AuthMethod = "client_secret_basic"
+	return registration, nil
+}
+
+// registrationAnswer is client information (RFC 7591 section 3.2.1): what counts is what
+// was registered, not what was asked for.
+type registrationAnswer struct {
+	ClientID        string `json:"client_id"`
+	ClientSecret    string `json:"client_secret"`
+	SecretExpiresAt moment `json:"client_secret_expires_at"`
+	AuthMethod      string `json:"token_endpoint_auth_method"`
+	RedirectURIs    words  `json:"redirect_uris"`
+	Scope           words  `json:"scope"`
+}
+
+func (a *registrationAnswer) registration() credential.Registration {
+	r := credential.Registration{Source: credential.SourceDynamic, ClientID: a.ClientID, Secret: credential.NewSecret(a.ClientSecret), AuthMethod: a.AuthMethod,
+		RedirectURIs: a.RedirectURIs, Scopes: a.Scope, SecretExpiresAt: a.SecretExpiresAt.Time, ObtainedAt: time.Now().UTC()}
+	if r.AuthMethod == "" {
+		r.AuthMethod = "none"
+		if a.ClientSecret != "" {
+			r.AuthMethod = "client_secret_basic"
 		}
 	}
-	if answer.SecretExpiresAt > 0 {
-		registration.SecretExpiresAt = time.Unix(answer.SecretExpiresAt, 0).UTC()
+	return r
+}
+
+// grantsOf are the grant and response types to register for a grant. A client for logins
+// on other devices may have a browser too, where the server has that grant.
+func grantsOf(d credential.Discovery, grant string) (grants, responses []string) {
+	const code, refresh = "authorization_code", "refresh_token"
+	switch {
+	case grant == "" || grant == code:
+		return []string{code, refresh}, []string{"code"}
+	case len(d.GrantTypes) == 0 || slices.Contains(d.GrantTypes, code):
+		return []string{code, grant, refresh}, []string{"code"}
 	}
-	return registration, nil
+	return []string{grant, refresh}, []string{}
 }
 
 // registered reports whether every wanted address may be used; any port of a
@@ -101,6 +177,12 @@ func registered(have, wanted []string) bool {
 	return true
 }
 
+// Redirects reports whether a client with the registered addresses may be sent back to
+// this one: it is among them, or it is there without a port, which stands for any.
+func Redirects(registered []string, address string) bool {
+	return slices.Contains(registered, address) || slices.Contains(registered, withoutPort(address))
+}
+
 func withoutPort(address string) string {
 	u, err := url.Parse(address)
 	if err != nil || !loopback(u.Hostname()) {
@@ -110,18 +192,24 @@ func withoutPort(address string) string {
 	return u.String()
 }
 
-// authMethod prefers a public client where the server takes one; without
-// metadata the default is client_secret_basic (RFC 8414 section 2).
-func authMethod(supported []string) string {
-	for _, method := range []string{"none", "client_secret_basic", "client_secret_post"} {
-		if slices.Contains(supported, method) {
-			return method
-		}
+// authMethods are those to ask for, one after the other: a public client where the server
+// takes one, and else with a secret; without metadata the default is client_secret_basic
+// (RFC 8414 section 2).
+func authMethods(supported []string) []string {
+	const none, basic = "none", "client_secret_basic"
+	with := basic
+	if !slices.Contains(supported, basic) && slices.Contains(supported, "client_secret_post") {
+		with = "client_secret_post"
 	}
-	if len(supported) == 0 {
-		return "client_secret_basic"
+	switch {
+	case len(supported) == 0:
+		return []string{basic, none}
+	case slices.Contains(supported, none), !slices.Contains(supported, with):
+		return []string{none, with}
+	case with == basic && slices.Contains(supported, "client_secret_post"):
+		return []string{basic, "client_secret_post"}
 	}
-	return "none"
+	return []string{with}
 }
 
 func postJSON(ctx context.Context, hc *http.Client, operation, target string, body, into any) error {

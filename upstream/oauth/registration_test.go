@@ -136,3 +136,105 @@ func TestRegistrationFailures(t *testing.T) {
 		}
 	}
 }
+
+// What a server does not register is asked for otherwise: with a secret where it lists
+// public clients and registers none, without scopes that it does not know (faults E3 and E5).
+func TestRegistrationAsksForWhatIsTaken(t *testing.T) {
+	refuse := func(status int, text string) answer { return answer{status: status, body: text} }
+	public := refuse(400, `{"error":"invalid_client_metadata","error_description":"public clients are not registered"}`)
+	scope := refuse(400, `{"error":"invalid_client_metadata","error_description":"unknown Scope b"}`)
+	policy := refuse(403, `{"error":"insufficient_scope","error_description":"Policy 'Allowed Client Scopes' rejected request"}`)
+	taken := answer{status: 201, body: `{"client_id":"c","client_secret":"s","token_endpoint_auth_method":"client_secret_post"}`}
+	for _, test := range []struct {
+		name    string
+		methods []string
+		answers []answer
+		asked   []string // method and scope of each request
+		words   string   // of the error, if it comes to nothing
+	}{
+		{"at once", []string{"none"}, []answer{taken}, []string{"none a b"}, ""},
+		{"no public clients, though they are listed", []string{"none"}, []answer{public, taken}, []string{"none a b", "client_secret_basic a b"}, ""},
+		{"with the secret in the body", []string{"none", "client_secret_post"}, []answer{public, taken}, []string{"none a b", "client_secret_post a b"}, ""},
+		{"no confidential clients where nothing is listed", nil, []answer{refuse(400, ``), taken}, []string{"client_secret_basic a b", "none a b"}, ""},
+		{"a scope that it does not know", []string{"none"}, []answer{scope, taken}, []string{"none a b", "none"}, ""},
+		{"a policy about scopes", []string{"none"}, []answer{policy, taken}, []string{"none a b", "none"}, ""},
+		{"neither", []string{"none"}, []answer{public, scope, public, taken}, []string{"none a b", "client_secret_basic a b", "none", "client_secret_basic"}, ""},
+		{"nothing helps: the first refusal is told", []string{"none"}, []answer{public, refuse(400, `{"error":"invalid_client_metadata","error_description":"no"}`)}, []string{"none a b", "client_secret_basic a b", "none", "client_secret_basic"}, "public clients"},
+		{"an address that will not do is none of that", []string{"none"}, []answer{refuse(400, `{"error":"invalid_redirect_uri"}`)}, []string{"none a b"}, "invalid_redirect_uri"},
+		{"nor is a server that is down", []string{"none"}, []answer{refuse(503, ``)}, []string{"none a b"}, "503"},
+		{"nor one that registers nobody", []string{"none"}, []answer{refuse(403, ``)}, []string{"none a b"}, "403"},
+		{"nor one that wants to know who asks", []string{"none"}, []answer{refuse(401, `{"error":"invalid_token"}`)}, []string{"none a b"}, "invalid_token"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var asked []string
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				var body struct {
+					Method string `json:"token_endpoint_auth_method"`
+					Scope  string `json:"scope"`
+				}
+				if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+					t.Error(err)
+				}
+				next := test.answers[min(len(asked), len(test.answers)-1)]
+				asked = append(asked, strings.TrimSpace(body.Method+" "+body.Scope))
+				w.WriteHeader(next.status)
+				_, _ = w.Write([]byte(next.body))
+			}))
+			defer s.Close()
+			d := credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL, AuthMethods: test.methods}
+			_, err := oauth.Register(t.Context(), client(), d, oauth.RegistrationRequest{RedirectURIs: []string{redirect}, Scopes: []string{"a", "b"}})
+			if (err == nil) != (test.words == "") || err != nil && !strings.Contains(err.Error(), test.words) {
+				t.Errorf("Register = %v, want %q", err, test.words)
+			}
+			if !slices.Equal(asked, test.asked) {
+				t.Errorf("asked for %q\nwant       %q", asked, test.asked)
+			}
+		})
+	}
+}
+
+// The client of a login on another device is registered for that grant (fault E4), and
+// for a browser's too where the server has one.
+func TestRegistrationNamesTheGrant(t *testing.T) {
+	const device = "urn:ietf:params:oauth:grant-type:device_code"
+	for _, test := range []struct {
+		offered, grants, responses []string
+	}{
+		{nil, []string{"authorization_code", device, "refresh_token"}, []string{"code"}},
+		{[]string{"authorization_code", device}, []string{"authorization_code", device, "refresh_token"}, []string{"code"}},
+		{[]string{device, "refresh_token"}, []string{device, "refresh_token"}, []string{}},
+	} {
+		var body struct {
+			Grants    []string `json:"grant_types"`
+			Responses []string `json:"response_types"`
+		}
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+				t.Error(err)
+			}
+			_, _ = w.Write([]byte(`{"client_id":"c"}`))
+		}))
+		d := credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL, GrantTypes: test.offered}
+		got, err := oauth.Register(t.Context(), client(), d, oauth.RegistrationRequest{RedirectURIs: []string{redirect}, GrantType: device})
+		s.Close()
+		if err != nil || !slices.Equal(body.Grants, test.grants) || !slices.Equal(body.Responses, test.responses) || !slices.Equal(got.GrantTypes, test.grants) {
+			t.Errorf("offered %q: asked for %q and %q, registered %q, %v", test.offered, body.Grants, body.Responses, got.GrantTypes, err)
+		}
+	}
+}
+
+// What a server writes in another form means the same (fault E7).
+func TestLenientRegistrationAnswers(t *testing.T) {
+	for body, expires := range map[string]int64{
+		`{"client_id":"c","client_secret":"s","client_secret_expires_at":"1900000000"}`:                        1900000000,
+		`{"client_id":"c","client_secret":"s","client_secret_expires_at":1.9e9}`:                               1900000000,
+		`{"client_id":"c","client_secret":"s","client_secret_expires_at":null,"redirect_uris":null}`:           0,
+		`{"client_id":"c","client_secret":"s","client_secret_expires_at":"never","redirect_uris":"$redirect"}`: 0,
+	} {
+		s := record(t, answer{status: 201, body: strings.ReplaceAll(body, "$redirect", redirect)})
+		got, err := oauth.Register(t.Context(), client(), credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL}, oauth.RegistrationRequest{RedirectURIs: []string{redirect}})
+		if err != nil || expires == 0 != got.SecretExpiresAt.IsZero() || expires != 0 && got.SecretExpiresAt.Unix() != expires || !slices.Equal(got.RedirectURIs, []string{redirect}) {
+			t.Errorf("%s: Register = %+v, %v", body, got, err)
+		}
+	}
+}
