@@ -105,7 +105,12 @@ func (p *scanner) challenge(all *[]Challenge) {
 
 func (p *scanner) value() string {
 	if p.at >= len(p.text) || p.text[p.at] != '"' {
-		return p.token()
+		// A token by the grammar; an address without its quotes has other characters too.
+		begin := p.at
+		for p.at < len(p.text) && strings.IndexByte(" \t,", p.text[p.at]) < 0 {
+			p.at++
+		}
+		return p.text[begin:p.at]
 	}
 	var value strings.Builder
 	for p.at++; p.at < len(p.text) && p.text[p.at] != '"'; p.at++ {

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -97,29 +99,57 @@ func traced(ctx context.Context) (context.Context, *atomic.Bool) {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }}), &sent
 }
 
+// maxRedirects bounds how often a document's place leads to another one of its host.
+const maxRedirects = 3
+
 // get fetches a JSON document, and returns the header that it came with; nil for an answer
-// that says there is none.
+// that says there is none. Redirects are followed within the host: another host has
+// nothing to say of this one. A page that they end at is none.
 func get(ctx context.Context, hc *http.Client, operation, target string, into any) (header http.Header, err error) {
 	failure := &Error{Operation: operation, URL: where(target)}
-	if err := checkURL(target); err != nil {
-		failure.Class, failure.Err = Misconfigured, err
-		return nil, failure
+	for redirects := 0; ; redirects++ {
+		if err := checkURL(target); err != nil {
+			failure.Class, failure.Err = Misconfigured, err
+			return nil, failure
+		}
+		response, err := ask(ctx, hc, target)
+		if err != nil {
+			failure.Class, failure.Err = NotSent, stripURL(err)
+			if near := (*AddressError)(nil); errors.As(err, &near) {
+				failure.Class = Misconfigured
+			}
+			return nil, failure
+		}
+		next := redirect(response)
+		if next == "" || redirects == maxRedirects {
+			return read(response, failure, redirects > 0, into)
+		}
+		_ = response.Body.Close()
+		target = next
 	}
+}
+
+func ask(ctx context.Context, hc *http.Client, target string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
-		failure.Class, failure.Err = Misconfigured, err
-		return nil, failure
+		return nil, err
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("MCP-Protocol-Version", "2025-11-25")
-	response, err := hc.Do(request)
-	if err != nil {
-		failure.Class, failure.Err = NotSent, stripURL(err)
-		if near := (*AddressError)(nil); errors.As(err, &near) {
-			failure.Class = Misconfigured
-		}
-		return nil, failure
+	return hc.Do(request)
+}
+
+// redirect is where a response leads on its own host, or "".
+func redirect(response *http.Response) string {
+	next, err := response.Location()
+	if err != nil || response.StatusCode/100 != 3 || next.Scheme != response.Request.URL.Scheme || next.Host != response.Request.URL.Host {
+		return ""
 	}
+	next.Fragment, next.User = "", nil
+	return next.String()
+}
+
+func read(response *http.Response, failure *Error, redirected bool, into any) (http.Header, error) {
 	defer response.Body.Close()
 	if failure.Status = response.StatusCode; response.StatusCode != http.StatusOK {
 		if failure.Class = classOfStatus(response.StatusCode); failure.Class == Transient {
@@ -129,6 +159,9 @@ func get(ctx context.Context, hc *http.Client, operation, target string, into an
 		return nil, nil
 	}
 	if err := decode(response.Body, into); err != nil {
+		if redirected && strings.Contains(response.Header.Get("Content-Type"), "html") {
+			return nil, nil // a login page, say
+		}
 		failure.Class, failure.Err = Misconfigured, err
 		return nil, failure
 	}
@@ -143,7 +176,7 @@ func decode(body io.Reader, into any) error {
 	if len(text) > maxBody {
 		return errors.New("the answer is longer than 1 MiB")
 	}
-	if err := json.Unmarshal(text, into); err != nil {
+	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), into); err != nil {
 		return fmt.Errorf("the answer is not the JSON that the specification asks for: %w", err)
 	}
 	return nil

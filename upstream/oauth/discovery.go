@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"mcpproxy/credential"
 )
@@ -59,7 +58,7 @@ func Discover(ctx context.Context, hc *http.Client, r DiscoveryRequest) (credent
 	var first error
 	for _, issuer := range issuers {
 		d, err := discoverFrom(ctx, hc, issuer, resource, r)
-		d.ResourceMetadataURL, d.Challenged = at.place, at.place != "" && r.Challenge.ResourceMetadata != ""
+		d.ResourceMetadataURL, d.Challenged = at.place, at.place != "" && at.place == text(r.Challenge.ResourceMetadata).at(r.ServerURL)
 		d.FreshUntil = earlier(d.FreshUntil, at.until)
 		if err == nil || passing(err) {
 			return d, err
@@ -83,12 +82,9 @@ func discoverFrom(ctx context.Context, hc *http.Client, issuer string, resource 
 	if err != nil {
 		return credential.Discovery{}, err
 	}
-	d := credential.Discovery{Issuer: found.Issuer, ServerMetadataURL: at.place, FreshUntil: at.until, AuthorizationEndpoint: found.AuthorizationEndpoint,
-		TokenEndpoint: found.TokenEndpoint, RegistrationEndpoint: found.RegistrationEndpoint, RevocationEndpoint: found.RevocationEndpoint, DeviceEndpoint: found.DeviceEndpoint,
-		ServerScopes: found.ScopesSupported, CodeChallengeMethods: found.CodeChallengeMethods, AuthMethods: found.AuthMethods, OpenID: len(found.SubjectTypes) > 0,
-		GrantTypes: found.GrantTypes, ClientIDMetadataDocument: found.ClientIDMetadata, IssuerInResponse: found.IssuerInResponse, FetchedAt: time.Now().UTC()}
+	d := found.discovery(at)
 	if resource != nil {
-		d.Resource, d.ScopesSupported, d.ProofRequired = resource.Resource, resource.ScopesSupported, resource.ProofRequired
+		d.Resource, d.ScopesSupported, d.ProofRequired = string(resource.Resource), resource.ScopesSupported, bool(resource.ProofRequired)
 	} else {
 		d.Resource = Canonical(r.ServerURL)
 	}
@@ -129,7 +125,9 @@ func discoverResource(ctx context.Context, hc *http.Client, r DiscoveryRequest) 
 		places = append(places, wellKnown(&url.URL{Scheme: server.Scheme, Host: server.Host}, "oauth-protected-resource", false))
 	}
 	if named := r.Challenge.ResourceMetadata; named != "" {
-		places = []string{named}
+		// Where there is nothing at the place that the server names, it may be at its own.
+		named = text(named).at(r.ServerURL)
+		places = append([]string{named}, slices.DeleteFunc(places, func(place string) bool { return place == named })...)
 	}
 	var m resourceMetadata
 	at, err := firstOf(ctx, hc, "fetching protected resource metadata", places, &m)
@@ -138,9 +136,23 @@ func discoverResource(ctx context.Context, hc *http.Client, r DiscoveryRequest) 
 	}
 	if !covers(m.Resource, server) {
 		return nil, source{}, &Error{Operation: "discovery", Class: Misconfigured, URL: where(at.place),
-			Err: fmt.Errorf("the metadata is about %q and not about %q (RFC 9728 section 3.3)", clean(m.Resource), where(r.ServerURL))}
+			Err: fmt.Errorf("the metadata is about %q and not about %q (RFC 9728 section 3.3)", clean(string(m.Resource)), where(r.ServerURL))}
+	}
+	for i, issuer := range m.AuthorizationServers {
+		m.AuthorizationServers[i] = issuerOf(issuer)
 	}
 	return &m, at, nil
+}
+
+// issuerOf is the issuer where a resource names the place of its metadata instead. That
+// the metadata is the issuer's is looked at all the same.
+func issuerOf(named string) string {
+	for _, name := range []string{"oauth-authorization-server", "openid-configuration"} {
+		if before, after, found := strings.Cut(named, "/.well-known/"+name); found && (after == "" || after[0] == '/') {
+			return before + after
+		}
+	}
+	return named
 }
 
 // chooseIssuers returns the authorization servers to try: the configured one, or
@@ -200,14 +212,15 @@ func discoverServer(ctx context.Context, hc *http.Client, issuer string, legacy 
 		return m, source{}, err
 	case at.place == "" && legacy:
 		root := base.Scheme + "://" + base.Host
-		return serverMetadata{Issuer: root, AuthorizationEndpoint: root + "/authorize", TokenEndpoint: root + "/token", RegistrationEndpoint: root + "/register", CodeChallengeMethods: []string{"S256"}}, source{}, nil
+		return serverMetadata{Issuer: text(root), AuthorizationEndpoint: text(root + "/authorize"), TokenEndpoint: text(root + "/token"), RegistrationEndpoint: text(root + "/register"),
+			CodeChallengeMethods: words{"S256"}}, source{}, nil
 	case at.place == "":
 		return m, source{}, &Error{Operation: "discovery", Class: NotOAuth, URL: where(issuer), Err: errors.New("there is no authorization server metadata")}
-	case m.Issuer != issuer:
+	case string(m.Issuer) != issuer:
 		failure := &Error{Operation: "discovery", Class: Misconfigured, URL: where(at.place),
-			Err: fmt.Errorf("the metadata is that of the issuer %q and not of %q (RFC 8414 section 3.3)", clean(m.Issuer), issuer)}
-		if sameButSlash(m.Issuer, issuer) {
-			failure.Err = fmt.Errorf("%w; if that slash is a mistake of theirs, put oauth.issuer %q into the configuration", failure.Err, clean(m.Issuer))
+			Err: fmt.Errorf("the metadata is that of the issuer %q and not of %q (RFC 8414 section 3.3)", clean(string(m.Issuer)), issuer)}
+		if sameButSlash(string(m.Issuer), issuer) {
+			failure.Err = fmt.Errorf("%w; if that slash is a mistake of theirs, put oauth.issuer %q into the configuration", failure.Err, clean(string(m.Issuer)))
 		}
 		return m, source{}, failure
 	}

@@ -3,6 +3,7 @@ package oauth
 import (
 	"bytes"
 	"encoding/json"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,15 +19,15 @@ import (
 type words []string
 
 // UnmarshalJSON never fails on JSON.
-func (w *words) UnmarshalJSON(text []byte) error {
+func (w *words) UnmarshalJSON(raw []byte) error {
 	*w = nil
 	var one string
-	if json.Unmarshal(text, &one) == nil {
+	if json.Unmarshal(raw, &one) == nil {
 		*w = strings.FieldsFunc(one, func(r rune) bool { return r == ' ' || r == ',' || r == '\t' || r == '\n' })
 		return nil
 	}
 	var all []json.RawMessage
-	if json.Unmarshal(text, &all) != nil {
+	if json.Unmarshal(raw, &all) != nil {
 		return nil
 	}
 	for _, part := range all {
@@ -37,12 +38,33 @@ func (w *words) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// text is a text; anything else is none.
+type text string
+
+// UnmarshalJSON never fails on JSON.
+func (t *text) UnmarshalJSON(raw []byte) error {
+	var value string
+	_ = json.Unmarshal(raw, &value)
+	*t = text(strings.TrimSpace(value))
+	return nil
+}
+
+// at is the text as an address: one that is relative is so to where it was read.
+func (t text) at(place string) string {
+	reference, err := url.Parse(string(t))
+	base, bad := url.Parse(place)
+	if t == "" || err != nil || bad != nil || reference.IsAbs() {
+		return string(t)
+	}
+	return base.ResolveReference(reference).String()
+}
+
 // flag is true, or a text that says so.
 type flag bool
 
 // UnmarshalJSON never fails on JSON.
-func (f *flag) UnmarshalJSON(text []byte) error {
-	value, err := strconv.ParseBool(strings.ToLower(string(bytes.Trim(text, `"`))))
+func (f *flag) UnmarshalJSON(raw []byte) error {
+	value, err := strconv.ParseBool(strings.ToLower(string(bytes.Trim(raw, `"`))))
 	*f = flag(err == nil && value)
 	return nil
 }
@@ -51,8 +73,8 @@ func (f *flag) UnmarshalJSON(text []byte) error {
 type moment struct{ time.Time }
 
 // UnmarshalJSON never fails on JSON.
-func (m *moment) UnmarshalJSON(text []byte) error {
-	if seconds, err := strconv.ParseFloat(string(bytes.Trim(text, `"`)), 64); err == nil && seconds >= 1 && seconds < 1e11 {
+func (m *moment) UnmarshalJSON(raw []byte) error {
+	if seconds, err := strconv.ParseFloat(string(bytes.Trim(raw, `"`)), 64); err == nil && seconds >= 1 && seconds < 1e11 {
 		m.Time = time.Unix(int64(seconds), 0).UTC()
 	}
 	return nil
@@ -62,8 +84,8 @@ func (m *moment) UnmarshalJSON(text []byte) error {
 type seconds time.Duration
 
 // UnmarshalJSON never fails on JSON.
-func (s *seconds) UnmarshalJSON(text []byte) error {
-	if n, err := strconv.ParseFloat(string(bytes.Trim(text, `"`)), 64); err == nil && n > 0 && n < 1e9 {
+func (s *seconds) UnmarshalJSON(raw []byte) error {
+	if n, err := strconv.ParseFloat(string(bytes.Trim(raw, `"`)), 64); err == nil && n > 0 && n < 1e9 {
 		*s = seconds(n * float64(time.Second))
 	}
 	return nil

@@ -15,32 +15,41 @@ import (
 
 // resourceMetadata is protected resource metadata (RFC 9728 section 2).
 type resourceMetadata struct {
-	Resource             string   `json:"resource"`
-	AuthorizationServers []string `json:"authorization_servers"`
-	ScopesSupported      []string `json:"scopes_supported"`
-	ProofRequired        bool     `json:"dpop_bound_access_tokens_required"`
-	BearerMethods        []string `json:"bearer_methods_supported"`
-	CertificateRequired  bool     `json:"tls_client_certificate_bound_access_tokens"`
+	Resource             text  `json:"resource"`
+	AuthorizationServers words `json:"authorization_servers"`
+	ScopesSupported      words `json:"scopes_supported"`
+	ProofRequired        flag  `json:"dpop_bound_access_tokens_required"`
+	BearerMethods        words `json:"bearer_methods_supported"`
+	CertificateRequired  flag  `json:"tls_client_certificate_bound_access_tokens"`
 }
 
 // serverMetadata is authorization server metadata (RFC 8414 section 2).
 type serverMetadata struct {
-	Issuer                string   `json:"issuer"`
-	AuthorizationEndpoint string   `json:"authorization_endpoint"`
-	TokenEndpoint         string   `json:"token_endpoint"`
-	RegistrationEndpoint  string   `json:"registration_endpoint"`
-	RevocationEndpoint    string   `json:"revocation_endpoint"`
-	DeviceEndpoint        string   `json:"device_authorization_endpoint"`
-	ScopesSupported       []string `json:"scopes_supported"`
-	CodeChallengeMethods  []string `json:"code_challenge_methods_supported"`
-	AuthMethods           []string `json:"token_endpoint_auth_methods_supported"`
-	GrantTypes            []string `json:"grant_types_supported"`
-	ClientIDMetadata      bool     `json:"client_id_metadata_document_supported"`
-	IssuerInResponse      bool     `json:"authorization_response_iss_parameter_supported"`
-	ResponseTypes         []string `json:"response_types_supported"`
-	PushRequired          bool     `json:"require_pushed_authorization_requests"`
+	Issuer                text  `json:"issuer"`
+	AuthorizationEndpoint text  `json:"authorization_endpoint"`
+	TokenEndpoint         text  `json:"token_endpoint"`
+	RegistrationEndpoint  text  `json:"registration_endpoint"`
+	RevocationEndpoint    text  `json:"revocation_endpoint"`
+	DeviceEndpoint        text  `json:"device_authorization_endpoint"`
+	ScopesSupported       words `json:"scopes_supported"`
+	CodeChallengeMethods  words `json:"code_challenge_methods_supported"`
+	AuthMethods           words `json:"token_endpoint_auth_methods_supported"`
+	GrantTypes            words `json:"grant_types_supported"`
+	ClientIDMetadata      flag  `json:"client_id_metadata_document_supported"`
+	IssuerInResponse      flag  `json:"authorization_response_iss_parameter_supported"`
+	ResponseTypes         words `json:"response_types_supported"`
+	PushRequired          flag  `json:"require_pushed_authorization_requests"`
 	// SubjectTypes is there in OpenID Connect metadata only.
-	SubjectTypes []string `json:"subject_types_supported"`
+	SubjectTypes words `json:"subject_types_supported"`
+}
+
+// discovery is what the document says, with each address made absolute.
+func (m *serverMetadata) discovery(at source) credential.Discovery {
+	return credential.Discovery{Issuer: string(m.Issuer), ServerMetadataURL: at.place, FreshUntil: at.until, FetchedAt: time.Now().UTC(),
+		AuthorizationEndpoint: m.AuthorizationEndpoint.at(at.place), TokenEndpoint: m.TokenEndpoint.at(at.place), RegistrationEndpoint: m.RegistrationEndpoint.at(at.place),
+		RevocationEndpoint: m.RevocationEndpoint.at(at.place), DeviceEndpoint: m.DeviceEndpoint.at(at.place),
+		ServerScopes: m.ScopesSupported, CodeChallengeMethods: m.CodeChallengeMethods, AuthMethods: m.AuthMethods, OpenID: len(m.SubjectTypes) > 0,
+		GrantTypes: m.GrantTypes, ClientIDMetadataDocument: bool(m.ClientIDMetadata), IssuerInResponse: bool(m.IssuerInResponse)}
 }
 
 // source is where a document was read, and until when it may be used; nowhere, and no
@@ -82,8 +91,8 @@ func wellKnown(base *url.URL, name string, appended bool) string {
 }
 
 // covers reports whether a resource identifier is the server or a parent of it.
-func covers(resource string, server *url.URL) bool {
-	r, err := url.Parse(resource)
+func covers(resource text, server *url.URL) bool {
+	r, err := url.Parse(string(resource))
 	if err != nil || !strings.EqualFold(r.Scheme, server.Scheme) || !strings.EqualFold(r.Host, server.Host) {
 		return false
 	}
@@ -112,7 +121,7 @@ func checkEndpoints(d credential.Discovery, r DiscoveryRequest) error {
 // demands what is not done here.
 func checkDemands(m *serverMetadata, resource *resourceMetadata, r DiscoveryRequest) error {
 	fail := func(text string, args ...any) error {
-		return &Error{Operation: "discovery", Class: Unsupported, URL: where(m.Issuer), Err: fmt.Errorf(text, args...)}
+		return &Error{Operation: "discovery", Class: Unsupported, URL: where(string(m.Issuer)), Err: fmt.Errorf(text, args...)}
 	}
 	grant := r.GrantType
 	if grant == "" {
@@ -123,11 +132,11 @@ func checkDemands(m *serverMetadata, resource *resourceMetadata, r DiscoveryRequ
 		return fail("the authorization server does not offer the grant type %s", grant)
 	case grant == "authorization_code" && len(m.ResponseTypes) > 0 && !slices.Contains(m.ResponseTypes, "code"):
 		return fail("the authorization server does not offer the response type code")
-	case grant == "authorization_code" && m.PushRequired:
+	case grant == "authorization_code" && bool(m.PushRequired):
 		return fail("the authorization server takes pushed authorization requests only (RFC 9126), which are not supported")
 	case resource != nil && len(resource.BearerMethods) > 0 && !slices.Contains(resource.BearerMethods, "header"):
 		return fail("the server does not take tokens in the Authorization header, and they are sent nowhere else (RFC 9728 section 2)")
-	case resource != nil && resource.CertificateRequired:
+	case resource != nil && bool(resource.CertificateRequired):
 		return fail("the server takes tokens that are bound to a client certificate only (RFC 8705), which are not supported")
 	}
 	return nil
