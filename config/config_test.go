@@ -28,17 +28,27 @@ func environment(name string) (string, bool) {
 	return value, ok
 }
 
+// load is Load for a test that wants no problem in the file.
+func load(t testing.TB, path string) []upstream.Config {
+	t.Helper()
+	file, err := config.Load(path, environment)
+	if err == nil {
+		err = file.Err()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file.Upstreams
+}
+
 func TestLoad(t *testing.T) {
-	all, err := config.Load(write(t, `{"mcpServers": {
+	all := load(t, write(t, `{"mcpServers": {
 		"remote": {"url": "https://example.com/mcp", "headers": {"X-Key": "${TOKEN}"}, "oauth": {"login": "automatic", "scopes": ["a"], "loginTimeout": "2m"}},
 		"local": {"command": "server", "args": ["${MISSING:-default}", "${EMPTY:-unused}"], "env": {"K": "v"}},
 		"old": {"type": "sse", "url": "http://127.0.0.1:1/sse"},
 		"robot": {"url": "https://example.com/mcp", "oauth": {"grant": "client_credentials", "clientId": "id", "clientSecret": "secret"}},
 		"off": {"url": "https://example.com/mcp", "disabled": true}
-	}}`), environment)
-	if err != nil {
-		t.Fatal(err)
-	}
+	}}`))
 	if len(all) != 4 {
 		t.Fatalf("%d upstreams, want those that are not disabled", len(all))
 	}
@@ -60,16 +70,15 @@ func TestLoad(t *testing.T) {
 // Every problem of a document is reported, each with its place and what would do.
 func TestLoadRefuses(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
-		{"no JSON", `{"mcpServers": {`, "(line 1); the document is"},
-		{"no JSON further down", "{\"mcpServers\": {\n\"a\": {\"url\": \"https://a\",}}}", "invalid character '}' looking for beginning of object key string (line 2)"},
-		{"a comment", "{\n\n// mine\n\"mcpServers\": {}}", "(line 3)"},
-		{"nothing", "", "the document ends before it is complete (line 1)"},
-		{"a list", "[]", "has a list where an object has to be (line 1)"},
-		{"something behind it", "{\"mcpServers\": {}}\n{}", "something follows the end of the document (line 2)"},
+		{"no JSON", `{"mcpServers": {`, ".json:1:17: the document ends before it is complete"},
+		{"no JSON further down", "{\"mcpServers\": {\n\"a\": {\"url\" \"https://a\"}}}", ".json:2:13: invalid character '\"' after object name"},
+		{"nothing", "", ".json:1:1: the document ends before it is complete"},
+		{"a list", "[]", ".json:1:1: has a list where an object has to be; the document is"},
+		{"something behind it", "{\"mcpServers\": {}}\n{}", ".json:2:1: invalid character '{' after top-level value"},
 		{"another document", `{"servers": {}}`, `unknown field "servers"`},
-		{"an unknown key", `{"mcpServers": {"a": {"url": "https://a", "uri": "x"}}}`, `mcpServers.a: unknown field "uri"; did you mean url?; accepted are type, url`},
-		{"a mistyped key", `{"mcpServers": {"a": {"url": "https://a", "hedaers": {}}}}`, `mcpServers.a: unknown field "hedaers"; did you mean headers?; accepted are type, url`},
-		{"an unknown key of oauth", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"client_id": "x"}}}}`, `mcpServers.a.oauth: unknown field "client_id"; did you mean clientId?; accepted are disabled, login, grant`},
+		{"an unknown key", `{"mcpServers": {"a": {"url": "https://a", "uri": "x"}}}`, `mcpServers.a: unknown field "uri"; did you mean url?; accepted are url, type`},
+		{"a mistyped key", `{"mcpServers": {"a": {"url": "https://a", "hedaers": {}}}}`, `mcpServers.a: unknown field "hedaers"; did you mean headers?; accepted are url, type`},
+		{"an unknown key of oauth", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"client_id": "x"}}}}`, `mcpServers.a.oauth: unknown field "client_id"; did you mean clientId?; accepted are disabled, login, browserInterval`},
 		{"an unknown key of the identity provider", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"identityProvider": {"issuer": "x"}}}}}`, `mcpServers.a.oauth.identityProvider: unknown field "issuer"; accepted are tokenEndpoint, clientId, clientSecret, idTokenFile`},
 		{"another kind of value", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"scopes": "x"}}}}`, "mcpServers.a.oauth.scopes: has a text where a list of texts has to be"},
 		{"another kind of entry", `{"mcpServers": {"a": ["npx"]}}`, "mcpServers.a: has a list where an object has to be"},
@@ -84,7 +93,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"a variable", `{"mcpServers": {"a": {"url": "https://a", "headers": {"k": "${NOT_SET}"}}}}`, "mcpServers.a.headers.k: the environment variable NOT_SET is not set"},
 		{"login", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"login": "never"}}}}`, `mcpServers.a.oauth.login: "never" is not one of manual, automatic`},
 		{"a duration", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"loginTimeout": "soon"}}}}`, `mcpServers.a.oauth.loginTimeout: "soon" is not a duration`},
-		{"a port", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"callbackPort": 70000}}}}`, "mcpServers.a.oauth.callbackPort: 70000 is not a port"},
+		{"a port", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"callbackPort": 70000}}}}`, "mcpServers.a.oauth.callbackPort: 70000 is not a number from 0 to 65535"},
 		{"a method", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"tokenEndpointAuthMethod": "x"}}}}`, `"x" is not one of none, client_secret_basic`},
 		{"a grant", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"grant": "password"}}}}`, `mcpServers.a.oauth.grant: "password" is not one of authorization_code, device_code`},
 		{"a grant without a client", `{"mcpServers": {"a": {"url": "https://a", "oauth": {"grant": "client_credentials"}}}}`, "mcpServers.a.oauth.clientId: is missing; the grant client_credentials needs"},
@@ -93,9 +102,12 @@ func TestLoadRefuses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := write(t, test.text)
-			all, err := config.Load(path, environment)
+			file, err := config.Load(path, environment)
+			if err == nil {
+				err = file.Err()
+			}
 			if !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), path) {
-				t.Errorf("Load = %v, %v\nwant an error with %q and the file's name", all, err, test.want)
+				t.Errorf("Load: %v\nwant an error with %q and the file's name", err, test.want)
 			}
 			if after, _ := os.ReadFile(path); string(after) != test.text {
 				t.Errorf("the file has changed: %s", after)
@@ -116,8 +128,8 @@ func TestAddAndRemoveKeepTheOthers(t *testing.T) {
 	if err := config.Add(path, "bad", map[string]any{"url": "no"}, false); !errors.Is(err, config.ErrInvalid) {
 		t.Errorf("adding a bad one: %v", err)
 	}
-	if all, err := config.Load(path, environment); err != nil || len(all) != 2 || len(all[1].OAuth.Scopes) != 2 {
-		t.Fatalf("Load = %+v, %v", all, err)
+	if all := load(t, path); len(all) != 2 || len(all[1].OAuth.Scopes) != 2 {
+		t.Fatalf("Load = %+v", all)
 	}
 	if err := config.Remove(path, "new"); err != nil {
 		t.Fatal(err)
@@ -132,10 +144,7 @@ func TestAddAndRemoveKeepTheOthers(t *testing.T) {
 
 // What cannot be written says so, with the way out.
 func TestAddToAPlaceThatIsNone(t *testing.T) {
-	path := write(t, `{"mcpServers": {}}`)
-	if err := os.Mkdir(path+".new", 0o700); err != nil { // where the new text goes first
-		t.Fatal(err)
-	}
+	path := filepath.Join(write(t, "a file, and no directory"), "config.json")
 	if err := config.Add(path, "new", map[string]any{"url": "https://new"}, false); err == nil || !strings.Contains(err.Error(), "the configuration cannot be written: ") || !strings.Contains(err.Error(), "--config") {
 		t.Errorf("Add = %v", err)
 	}
@@ -151,8 +160,8 @@ func TestAddFollowsALink(t *testing.T) {
 	if err := config.Add(link, "new", map[string]any{"url": "https://new"}, false); err != nil {
 		t.Fatal(err)
 	}
-	if all, err := config.Load(path, environment); err != nil || len(all) != 1 {
-		t.Errorf("behind the link there is %+v, %v", all, err)
+	if all := load(t, path); len(all) != 1 {
+		t.Errorf("behind the link there is %+v", all)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
 		t.Errorf("the link is %v, %v", info.Mode(), err)
@@ -175,9 +184,9 @@ func TestImport(t *testing.T) {
 	if diff := cmp.Diff(want, all); err != nil || diff != "" {
 		t.Fatalf("Import: %v\n%s", err, diff)
 	}
-	loaded, err := config.Load(into, environment)
-	if err != nil || len(loaded) != 4 {
-		t.Fatalf("Load = %+v, %v", loaded, err)
+	loaded := load(t, into)
+	if len(loaded) != 4 {
+		t.Fatalf("Load = %+v", loaded)
 	}
 	if g := loaded[1]; g.URL != "https://mcp.example.com/mcp" || g.Transport != upstream.HTTP || g.Headers["Authorization"].Reveal() != "Bearer k" || g.Command != "" {
 		t.Errorf("github is %+v", g)
@@ -214,8 +223,9 @@ func FuzzImport(f *testing.F) {
 			}
 			return
 		}
-		if _, err := config.Load(into, func(string) (string, bool) { return "", true }); err != nil {
-			t.Errorf("%q is imported and cannot be loaded: %v", text, err)
+		// What its variables come to is not known before it is used.
+		if file, err := config.Load(into, func(string) (string, bool) { return "https://set", true }); err != nil || file.Err() != nil && !strings.Contains(text, "${") {
+			t.Errorf("%q is imported and cannot be loaded: %v, %+v", text, err, file)
 		}
 	})
 }
@@ -224,9 +234,12 @@ func FuzzLoad(f *testing.F) {
 	f.Add(`{"mcpServers": {"a": {"url": "https://a", "oauth": {"grant": "device_code"}}}}`)
 	f.Add(`{"mcpServers": {"a": {"command": "${X:-y}"}}}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		all, err := config.Load(write(t, text), environment)
-		for _, c := range all {
-			if err == nil && c.URL == "" && c.Command == "" {
+		file, err := config.Load(write(t, text), environment)
+		if err != nil {
+			return
+		}
+		for _, c := range file.Upstreams {
+			if c.Problem == "" && c.URL == "" && c.Command == "" {
 				t.Errorf("%q yields an upstream without an address", text)
 			}
 		}
@@ -246,7 +259,10 @@ func TestClientMetadataURL(t *testing.T) {
 		"https://client.example/a#b":                "a fragment",
 		"https://user@client.example/a":             "user information",
 	} {
-		_, err := config.Load(write(t, `{"mcpServers": {"a": {"url": "https://a", "oauth": {"clientMetadataUrl": "`+address+`"}}}}`), environment)
+		file, err := config.Load(write(t, `{"mcpServers": {"a": {"url": "https://a", "oauth": {"clientMetadataUrl": "`+address+`"}}}}`), environment)
+		if err == nil {
+			err = file.Err()
+		}
 		if (err == nil) != (problem == "") || err != nil && !strings.Contains(err.Error(), problem) {
 			t.Errorf("%s: %v, want %q", address, err, problem)
 		}

@@ -51,23 +51,20 @@ func Import(into, from string, names []string, replace bool) ([]Imported, error)
 		if err != nil {
 			return nil, err
 		}
-		r := reader{file: from, path: "mcpServers." + name, environment: func(string) (string, bool) { return "", true }}
-		r.server(name, raw)
-		problems = append(problems, r.problems...)
+		for _, p := range check(from, name, raw) {
+			problems = append(problems, p)
+		}
 		taken[name] = raw
 		all = append(all, Imported{Name: name, Notes: notes})
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, err
 	}
-	return all, change(into, func(servers map[string]json.RawMessage) error {
+	return all, change(into, func(d *document) error {
 		var problems []error
 		for _, name := range slices.Sorted(maps.Keys(taken)) {
-			if _, there := servers[name]; there && !replace {
-				problems = append(problems, &Error{File: into, Path: "mcpServers." + name, Problem: "is there already; --replace replaces it"})
-			}
+			problems = append(problems, d.put(name, taken[name], replace))
 		}
-		maps.Copy(servers, taken)
 		return errors.Join(problems...)
 	})
 }

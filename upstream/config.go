@@ -2,7 +2,7 @@ package upstream
 
 import (
 	"net/url"
-	"slices"
+	"reflect"
 	"strings"
 
 	"mcpproxy/credential"
@@ -36,6 +36,8 @@ type Config struct {
 	Dir     string
 
 	OAuth OAuth
+	// Problem is why the entry cannot be used, in words; empty for one that can.
+	Problem string
 	// Settings are the deciding parts; the zero value means [states.DefaultSettings].
 	Settings states.Settings
 }
@@ -105,31 +107,4 @@ func (c *Config) origin() url.URL {
 
 // Equal reports whether two configurations of an upstream are the same, so that
 // a reload need not touch it.
-func (c *Config) Equal(other *Config) bool {
-	return c.Name == other.Name && c.Transport == other.Transport && c.URL == other.URL &&
-		equalMaps(c.Headers, other.Headers) && c.Command == other.Command && slices.Equal(c.Args, other.Args) &&
-		equalMaps(c.Env, other.Env) && c.Dir == other.Dir && c.OAuth.equal(&other.OAuth) && c.Settings == other.Settings
-}
-
-func (o *OAuth) equal(other *OAuth) bool {
-	a, b := *o, *other
-	if !slices.Equal(a.Scopes, b.Scopes) || !equalMaps(a.AuthorizationParameters, b.AuthorizationParameters) {
-		return false
-	}
-	return a.Grant == b.Grant && a.AssertionFile == b.AssertionFile && a.IdentityProvider == b.IdentityProvider && a.PrivateKey == b.PrivateKey &&
-		a.KeyID == b.KeyID && a.DPoP == b.DPoP && a.Disabled == b.Disabled && a.ClientID == b.ClientID && a.ClientSecret == b.ClientSecret && a.AuthMethod == b.AuthMethod &&
-		a.Issuer == b.Issuer && a.ClientMetadataURL == b.ClientMetadataURL && a.CallbackPort == b.CallbackPort &&
-		a.SendScopeOnRefresh == b.SendScopeOnRefresh && a.OmitResource == b.OmitResource && a.LegacyFallback == b.LegacyFallback
-}
-
-func equalMaps[V comparable](a, b map[string]V) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for key, value := range a {
-		if other, ok := b[key]; !ok || other != value {
-			return false
-		}
-	}
-	return true
-}
+func (c *Config) Equal(other *Config) bool { return reflect.DeepEqual(c, other) }

@@ -102,12 +102,12 @@ func (s *serveOptions) loginAt(ctx context.Context, client *admin.Client, name s
 }
 
 func (s *serveOptions) find(name string) (upstream.Config, error) {
-	all, err := s.load()
+	file, err := s.load()
 	if err != nil {
 		return upstream.Config{}, err
 	}
 	var names []string
-	for _, c := range all {
+	for _, c := range file.Upstreams {
 		if c.Name == name {
 			return c, nil
 		}

@@ -34,11 +34,11 @@ func (o *options) complete(ctx context.Context, args []string, running func(cont
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}
-	configs, err := o.load()
+	file, err := o.load()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	for _, known := range configs {
+	for _, known := range file.Upstreams {
 		names = append(names, known.Name)
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp

@@ -8,31 +8,20 @@ import (
 	"path/filepath"
 	"time"
 
-	"mcpproxy/config"
 	"mcpproxy/instance"
-	"mcpproxy/upstream"
 
 	"github.com/fsnotify/fsnotify"
 )
 
-// configured is what the file says: the upstreams, and how much may be under way.
-func (s *serveOptions) configured() ([]upstream.Config, upstream.Limits, error) {
-	configs, err := s.load()
-	if err != nil {
-		return nil, upstream.Limits{}, err
-	}
-	limits, err := config.Limits(s.config)
-	return configs, limits, err
-}
-
-// reload takes up what the file says now; one with problems changes nothing.
+// reload takes up what the file says now; one that cannot be used as a whole changes
+// nothing.
 func (s *serveOptions) reload(ctx context.Context, i *instance.Instance) error {
-	configs, limits, err := s.configured()
+	file, err := s.load()
 	if err != nil {
 		return err
 	}
-	i.Manager.Limit(limits)
-	return i.Manager.Apply(ctx, configs, true)
+	i.Manager.Limit(file.Limits)
+	return i.Manager.Apply(ctx, file.Upstreams, true)
 }
 
 // watchFile reloads the configuration when its file has changed. A file with

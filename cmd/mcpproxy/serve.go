@@ -85,7 +85,7 @@ func (s *serveOptions) token() (credential.Secret, error) {
 
 // run serves until ctx ends.
 func (s *serveOptions) run(ctx context.Context) error {
-	configs, limits, err := s.configured()
+	file, err := s.load()
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (s *serveOptions) run(ctx context.Context) error {
 	if s.metrics {
 		counts = metrics.New(version)
 	}
-	i, err := instance.Start(ctx, instance.Options{Metrics: counts, Telemetry: observer, StorePath: s.store, Keys: s.keys(), Socket: s.socketPath(), Configs: configs, Limits: limits, Connect: true, Open: s.opener(),
+	i, err := instance.Start(ctx, instance.Options{Metrics: counts, Telemetry: observer, StorePath: s.store, Keys: s.keys(), Socket: s.socketPath(), Configs: file.Upstreams, Limits: file.Limits, Connect: true, Open: s.opener(),
 		Logger: logger, Version: version, Token: token, AllowPrivate: s.allowPrivate, LoginURL: loginURL(listener, token)})
 	if err != nil {
 		return err
@@ -128,8 +128,11 @@ func (s *serveOptions) run(ctx context.Context) error {
 	page = ui.New(api, version)
 	clients := proxy.NewHTTPServer(beside(page, observer.Accept(i.Proxy.Handler())))
 	people := admin.NewHTTPServer(api)
-	logger.Info("serving", "clients", "http://"+listener.Addr().String()+"/mcp", "socket", s.socketPath(), "upstreams", len(configs), "key", i.Store.KeyOrigin())
-	if s.configIsAbsent() {
+	logger.Info("serving", "clients", "http://"+listener.Addr().String()+"/mcp", "socket", s.socketPath(), "upstreams", len(file.Upstreams), "key", i.Store.KeyOrigin())
+	for _, problem := range file.Problems {
+		logger.Error("the configuration", "problem", problem)
+	}
+	if file.Absent {
 		logger.Warn("there is no configuration file yet; add an upstream with: mcpproxy upstream add", "file", s.config)
 	}
 	group, ctx := errgroup.WithContext(ctx)

@@ -32,11 +32,11 @@ func listCommand(o *options) *cobra.Command {
 			all := []upstream.Status{}
 			err := o.client().Get(c.Context(), "/v1/upstreams", &all)
 			if errors.Is(err, admin.ErrNotRunning) {
-				configs, err := o.load()
+				file, err := o.load()
 				if err != nil {
 					return err
 				}
-				for _, known := range configs {
+				for _, known := range file.Upstreams {
 					all = append(all, upstream.Status{Name: known.Name, Transport: known.Transport, URL: known.URL, Phase: "not running"})
 				}
 			} else if err != nil {

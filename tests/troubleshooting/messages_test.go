@@ -64,7 +64,10 @@ func configurations(t *testing.T) []message {
 		if err := os.WriteFile(path, []byte(c.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := config.Load(path, func(string) (string, bool) { return "", false })
+		file, err := config.Load(path, func(string) (string, bool) { return "", false })
+		if err == nil {
+			err = file.Err()
+		}
 		if err == nil {
 			t.Fatalf("%s: it is taken", c.name)
 		}
