@@ -84,6 +84,9 @@ func (r *reader) notEmpty(key, value string) {
 // login reads what belongs to the login, and checks that it is complete.
 func (r *reader) login(e *entry) {
 	e.Settings.AutomaticLogin = e.login == "automatic"
+	if e.OAuth.Resource != "" && e.OAuth.OmitResource {
+		r.problem("oauth.resource", "is given, and oauth.omitResource sends none; give one of them")
+	}
 	switch {
 	case e.privateKeyFile != "":
 		text, err := os.ReadFile(e.privateKeyFile)

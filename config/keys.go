@@ -55,7 +55,7 @@ func entryKeys() []key[entry] {
 		{path: "cwd", doc: "the directory that the program is started in", into: func(e *entry) any { return &e.Dir }},
 		{path: "disabled", doc: "the upstream is not connected", into: func(e *entry) any { return &e.disabled }},
 	}
-	return append(all, oauthKeys()...)
+	return append(append(all, oauthKeys()...), settingKeys()...)
 }
 
 // oauthKeys are those of the oauth object of an entry.
@@ -96,8 +96,6 @@ func oauthKeys() []key[entry] {
 			into: func(e *entry) any { return &e.Settings.RefreshAttempts }, constraints: constraints{least: 1, most: 10}},
 		{path: "oauth.sendScopeOnRefresh", doc: "names the scopes at a refresh, for authorization servers that insist",
 			into: func(e *entry) any { return &e.OAuth.SendScopeOnRefresh }},
-		{path: "oauth.omitResource", doc: "leaves the resource indicator out, for authorization servers that refuse it",
-			into: func(e *entry) any { return &e.OAuth.OmitResource }},
 		{path: "oauth.legacyFallback", doc: "uses default endpoints where there is no metadata at all (MCP 2025-03-26)",
 			into: func(e *entry) any { return &e.OAuth.LegacyFallback }},
 	}

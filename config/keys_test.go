@@ -146,6 +146,7 @@ func samples[T any](t *testing.T, k *key[T]) [2]any {
 	special := map[string][2]any{
 		"url": {"https://one", "https://two"}, "type": {"http", "sse"}, "oauth.login": {"manual", "automatic"},
 		"oauth.clientMetadataUrl": {"https://one/c", "https://two/c"}, "oauth.privateKeyFile": {file("one"), file("two")},
+		"oauth.metadataIssuer": {"https://one", "https://two"}, "oauth.redirectPath": {"/one", "/two"},
 	}
 	if s, ok := special[k.path]; ok {
 		return s

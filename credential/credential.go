@@ -137,6 +137,11 @@ type Registration struct {
 	RedirectURIs []string
 	ObtainedAt   time.Time
 
+	// Audience is the aud of client assertions where it is not Issuer; TokenParameters are
+	// added to token requests. Both are the configuration's.
+	Audience        string
+	TokenParameters map[string]string
+
 	// What a dynamic client was registered with; nil where the authorization server
 	// holds nobody to it, or the record is of a time at which it was not noted.
 	// Scopes are those that it may ask for, GrantTypes the grants.

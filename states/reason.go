@@ -17,6 +17,7 @@ const (
 	LoginCancelled     Reason = "LoginCancelled"
 	LoginFailed        Reason = "LoginFailed"
 	DiscoveryFailed    Reason = "DiscoveryFailed"
+	ServerUnsuitable   Reason = "ServerUnsuitable"
 	RegistrationFailed Reason = "RegistrationFailed"
 	ListenerFailed     Reason = "ListenerFailed"
 	ExchangeFailed     Reason = "ExchangeFailed"
@@ -37,7 +38,7 @@ func (r Reason) Mend() string { return reasonMends[r] }
 // Reasons returns all reasons in a fixed order.
 func Reasons() []Reason {
 	return []Reason{NeverLoggedIn, TokenExpired, RefreshRejected, RotationLost, TokenRejected, ClientForgotten, ClientRejected,
-		LoginDenied, LoginTimedOut, LoginCancelled, LoginFailed, DiscoveryFailed, RegistrationFailed, ListenerFailed,
+		LoginDenied, LoginTimedOut, LoginCancelled, LoginFailed, DiscoveryFailed, ServerUnsuitable, RegistrationFailed, ListenerFailed,
 		ExchangeFailed, NotOAuth, StoreCorrupt, StoreFailed, StaticRefused, Crashed, GrantRejected}
 }
 
@@ -54,6 +55,7 @@ var reasonDocs = map[Reason]string{
 	LoginCancelled:     "The login was cancelled.",
 	LoginFailed:        "The authorization server ended the login with an error.",
 	DiscoveryFailed:    "The authorization server could not be found or reached.",
+	ServerUnsuitable:   "The authorization server was found, and lacks or contradicts something that a login needs.",
 	RegistrationFailed: "This client could not be registered at the authorization server.",
 	ListenerFailed:     "The local address for the end of the login could not be listened on.",
 	ExchangeFailed:     "The authorization code could not be turned into a token.",
@@ -77,7 +79,8 @@ var reasonMends = map[Reason]string{
 	LoginTimedOut:      "Log in again and complete the page in time (oauth.loginTimeout). Where the page showed an error and no form, the next login registers this client anew.",
 	LoginCancelled:     "Log in when you want to go on.",
 	LoginFailed:        "Log in again. Where it fails the same way, ask whoever runs the authorization server about the error that it gave.",
-	DiscoveryFailed:    "See that the upstream's address is right and that its authorization server answers (a page instead of a document, or another issuer than its own, is theirs to mend), and log in again.",
+	DiscoveryFailed:    "See that the upstream's address is right and that its authorization server answers (a page instead of a document is theirs to mend), and log in again.",
+	ServerUnsuitable:   "Where the last failure names a key of the configuration (oauth.…), ask whether the server is meant to be so, set the key and log in again. Otherwise it is the server's to mend.",
 	RegistrationFailed: "Where the authorization server registers nobody, register a client there by hand and give it as oauth.clientId; otherwise log in again.",
 	ListenerFailed:     "End the program that holds the port, or set oauth.callbackPort to another one, or to 0 for any; then log in again.",
 	ExchangeFailed:     "Log in again: a code is good once. Where it fails the same way, the last failure has what the authorization server said.",

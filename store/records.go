@@ -56,17 +56,20 @@ type registrationRecord struct {
 	GrantTypes      []string          `json:"grant_types,omitempty"`
 	Offered         []string          `json:"offered,omitempty"`
 	Doubtful        bool              `json:"doubtful,omitempty"`
+	Audience        string            `json:"audience,omitempty"`
+	TokenParameters map[string]string `json:"token_parameters,omitempty"`
 }
 
 func recordOfRegistration(r credential.Registration) registrationRecord {
 	return registrationRecord{r.Issuer, r.Source, r.ClientID, r.Secret.Reveal(), r.SecretExpiresAt.UTC(), r.AuthMethod, r.RedirectURIs, r.ObtainedAt.UTC(), r.Key.Reveal(), r.KeyID,
-		r.Scopes, r.GrantTypes, r.Offered, r.Doubtful}
+		r.Scopes, r.GrantTypes, r.Offered, r.Doubtful, r.Audience, r.TokenParameters}
 }
 
 func (r *registrationRecord) registration() credential.Registration {
 	return credential.Registration{Issuer: r.Issuer, Source: r.Source, ClientID: r.ClientID, Secret: credential.NewSecret(r.Secret),
 		SecretExpiresAt: r.SecretExpiresAt, AuthMethod: r.AuthMethod, RedirectURIs: r.RedirectURIs, ObtainedAt: r.ObtainedAt, Key: credential.NewSecret(r.Key), KeyID: r.KeyID,
-		Scopes: r.Scopes, GrantTypes: r.GrantTypes, Offered: r.Offered, Doubtful: r.Doubtful}
+		Scopes: r.Scopes, GrantTypes: r.GrantTypes, Offered: r.Offered, Doubtful: r.Doubtful,
+		Audience: r.Audience, TokenParameters: r.TokenParameters}
 }
 
 type flowRecord struct {

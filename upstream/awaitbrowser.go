@@ -28,6 +28,7 @@ func (u *Upstream) awaitBrowser(ctx context.Context, order transitions.Order) tr
 		return nothing
 	}
 	defer reservation.Release()
+	reservation.Served(flow.RedirectURI)
 	reservation.Expect(flow.State,
 		func(ctx context.Context, query map[string][]string) callback.Page { return u.receive(ctx, flow, query) },
 		func(_ context.Context, query map[string][]string) callback.Page { return u.late(flow, query) })

@@ -50,6 +50,7 @@ func (u *Upstream) pollDevice(ctx context.Context, order transitions.Order, flow
 
 func (u *Upstream) deviceRefused(order transitions.Order, flow *credential.Flow, err error) transitions.Input {
 	var answer *oauth.Error
+	err = oauth.Advise(err, flow.Registration, flow.TokenEndpoint, flow.Scopes)
 	if errors.As(err, &answer) && answer.Code == "access_denied" {
 		return u.loginEnd(order, transitions.LoginDenied, states.LoginDenied, err)
 	}
@@ -66,6 +67,7 @@ func (u *Upstream) beginDevice(ctx context.Context, order transitions.Order, d *
 		if ctx.Err() != nil {
 			return nothing
 		}
+		err = oauth.Advise(err, registration, d.TokenEndpoint, oauth.SelectScopes(*d, request))
 		if class, _ := classOf(err); class == oauth.InvalidClient && u.clientRefused(registration, err).Event == transitions.ClientForgotten {
 			// The next login registers anew.
 			return u.loginEnd(order, transitions.RegistrationFailed, states.ClientForgotten, err)

@@ -77,6 +77,15 @@ type OAuth struct {
 	// SendScopeOnRefresh and OmitResource suit authorization servers that insist.
 	SendScopeOnRefresh bool
 	OmitResource       bool
+	// The settings of package oauth (see [oauth.Guides]).
+	AssumePKCE        bool
+	MetadataIssuer    string
+	RedirectHost      string
+	RedirectPath      string
+	Resource          string
+	TokenParameters   map[string]string
+	OmitOfflineAccess bool
+	AssertionAudience string
 	// LegacyFallback uses default endpoints where there is no metadata at all
 	// (MCP 2025-03-26).
 	LegacyFallback bool

@@ -24,6 +24,9 @@ func (u *Upstream) discover(ctx context.Context, order transitions.Order) transi
 		Reach:            u.reach,
 		Challenge:        oauth.Challenge{Scheme: challenge.Scheme, ResourceMetadata: challenge.ResourceMetadata, Scopes: challenge.Scopes},
 		ConfiguredIssuer: u.config.OAuth.Issuer,
+		MetadataIssuer:   u.config.OAuth.MetadataIssuer,
+		Resource:         u.config.OAuth.Resource,
+		AssumePKCE:       u.config.OAuth.AssumePKCE,
 		LegacyFallback:   u.config.OAuth.LegacyFallback,
 		Known:            func(issuer string) bool { return u.knows(issuer, order.Snapshot.Data.Token) },
 		GrantType:        u.config.OAuth.Grant.grantType(),
@@ -38,8 +41,12 @@ func (u *Upstream) discover(ctx context.Context, order transitions.Order) transi
 	case ctx.Err() != nil:
 		return nothing
 	}
-	if class, _ := classOf(err); class == oauth.NotOAuth {
+	class, _ := classOf(err)
+	switch {
+	case class == oauth.NotOAuth:
 		return u.loginEnd(order, transitions.NotOAuth, states.NotOAuth, err)
+	case class == oauth.Unsupported, len(oauth.Suggestions(err)) > 0:
+		return u.loginEnd(order, transitions.DiscoveryFailed, states.ServerUnsuitable, err)
 	}
 	return u.loginEnd(order, transitions.DiscoveryFailed, states.DiscoveryFailed, err)
 }
@@ -69,7 +76,7 @@ func (u *Upstream) preregistered(issuer string) *credential.Registration {
 	default:
 		method = "none"
 	}
-	return &credential.Registration{Issuer: issuer, Source: credential.SourcePreregistered, ClientID: given.ClientID, Secret: given.ClientSecret, AuthMethod: method,
+	return &credential.Registration{Issuer: issuer, Audience: given.AssertionAudience, TokenParameters: given.TokenParameters, Source: credential.SourcePreregistered, ClientID: given.ClientID, Secret: given.ClientSecret, AuthMethod: method,
 		Key: given.PrivateKey, KeyID: given.KeyID}
 }
 

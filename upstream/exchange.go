@@ -59,6 +59,7 @@ func (u *Upstream) eraseFlow(id string) {
 
 func (u *Upstream) exchangeFailed(order transitions.Order, flow *credential.Flow, err error) transitions.Input {
 	u.eraseFlow(flow.ID)
+	err = oauth.Advise(err, flow.Registration, flow.TokenEndpoint, flow.Scopes)
 	if class, _ := classOf(err); class != oauth.InvalidClient {
 		return u.loginEnd(order, transitions.ExchangeRejected, states.ExchangeFailed, err)
 	}

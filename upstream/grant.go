@@ -88,7 +88,7 @@ func (u *Upstream) identify(order transitions.Order, d *credential.Discovery) tr
 	registration := u.preregistered(d.Issuer)
 	if registration == nil {
 		// A workload shows who it is by its assertion.
-		registration = &credential.Registration{Issuer: d.Issuer, Source: credential.SourcePreregistered, AuthMethod: "none"}
+		registration = &credential.Registration{Issuer: d.Issuer, Source: credential.SourcePreregistered, AuthMethod: "none", TokenParameters: u.config.OAuth.TokenParameters}
 		if u.config.OAuth.Grant != WorkloadIdentity {
 			return event(transitions.GrantRejected, fmt.Errorf("the grant %s needs a client that is registered beforehand (oauth.clientId)", u.config.OAuth.Grant))
 		}
@@ -100,7 +100,7 @@ func (u *Upstream) identify(order transitions.Order, d *credential.Discovery) tr
 	previous, challenged := wantedScopes(&order.Snapshot.Data)
 	flow := credential.Flow{ID: order.Snapshot.Data.FlowID, StartedAt: time.Now().UTC(), Issuer: d.Issuer, TokenEndpoint: d.TokenEndpoint, RevocationEndpoint: d.RevocationEndpoint,
 		Resource: d.Resource, Registration: *registration, Key: key,
-		Scopes: oauth.SelectScopes(*d, oauth.FlowRequest{ConfiguredScopes: u.config.OAuth.Scopes, ChallengeScopes: challenged, PreviousScopes: previous})}
+		Scopes: oauth.SelectScopes(*d, oauth.FlowRequest{ConfiguredScopes: u.config.OAuth.Scopes, ChallengeScopes: challenged, PreviousScopes: previous, OmitOfflineAccess: u.config.OAuth.OmitOfflineAccess})}
 	return transitions.Input{Event: transitions.ClientIdentified, Flow: flow.ID, Payload: transitions.Payload{Flow: &flow}}
 }
 
@@ -135,7 +135,7 @@ func (u *Upstream) requestToken(ctx context.Context, order transitions.Order) tr
 	p := proofs{order: order}
 	token, err := oauth.Grant(p.context(context.WithoutCancel(ctx)), u.authorization, d, flow.Registration, request)
 	if err != nil {
-		return u.grantFailed(order, err)
+		return u.grantFailed(order, oauth.Advise(err, flow.Registration, flow.TokenEndpoint, flow.Scopes))
 	}
 	return u.keepObtained(ctx, &p, token, transitions.TokenGranted)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"mcpproxy/credential"
@@ -96,6 +97,9 @@ func (m *Manager) revive(name string) (*Upstream, error) {
 	config := Config{Name: name, Transport: HTTP}
 	if kept, err := m.environment.Store.Load(name); err == nil && kept.Token != nil { // a damaged one is erased without being revoked
 		config.URL, config.OAuth.Issuer = kept.Token.Resource, kept.Token.Issuer
+		if config.OAuth.Resource = kept.Token.Resource; !strings.HasPrefix(kept.Token.Resource, "http") {
+			config.URL = kept.Token.Issuer // a name of its own (oauth.resource), or none
+		}
 	}
 	return newUpstream(m.root(), m.graph, config, states.Data{}, m.environment)
 }

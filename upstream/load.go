@@ -61,7 +61,7 @@ func uncertainError(intent *credential.Intent) error {
 // mayUse reports whether a stored token is for the configured server and, where
 // the configuration names one, issuer: the configuration may have changed.
 func (u *Upstream) mayUse(token *credential.Token) bool {
-	if u.config.OAuth.Issuer != "" && token.Issuer != u.config.OAuth.Issuer {
+	if configured := &u.config.OAuth; configured.Issuer != "" && token.Issuer != configured.Issuer && token.Issuer != configured.MetadataIssuer {
 		return false
 	}
 	if u.config.OAuth.ClientID != "" && token.ClientID != u.config.OAuth.ClientID {
@@ -72,7 +72,7 @@ func (u *Upstream) mayUse(token *credential.Token) bool {
 
 // onServer reports whether a resource indicator speaks of the configured server.
 func (u *Upstream) onServer(resource string) bool {
-	if resource == "" {
+	if resource == "" || resource == u.config.OAuth.Resource {
 		return true
 	}
 	r, err := url.Parse(resource)

@@ -101,10 +101,10 @@ func (u *Upstream) registrationOf(token *credential.Token) (credential.Registrat
 		return credential.Registration{}, fmt.Errorf("the client registration could not be read: %w", err)
 	}
 	if stored != nil {
-		return *stored, nil
+		return u.configured(*stored), nil
 	}
 	// A public client needs no more than its id.
-	return credential.Registration{Issuer: token.Issuer, ClientID: token.ClientID, AuthMethod: token.AuthMethod, Source: credential.SourceDynamic}, nil
+	return u.configured(credential.Registration{Issuer: token.Issuer, ClientID: token.ClientID, AuthMethod: token.AuthMethod, Source: credential.SourceDynamic}), nil
 }
 
 // refreshFailed turns the one classified error into the one event that it is.
@@ -158,6 +158,7 @@ func (u *Upstream) givenUp(order transitions.Order, failure transitions.RefreshF
 
 // clientRefused erases a registration that the server has forgotten.
 func (u *Upstream) clientRefused(registration credential.Registration, err error) transitions.Input {
+	err = oauth.Advise(err, registration, "", nil)
 	if registration.Source != credential.SourceDynamic {
 		return event(transitions.ClientRejected, err)
 	}

@@ -41,6 +41,7 @@ func (u *Upstream) register(ctx context.Context, order transitions.Order) transi
 		return u.loginEnd(order, transitions.ListenerFailed, states.ListenerFailed, err)
 	}
 	defer reservation.Release()
+	reservation.At(u.config.OAuth.RedirectHost, u.config.OAuth.RedirectPath)
 	login.request.RedirectURI = reservation.RedirectURI()
 	registration, err := u.identity(ctx, login)
 	if err != nil {
@@ -72,12 +73,13 @@ func (u *Upstream) prepareLogin(order transitions.Order, d *credential.Discovery
 		return nil, err
 	}
 	login := &newLogin{discovery: d, doubtful: data.DoubtfulClient, request: oauth.FlowRequest{
-		ConfiguredScopes: u.config.OAuth.Scopes,
-		ChallengeScopes:  challenged,
-		PreviousScopes:   previous,
-		Parameters:       u.config.OAuth.AuthorizationParameters,
-		Lifetime:         data.Settings.LoginDeadline,
-		Key:              key,
+		ConfiguredScopes:  u.config.OAuth.Scopes,
+		ChallengeScopes:   challenged,
+		PreviousScopes:    previous,
+		OmitOfflineAccess: u.config.OAuth.OmitOfflineAccess,
+		Parameters:        u.config.OAuth.AuthorizationParameters,
+		Lifetime:          data.Settings.LoginDeadline,
+		Key:               key,
 	}}
 	login.known, err = u.reusable(login)
 	return login, err
@@ -149,7 +151,13 @@ func (u *Upstream) identity(ctx context.Context, login *newLogin) (credential.Re
 	if err != nil {
 		return credential.Registration{}, err
 	}
-	return made.(credential.Registration), nil
+	return u.configured(made.(credential.Registration)), nil
+}
+
+// configured is a client as it shows itself with the configuration of now.
+func (u *Upstream) configured(r credential.Registration) credential.Registration {
+	r.Audience, r.TokenParameters = u.config.OAuth.AssertionAudience, u.config.OAuth.TokenParameters
+	return r
 }
 
 // reusable is the newest registration at the issuer that the login may begin with; nil

@@ -16,7 +16,7 @@ func (s *Server) resourceMetadata(w http.ResponseWriter, _ *http.Request, _ *Fau
 }
 
 func (s *Server) serverMetadata(w http.ResponseWriter, _ *http.Request, f *Fault) {
-	issuer := s.url
+	issuer := s.issuer()
 	if f.is("wrong-issuer") {
 		issuer = "https://attacker.example"
 	}
@@ -24,6 +24,12 @@ func (s *Server) serverMetadata(w http.ResponseWriter, _ *http.Request, f *Fault
 		"code_challenge_methods_supported": []string{"S256"}, "response_types_supported": []string{"code"}, "grant_types_supported": []string{"authorization_code", "refresh_token", "client_credentials", deviceGrant, bearerGrant},
 		"token_endpoint_auth_methods_supported": []string{"none", "client_secret_post", "client_secret_basic"}, "authorization_response_iss_parameter_supported": true,
 		"client_id_metadata_document_supported": true, "device_authorization_endpoint": s.url + "/device_authorization"}
+	if s.options.Quirks.SilentPKCE {
+		delete(m, "code_challenge_methods_supported")
+	}
+	if s.options.Quirks.ListsOffline {
+		m["scopes_supported"] = []string{"mcp", "offline_access"}
+	}
 	if !s.options.NoRegistration {
 		m["registration_endpoint"] = s.url + "/register"
 	}
@@ -42,6 +48,9 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request, _ *Fault) {
 	switch err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&metadata); {
 	case err != nil || len(metadata.RedirectURIs) == 0:
 		refuse("redirect_uris are needed")
+		return
+	case !s.options.Quirks.redirects(metadata.RedirectURIs[0]):
+		oauthError(w, http.StatusBadRequest, "invalid_redirect_uri", "the address is not one of ours")
 		return
 	case s.options.ConfidentialOnly && metadata.AuthMethod == "none":
 		refuse("public clients are not registered here")
@@ -74,7 +83,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request, f *Fault) {
 	case c == nil:
 		http.Error(w, "unknown client_id", http.StatusBadRequest)
 		return
-	case !c.allows(q.Get("redirect_uri")):
+	case !c.allows(q.Get("redirect_uri")) || !s.options.Quirks.redirects(q.Get("redirect_uri")):
 		http.Error(w, "the redirect_uri is not registered", http.StatusBadRequest)
 		return
 	}
@@ -84,8 +93,10 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request, f *Fault) {
 		s.redirect(w, r, req, url.Values{"error": {"unsupported_response_type"}}, f)
 	case req.challenge == "" || q.Get("code_challenge_method") != "S256":
 		s.redirect(w, r, req, url.Values{"error": {"invalid_request"}, "error_description": {"PKCE with S256 is mandatory"}}, f)
-	case req.resource != s.MCPURL():
+	case req.resource != s.resource():
 		s.redirect(w, r, req, url.Values{"error": {"invalid_target"}}, f)
+	case !s.options.Quirks.grants(req.scope):
+		s.redirect(w, r, req, url.Values{"error": {"invalid_scope"}}, f)
 	case !c.mayAsk(req.scope):
 		s.redirect(w, r, req, url.Values{"error": {"invalid_scope"}, "error_description": {"the client is not registered for " + req.scope}}, f)
 	case f.is("denied"):
@@ -109,7 +120,7 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, req *request, f
 
 // redirect sends the browser back with the issuer (RFC 9207).
 func (s *Server) redirect(w http.ResponseWriter, r *http.Request, req *request, answer url.Values, f *Fault) {
-	answer.Set("iss", s.url)
+	answer.Set("iss", s.issuer())
 	if f.is("wrong-issuer") {
 		answer.Set("iss", "https://attacker.example")
 	}

@@ -40,6 +40,8 @@ type Options struct {
 	ConfidentialOnly bool
 	ScopeBound       bool
 	RefuseScope      string
+	// Quirks are what the specifications do not have.
+	Quirks Quirks
 	// Sessions has the MCP server speak the revisions with a session only (up to
 	// 2025-11-25).
 	Sessions bool

@@ -14,7 +14,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, f *Fault) {
 		return
 	}
 	key, ok := s.proved(w, r)
-	if !ok {
+	if !ok || s.demandsAudience(w, r) {
 		return
 	}
 	var a answer

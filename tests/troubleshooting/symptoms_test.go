@@ -153,6 +153,10 @@ func symptoms() []symptom {
 			s.start()
 			return s.fails(s.tryLogin())
 		}},
+		{name: "silent-pkce", options: oauthserver.Options{AutoApprove: true, Quirks: oauthserver.Quirks{SilentPKCE: true}}, provoke: func(s *scene) error {
+			s.start()
+			return s.fails(s.tryLogin())
+		}},
 		{name: "no-metadata", options: approve, provoke: func(s *scene) error {
 			s.faults(oauthserver.Fault{Endpoint: "metadata", Kind: "status", Status: 404})
 			s.start()

@@ -16,13 +16,26 @@ import (
 // in it, so that the code leaves the address bar.
 const outcomePath = Path + "/outcome/"
 
-// routes serves the callback path and the outcomes; nothing else exists.
+// routes serves the paths of redirect addresses and the outcomes; nothing else exists.
 func (s *Server) routes(l *listener) http.Handler {
 	o := &outcomes{pages: map[string]chan Page{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc(Path, func(w http.ResponseWriter, r *http.Request) { s.respond(w, r, l, o) })
 	mux.HandleFunc(outcomePath+"{id}", func(w http.ResponseWriter, r *http.Request) { o.show(w, r) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if !s.serves(l, r.URL.Path) {
+			http.NotFound(w, r)
+			return
+		}
+		s.respond(w, r, l, o)
+	})
 	return onlyFor(l.port, mux)
+}
+
+func (s *Server) serves(l *listener, path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return l.paths[path]
 }
 
 // onlyFor refuses requests that a browser did not mean for this listener: DNS

@@ -9,12 +9,14 @@
 package callback
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"sync"
 	"time"
@@ -22,7 +24,7 @@ import (
 	"mcpproxy/credential"
 )
 
-// Path is the path of every redirect address.
+// Path is the path of a redirect address, unless the configuration gives another one.
 const Path = "/callback"
 
 // linger is how long a listener outlives its last flow, so that a browser that
@@ -62,6 +64,8 @@ type listener struct {
 	holds  int
 	closes *time.Timer
 	flows  map[credential.Secret]Handler
+	// paths are those of redirect addresses beside Path.
+	paths map[string]bool
 }
 
 // BusyError says that a port cannot be listened on.
@@ -93,9 +97,10 @@ type Reservation struct {
 	listener *listener
 	once     sync.Once
 
-	mu    sync.Mutex
-	state credential.Secret
-	late  Handler
+	mu         sync.Mutex
+	host, path string // of the redirect address, where they are not the usual ones
+	state      credential.Secret
+	late       Handler
 }
 
 // Reserve binds 127.0.0.1:port, or a free port for 0, unless it is bound already.
@@ -126,7 +131,7 @@ func (s *Server) Reserve(ctx context.Context, port int) (*Reservation, error) {
 }
 
 func (s *Server) serve(bound net.Listener) *listener {
-	l := &listener{port: bound.Addr().(*net.TCPAddr).Port, flows: map[credential.Secret]Handler{}}
+	l := &listener{port: bound.Addr().(*net.TCPAddr).Port, flows: map[credential.Secret]Handler{}, paths: map[string]bool{}}
 	l.http = &http.Server{
 		Handler:           s.routes(l),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -146,7 +151,29 @@ func (s *Server) serve(bound net.Listener) *listener {
 
 // RedirectURI is the address to give to the authorization server.
 func (r *Reservation) RedirectURI() string {
-	return fmt.Sprintf("http://127.0.0.1:%d%s", r.listener.port, Path)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return fmt.Sprintf("http://%s:%d%s", cmp.Or(r.host, "127.0.0.1"), r.listener.port, cmp.Or(r.path, Path))
+}
+
+// At gives the redirect address another host of this machine, which has to lead to
+// 127.0.0.1, and another path; "" leaves either as it is.
+func (r *Reservation) At(host, path string) {
+	r.mu.Lock()
+	r.host, r.path = host, path
+	r.mu.Unlock()
+	if path != "" {
+		r.server.mu.Lock()
+		defer r.server.mu.Unlock()
+		r.listener.paths[path] = true
+	}
+}
+
+// Served is At for a redirect address that was given out before.
+func (r *Reservation) Served(redirect string) {
+	if u, err := url.Parse(redirect); err == nil {
+		r.At(u.Hostname(), u.Path)
+	}
 }
 
 // Port is the bound port.

@@ -24,6 +24,8 @@ type FlowRequest struct {
 	ConfiguredScopes []string
 	ChallengeScopes  []string
 	PreviousScopes   []string
+	// OmitOfflineAccess does not ask for the scope offline_access, unless it is configured.
+	OmitOfflineAccess bool
 	// Parameters are added to the authorization request.
 	Parameters map[string]string
 	Lifetime   time.Duration
@@ -75,8 +77,12 @@ func SelectScopes(d credential.Discovery, r FlowRequest) []string {
 		wanted = d.ScopesSupported
 	}
 	all := slices.Concat(wanted, r.PreviousScopes)
-	if slices.Contains(d.ServerScopes, "offline_access") && len(all) > 0 {
-		all = append(all, "offline_access")
+	const offline = "offline_access"
+	switch {
+	case r.OmitOfflineAccess && !slices.Contains(r.ConfiguredScopes, offline):
+		all = slices.DeleteFunc(all, func(scope string) bool { return scope == offline })
+	case slices.Contains(d.ServerScopes, offline) && len(all) > 0:
+		all = append(all, offline)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -100,9 +106,14 @@ type CallbackError struct {
 	Code        string
 	Description string
 	Err         error
+	// Suggest are settings that may help, beside those that the code and the description
+	// speak of.
+	Suggest []Suggestion
 }
 
-func (e *CallbackError) Error() string {
+func (e *CallbackError) Error() string { return e.said() + advice(e.suggestions()) }
+
+func (e *CallbackError) said() string {
 	switch {
 	case e.Err != nil:
 		return e.Err.Error()
@@ -144,7 +155,11 @@ func CheckCallback(f credential.Flow, query url.Values) (credential.Secret, erro
 		if failure == "access_denied" {
 			class = CallbackDenied
 		}
-		return credential.Secret{}, &CallbackError{Class: class, Code: failure, Description: clean(query.Get("error_description"))}
+		refused := &CallbackError{Class: class, Code: failure, Description: clean(query.Get("error_description"))}
+		if failure == "invalid_scope" && slices.Contains(f.Scopes, "offline_access") {
+			refused.Suggest = []Suggestion{{OmitOfflineAccess, ""}}
+		}
+		return credential.Secret{}, refused
 	}
 	return credential.NewSecret(code), nil
 }

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -28,12 +29,15 @@ const assertionLife = time.Minute
 type clientAuth struct {
 	id, secret string
 	style      oauth2.AuthStyle
-	// parameters carry the assertion of private_key_jwt.
+	// parameters carry the assertion of private_key_jwt, and what the configuration adds.
 	parameters url.Values
 }
 
 func authenticate(r credential.Registration) (clientAuth, error) {
-	a := clientAuth{id: r.ClientID, secret: r.Secret.Reveal(), style: oauth2.AuthStyleInParams}
+	a := clientAuth{id: r.ClientID, secret: r.Secret.Reveal(), style: oauth2.AuthStyleInParams, parameters: url.Values{}}
+	for name, value := range r.TokenParameters {
+		a.parameters.Set(name, value)
+	}
 	switch r.AuthMethod {
 	case "client_secret_basic":
 		a.style = oauth2.AuthStyleInHeader
@@ -45,15 +49,18 @@ func authenticate(r credential.Registration) (clientAuth, error) {
 			return a, &Error{Operation: "client authentication", Class: Misconfigured, Err: err}
 		}
 		a.secret = ""
-		a.parameters = url.Values{"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion}}
+		a.parameters.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		a.parameters.Set("client_assertion", assertion)
 	}
 	return a, nil
 }
 
-// add joins the parameters of the authentication with those of a request.
+// add joins the parameters of the authentication with those of a request, which come first.
 func (a clientAuth) add(parameters url.Values) url.Values {
 	for name, values := range a.parameters {
-		parameters[name] = values
+		if _, there := parameters[name]; !there {
+			parameters[name] = values
+		}
 	}
 	return parameters
 }
@@ -71,6 +78,7 @@ func (a clientAuth) options() []oauth2.AuthCodeOption {
 // the body. What is not https is refused before.
 func postForm(ctx context.Context, hc *http.Client, operation, endpoint string, r credential.Registration, form url.Values) (*http.Response, error) {
 	failure := &Error{Operation: operation, URL: where(endpoint), Class: Misconfigured}
+	r.TokenParameters = nil // for the token endpoint alone
 	auth, err := authenticate(r)
 	if err != nil {
 		return nil, err
@@ -104,7 +112,8 @@ func postForm(ctx context.Context, hc *http.Client, operation, endpoint string, 
 	return response, nil
 }
 
-// clientAssertion signs a new assertion, for the issuer and nobody else.
+// clientAssertion signs a new assertion, for the issuer, or what the configuration says
+// that it calls itself, and nobody else.
 func clientAssertion(r credential.Registration) (string, error) {
 	private, err := parseKey(r.Key)
 	if err != nil {
@@ -123,7 +132,7 @@ func clientAssertion(r credential.Registration) (string, error) {
 		return "", fmt.Errorf("signing a client assertion: %w", err)
 	}
 	now := time.Now()
-	return jwt.Signed(signer).Claims(jwt.Claims{Issuer: r.ClientID, Subject: r.ClientID, Audience: jwt.Audience{r.Issuer}, ID: rand.Text(),
+	return jwt.Signed(signer).Claims(jwt.Claims{Issuer: r.ClientID, Subject: r.ClientID, Audience: jwt.Audience{cmp.Or(r.Audience, r.Issuer)}, ID: rand.Text(),
 		IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(assertionLife))}).Serialize()
 }
 

@@ -23,6 +23,12 @@ type DiscoveryRequest struct {
 	Challenge Challenge
 	// ConfiguredIssuer, if set, is the only authorization server that is taken.
 	ConfiguredIssuer string
+	// MetadataIssuer may stand in the metadata of the server in place of its issuer.
+	MetadataIssuer string
+	// Resource, if set, is the resource indicator, whatever the metadata says.
+	Resource string
+	// AssumePKCE takes a server whose metadata does not speak of PKCE.
+	AssumePKCE bool
 	// LegacyFallback takes default endpoints where there is no metadata at all (MCP
 	// 2025-03-26, fallbacks for servers without metadata discovery).
 	LegacyFallback bool
@@ -78,7 +84,7 @@ func passing(err error) bool {
 
 // discoverFrom is what one authorization server says of itself, if it will do.
 func discoverFrom(ctx context.Context, hc *http.Client, issuer string, resource *resourceMetadata, r DiscoveryRequest) (credential.Discovery, error) {
-	found, at, err := discoverServer(ctx, hc, issuer, resource == nil && r.ConfiguredIssuer == "" && r.LegacyFallback)
+	found, at, err := discoverServer(ctx, hc, issuer, r.MetadataIssuer, resource == nil && r.ConfiguredIssuer == "" && r.LegacyFallback)
 	if err != nil {
 		return credential.Discovery{}, err
 	}
@@ -87,6 +93,9 @@ func discoverFrom(ctx context.Context, hc *http.Client, issuer string, resource 
 		d.Resource, d.ScopesSupported, d.ProofRequired = string(resource.Resource), resource.ScopesSupported, bool(resource.ProofRequired)
 	} else {
 		d.Resource = Canonical(r.ServerURL)
+	}
+	if r.Resource != "" {
+		d.Resource = r.Resource
 	}
 	d.ProofRequired = d.ProofRequired || strings.EqualFold(r.Challenge.Scheme, "DPoP")
 	if err := checkEndpoints(d, r); err != nil {
@@ -134,9 +143,13 @@ func discoverResource(ctx context.Context, hc *http.Client, r DiscoveryRequest) 
 	if at.place == "" || err != nil {
 		return nil, source{}, err
 	}
-	if !covers(m.Resource, server) {
-		return nil, source{}, &Error{Operation: "discovery", Class: Misconfigured, URL: where(at.place),
+	if !covers(m.Resource, server) && (m.Resource == "" || string(m.Resource) != r.Resource) {
+		failure := &Error{Operation: "discovery", Class: Misconfigured, URL: where(at.place),
 			Err: fmt.Errorf("the metadata is about %q and not about %q (RFC 9728 section 3.3)", clean(string(m.Resource)), where(r.ServerURL))}
+		if m.Resource != "" {
+			failure.Suggest = []Suggestion{{Resource, clean(string(m.Resource))}}
+		}
+		return nil, source{}, failure
 	}
 	for i, issuer := range m.AuthorizationServers {
 		m.AuthorizationServers[i] = issuerOf(issuer)
@@ -197,7 +210,7 @@ func sameButSlash(a, b string) bool {
 
 // discoverServer returns what an authorization server says of itself, and where it was
 // read; nowhere where default endpoints are taken.
-func discoverServer(ctx context.Context, hc *http.Client, issuer string, legacy bool) (m serverMetadata, at source, err error) {
+func discoverServer(ctx context.Context, hc *http.Client, issuer, stated string, legacy bool) (m serverMetadata, at source, err error) {
 	base, err := url.Parse(issuer)
 	if err != nil || checkURL(issuer) != nil {
 		return m, source{}, &Error{Operation: "discovery", Class: Misconfigured, URL: where(issuer), Err: errors.New("the issuer is neither https nor on this machine")}
@@ -216,11 +229,14 @@ func discoverServer(ctx context.Context, hc *http.Client, issuer string, legacy 
 			CodeChallengeMethods: words{"S256"}}, source{}, nil
 	case at.place == "":
 		return m, source{}, &Error{Operation: "discovery", Class: NotOAuth, URL: where(issuer), Err: errors.New("there is no authorization server metadata")}
-	case string(m.Issuer) != issuer:
+	case string(m.Issuer) != issuer && (m.Issuer == "" || string(m.Issuer) != stated):
 		failure := &Error{Operation: "discovery", Class: Misconfigured, URL: where(at.place),
 			Err: fmt.Errorf("the metadata is that of the issuer %q and not of %q (RFC 8414 section 3.3)", clean(string(m.Issuer)), issuer)}
+		if m.Issuer != "" {
+			failure.Suggest = []Suggestion{{MetadataIssuer, clean(string(m.Issuer))}}
+		}
 		if sameButSlash(string(m.Issuer), issuer) {
-			failure.Err = fmt.Errorf("%w; if that slash is a mistake of theirs, put oauth.issuer %q into the configuration", failure.Err, clean(string(m.Issuer)))
+			failure.Suggest, failure.Err = nil, fmt.Errorf("%w; if that slash is a mistake of theirs, put oauth.issuer %q into the configuration", failure.Err, clean(string(m.Issuer)))
 		}
 		return m, source{}, failure
 	}

@@ -51,6 +51,9 @@ type Error struct {
 	// URL is where it was sent, without a query.
 	URL string
 	Err error
+	// Suggest are settings that may help, beside those that the code and the description
+	// speak of.
+	Suggest []Suggestion
 }
 
 func (e *Error) Error() string {
@@ -71,7 +74,7 @@ func (e *Error) Error() string {
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
 	}
-	return text
+	return text + advice(e.suggestions())
 }
 
 // Unwrap returns the cause.

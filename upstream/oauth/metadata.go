@@ -111,10 +111,15 @@ func checkEndpoints(d credential.Discovery, r DiscoveryRequest) error {
 			return &Error{Operation: "discovery", Class: Misconfigured, URL: where(d.Issuer), Err: fmt.Errorf("the %s endpoint: %w", name, err)}
 		}
 	}
-	if !r.Unattended && !slices.Contains(d.CodeChallengeMethods, "S256") {
-		return &Error{Operation: "discovery", Class: Unsupported, URL: where(d.Issuer), Err: errors.New("the authorization server does not say that it supports PKCE with S256")}
+	silent := len(d.CodeChallengeMethods) == 0
+	if r.Unattended || slices.Contains(d.CodeChallengeMethods, "S256") || silent && r.AssumePKCE {
+		return nil
 	}
-	return nil
+	failure := &Error{Operation: "discovery", Class: Unsupported, URL: where(d.Issuer), Err: errors.New("the authorization server does not say that it supports PKCE with S256")}
+	if silent {
+		failure.Suggest = []Suggestion{{AssumePKCE, ""}}
+	}
+	return failure
 }
 
 // checkDemands refuses a server that lacks what the grant needs, and one that

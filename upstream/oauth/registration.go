@@ -125,7 +125,7 @@ func registerAs(ctx context.Context, hc *http.Client, d credential.Discovery, r 
 	}
 	if !registered(registration.RedirectURIs, r.RedirectURIs) {
 		return credential.Registration{}, &Error{Operation: "registration", Class: Rejected, URL: where(d.RegistrationEndpoint),
-			Err: fmt.Errorf("the authorization server has registered the redirect addresses %q in place of %q", answer.RedirectURIs, r.RedirectURIs)}
+			Err: fmt.Errorf("the authorization server has registered the redirect addresses %q in place of %q", answer.RedirectURIs, r.RedirectURIs), Suggest: []Suggestion{{RedirectHost, ""}, {RedirectPath, ""}}}
 	}
 	return registration, nil
 }

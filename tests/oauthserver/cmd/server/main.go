@@ -33,6 +33,12 @@ func run() error {
 	flag.BoolVar(&o.ConfidentialOnly, "confidential-only", false, "register no public clients, and list none as an authentication method all the same")
 	flag.BoolVar(&o.ScopeBound, "scope-bound", false, "hold clients to the scopes that they registered")
 	flag.StringVar(&o.RefuseScope, "refuse-scope", "", "a scope that no client may register")
+	flag.BoolVar(&o.Quirks.SilentPKCE, "silent-pkce", false, "metadata without code_challenge_methods_supported")
+	flag.StringVar(&o.Quirks.Issuer, "issuer", "", "the issuer that metadata and responses name, in place of the address")
+	flag.StringVar(&o.Quirks.Redirect, "redirect", "", "the only redirect address that is taken, whatever its port")
+	flag.StringVar(&o.Quirks.Resource, "resource", "", "the only resource indicator that is taken, in place of the MCP server's address")
+	flag.StringVar(&o.Quirks.Audience, "audience", "", "an audience that token requests have to name")
+	flag.BoolVar(&o.Quirks.ListsOffline, "lists-offline", false, "list the scope offline_access and give it to nobody")
 	flag.BoolVar(&o.NoAuth, "no-auth", false, "protect nothing")
 	flag.BoolVar(&o.Sessions, "sessions", false, "speak only the MCP revisions with a session")
 	flag.Func("fault", "a fault as endpoint:kind[,count=n][,grant=g][,method=m][,delay=ms][,status=n][,retry_after=s][,ttl=s]; may be repeated", func(text string) error {
