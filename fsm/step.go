@@ -36,9 +36,19 @@ func (d *Definition[S, E, D, P]) Start(machine string, data D, now time.Time) (*
 // the move; its error undoes the whole step. On refusal the returned snapshot is
 // s itself.
 func (d *Definition[S, E, D, P]) Step(s *Snapshot[S, E, D, P], in Input[E, P], commit func(*Move[S, E, D, P]) error) (*Snapshot[S, E, D, P], Steps[S, E, D, P]) {
+	return d.take(s, &in, commit, false)
+}
+
+// Next is [Definition.Step] without the entries, for those who search a graph and keep no journal.
+func (d *Definition[S, E, D, P]) Next(s *Snapshot[S, E, D, P], in Input[E, P]) (*Snapshot[S, E, D, P], Steps[S, E, D, P]) {
+	return d.take(s, &in, nil, true)
+}
+
+func (d *Definition[S, E, D, P]) take(s *Snapshot[S, E, D, P], in *Input[E, P], commit func(*Move[S, E, D, P]) error,
+	silent bool) (*Snapshot[S, E, D, P], Steps[S, E, D, P]) {
 	r := d.runs.Get().(*run[S, E, D, P])
-	r.silent = false
-	after := r.step(d, s, &in, commit)
+	r.silent = silent
+	after := r.step(d, s, in, commit)
 	steps := r.Steps
 	if len(steps.Moves) > 0 {
 		r.queue = nil // moves point into it

@@ -32,7 +32,7 @@ func (x *explorer) timerActions(w *world) []action {
 		}
 		for _, timer := range r.Timers {
 			event, epoch := timer.Event, r.Epoch
-			all = append(all, action{label: "timer " + string(event), good: r.Kind == fsm.Waiting, do: func(w *world) {
+			all = append(all, action{who: "timer ", what: string(event), good: r.Kind == fsm.Waiting, do: func(w *world) {
 				_ = x.fire(w, transitions.Input{Event: event, Epoch: epoch, Actor: fsm.Clock})
 			}})
 		}
@@ -58,7 +58,7 @@ func (w *world) mayHang(region string, epoch uint64) bool {
 func (x *explorer) callActions(w *world) []action {
 	var all []action
 	add := func(label string, good bool, do func(*world)) {
-		all = append(all, action{label: "a call " + label, good: good, do: do})
+		all = append(all, action{who: "a call ", what: label, good: good, own: true, do: do})
 	}
 	if w.state(states.Credential) == states.LoginRequired && transitions.OutlookOf(w.machine, w.now()) == transitions.NeedsPerson {
 		add("comes in", true, x.propose)
@@ -77,26 +77,41 @@ func (x *explorer) callActions(w *world) []action {
 	add("is asked for a nonce", false, func(w *world) { x.nonceDemanded(w, current) })
 	add("is answered", false, func(w *world) { x.accepted(w, w.machine.Data.Token) })
 	for _, older := range []uint64{current - 1, 0} {
-		add(fmt.Sprintf("of %d tokens ago is answered with 401", current-older), false, func(w *world) { x.unauthorized(w, older) })
+		add(ago(current-older, "401"), false, func(w *world) { x.unauthorized(w, older) })
 		if x.options.explores(forbid) {
-			add(fmt.Sprintf("of %d tokens ago is answered with 403", current-older), false, func(w *world) { x.forbidden(w, older) })
+			add(ago(current-older, "403"), false, func(w *world) { x.forbidden(w, older) })
 		}
 	}
 	return all
+}
+
+// ago is what a call of some tokens ago is answered with.
+func ago(tokens uint64, status string) string {
+	switch {
+	case tokens == 1 && status == "401": // nearly always, and quicker than to put it together
+		return "of 1 tokens ago is answered with 401"
+	case tokens == 1:
+		return "of 1 tokens ago is answered with 403"
+	}
+	return fmt.Sprintf("of %d tokens ago is answered with %s", tokens, status)
 }
 
 // personActions are what a person may do at any moment.
 func (x *explorer) personActions(w *world) []action {
 	var all []action
 	add := func(label string, good bool, do func(*world)) {
-		all = append(all, action{label: "a person " + label, good: good, person: true, do: do})
+		all = append(all, action{who: "a person ", what: label, good: good, person: true, do: do})
+	}
+	own := func(label string, good bool, do func(*world)) {
+		add(label, good, do)
+		all[len(all)-1].own = true
 	}
 	say := func(w *world, in transitions.Input) error {
 		in.Actor = fsm.Person
 		return x.fire(w, in)
 	}
 	// Pages of logins that were over long ago are there at any time.
-	add("approves a login that is over", false, func(w *world) {
+	own("approves a login that is over", false, func(w *world) {
 		_ = say(w, transitions.Input{Event: transitions.CodeReceived, Flow: "long over"})
 	})
 	for _, flow := range w.tabs {
@@ -123,12 +138,12 @@ func (x *explorer) personActions(w *world) []action {
 	if w.stopping() {
 		return all
 	}
-	add("connects", true, func(w *world) {
+	own("connects", true, func(w *world) {
 		_ = say(w, transitions.Input{Event: transitions.RetryRequested})
 		_ = say(w, transitions.Input{Event: transitions.Connect})
 	})
 	if x.options.explores(disconnect) {
-		add("disconnects", false, func(w *world) {
+		own("disconnects", false, func(w *world) {
 			_ = say(w, transitions.Input{Event: transitions.Disconnect})
 		})
 	}
@@ -144,12 +159,13 @@ func (x *explorer) personActions(w *world) []action {
 				}
 			}
 		})
+		all[len(all)-1].own = w.state(states.Credential) != states.AwaitingBrowser
 	}
 	if x.options.explores(logOut) {
-		add("logs out", false, func(w *world) { _ = say(w, transitions.Input{Event: transitions.LogoutRequested}) })
+		own("logs out", false, func(w *world) { _ = say(w, transitions.Input{Event: transitions.LogoutRequested}) })
 	}
 	if w.state(states.Credential).LoginOpen() {
-		add("gives the login up", false, func(w *world) {
+		own("gives the login up", false, func(w *world) {
 			_ = say(w, transitions.Input{Event: transitions.LoginEnd(w.machine.Data, transitions.LoginCancelled), Flow: w.machine.Data.FlowID})
 		})
 	}
@@ -176,20 +192,20 @@ func (w *world) closeTab(flow string) {
 // processActions are the ends of the process, its start, and the clock.
 func (x *explorer) processActions(w *world) []action {
 	all := []action{
-		{label: "time passes", good: true, do: func(w *world) {
+		{what: "time passes", good: true, do: func(w *world) {
 			w.clock++
 			w.begins = recent(w.begins, w.clock)
 		}},
 	}
 	if x.options.explores(kill) {
-		all = append(all, action{label: "the process is killed and starts", do: x.start})
+		all = append(all, action{what: "the process is killed and starts", do: x.start})
 	}
 	closed := w.state(states.Connection) == states.Closed && w.state(states.Credential) == states.Closed
 	switch {
 	case closed:
-		all = append(all, action{label: "the process has ended and starts", good: true, do: x.start})
+		all = append(all, action{what: "the process has ended and starts", good: true, do: x.start})
 	case !w.stopping() && x.options.explores(end):
-		all = append(all, action{label: "the process is told to end", do: func(w *world) {
+		all = append(all, action{what: "the process is told to end", do: func(w *world) {
 			_ = x.fire(w, transitions.Input{Event: transitions.ConnectionShutdown, Actor: fsm.Process})
 		}})
 	}

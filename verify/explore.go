@@ -3,36 +3,24 @@ package verify
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mcpproxy/fsm"
 	"mcpproxy/transitions"
 )
 
-// ExploreAll searches a graph in several modes side by side, one processor
-// each, and returns their reports in the order of the modes. It goes on with the others
-// when one has found a counterexample; the error joins those of all.
+// ExploreAll searches a graph in several modes, one after the other, each on all
+// processors, and returns their reports in the order of the modes. It goes on with the
+// others when one has found a counterexample; the error joins those of all.
 func ExploreAll(ctx context.Context, o Options, modes []Mode) ([]Report, error) {
 	reports, errs := make([]Report, len(modes)), make([]error, len(modes))
-	todo := make(chan int, len(modes))
 	for i := range modes {
-		todo <- i
+		o.Mode = modes[i]
+		reports[i], errs[i] = Explore(ctx, o)
 	}
-	close(todo)
-	var all sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(modes)) {
-		all.Go(func() {
-			for i := range todo {
-				o := o
-				o.Mode, o.Workers = modes[i], 1
-				reports[i], errs[i] = Explore(ctx, o)
-			}
-		})
-	}
-	all.Wait()
 	return reports, errors.Join(errs...)
 }
 
@@ -55,27 +43,32 @@ func newSearch(graph *transitions.Graph, spec transitions.Spec, o Options) *sear
 	if o.Mode == "" {
 		o.Mode = Interactive
 	}
-	s := &search{
-		keys: map[key]int32{}, seeds: seeds{maphash.MakeSeed(), maphash.MakeSeed()},
-		report: Report{Mode: o.Mode, Covered: map[string]bool{}, Tried: map[string]bool{}}, options: o,
-	}
+	s := &search{options: o, report: Report{Mode: o.Mode},
+		known: map[string]int32{}, seen: seen{classes: map[string]uint64{}, probed: map[pair]bool{}}}
 	workers := o.Workers
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	for range workers {
-		s.explorers = append(s.explorers, newExplorer(graph, spec, o))
+		s.explorers = append(s.explorers, newExplorer(graph, spec, o, s))
 	}
 	return s
 }
 
-// search is one breadth-first search: every world is met first on a shortest way.
+// search is one breadth-first search: every world is met first on a shortest way. The
+// explorers expand a batch of worlds side by side and only read what the search knows;
+// what they found is then noted by one, in the order of the worlds and actions, so that
+// the search goes the same way however many there are.
 type search struct {
 	options   Options
 	explorers []*explorer
-	seeds     seeds
-	keys      map[key]int32
-	nodes     []node
+	// known are the numbers of the worlds that were met, by their whole keys: two are
+	// never taken for one because a hash is the same.
+	known map[string]int32
+	seen  seen
+	nodes []node
+	// edges are those of all expanded nodes, in the order of the nodes.
+	edges []edge
 	// frontier are the worlds that were not expanded yet, from the node of this number on.
 	frontier []*world
 	expanded int
@@ -88,12 +81,12 @@ type search struct {
 type node struct {
 	// parent is -1 for a root.
 	parent int32
+	// edges is the number of the first of its edges: the worlds that good actions lead to.
+	edges uint32
 	// action is its place among the parent's, or the root's among the roots.
 	action int16
 	// goal: a call is served. needs: the way there must not need a person.
 	goal, needs bool
-	// next are the worlds that good actions lead to.
-	next []edge
 }
 
 type edge struct {
@@ -106,8 +99,9 @@ const batch = 512
 
 func (s *search) run(ctx context.Context) (Report, error) {
 	began := time.Now()
-	for i, r := range s.explorers[0].roots() {
-		s.visit(&successor{world: r.world, key: s.explorers[0].keyer.key(r.world, s.seeds), action: int16(i)}, -1)
+	x := s.explorers[0]
+	for i, r := range x.roots() {
+		s.visit(&successor{to: -1, key: string(x.keyer.key(r.world)), world: r.world, action: int16(i)}, -1)
 	}
 	var err error
 	for s.report.Counterexample == nil && len(s.frontier) > 0 {
@@ -130,29 +124,21 @@ func (s *search) run(ctx context.Context) (Report, error) {
 	for _, x := range s.explorers {
 		s.report.Fired += x.fired
 		s.report.Refused += x.refused
-		add(s.report.Covered, x.covered)
-		add(s.report.Tried, x.tried)
 	}
 	s.report.Worlds, s.report.Seconds = len(s.nodes), time.Since(began).Seconds()
 	return s.report, err
 }
 
-// add adds cells to names.
-func add(names map[string]bool, cells map[cell]bool) {
-	for c := range cells {
-		names[name(string(c.state), string(c.event))] = true
-	}
-}
-
 // expand takes every action in some worlds, on all processors, and notes what they
 // lead to in the order of the worlds and actions.
 func (s *search) expand(worlds []*world) {
-	successors := make([][]successor, len(worlds))
+	found := make([]expansion, len(worlds))
 	var all sync.WaitGroup
-	for n, x := range s.explorers {
+	var taken atomic.Int32
+	for _, x := range s.explorers {
 		all.Go(func() {
-			for i := n; i < len(worlds); i += len(s.explorers) {
-				successors[i] = x.expand(worlds[i], s.seeds)
+			for i := taken.Add(1) - 1; int(i) < len(worlds); i = taken.Add(1) - 1 {
+				found[i] = x.expand(worlds[i], int32(s.expanded)+i)
 			}
 		})
 	}
@@ -161,19 +147,22 @@ func (s *search) expand(worlds []*world) {
 	s.expanded += len(worlds)
 	s.frontier = s.frontier[len(worlds):]
 	defer clear(worlds) // their keys are enough from then on
-	for i := range successors {
+	for i := range found {
 		at := int32(first + i)
 		if s.survey != nil {
-			s.survey.note(s, at, worlds[i], successors[i])
+			s.survey.note(s, at, worlds[i], found[i].next)
 		}
-		for j := range successors[i] {
-			next := &successors[i][j]
+		s.nodes[at].edges = uint32(len(s.edges))
+		s.seen.add(&found[i])
+		s.report.Steps += found[i].steps
+		for j := range found[i].next {
+			next := &found[i].next[j]
 			to := s.visit(next, at)
 			if s.report.Counterexample != nil {
 				return
 			}
 			if next.good && to != at {
-				s.nodes[at].next = append(s.nodes[at].next, edge{to, next.person})
+				s.edges = append(s.edges, edge{to, next.person})
 			}
 		}
 	}
@@ -181,14 +170,15 @@ func (s *search) expand(worlds []*world) {
 
 // visit returns the number of a world, and notes it when it is new.
 func (s *search) visit(next *successor, parent int32) int32 {
-	if parent >= 0 {
-		s.report.Steps++
+	if next.to >= 0 {
+		return next.to
 	}
-	at, known := s.keys[next.key]
+	at, known := s.known[next.key]
 	if !known || next.violation != nil {
 		at = int32(len(s.nodes))
-		s.nodes = append(s.nodes, node{parent: parent, action: next.action, goal: next.world.serves(), needs: next.world.holdsWorkingCredential()})
-		s.keys[next.key] = at
+		s.nodes = append(s.nodes, node{parent: parent, action: next.action,
+			goal: next.world.serves(), needs: next.world.holdsWorkingCredential()})
+		s.known[next.key] = at
 		s.frontier = append(s.frontier, next.world)
 		if s.survey != nil {
 			s.survey.touched = append(s.survey.touched, next.touched)

@@ -9,36 +9,28 @@ import (
 type explorer struct {
 	graph   *transitions.Graph
 	options Options
+	// search is what is known; it is only read.
+	search *search
 	// what the declaration says of events and jobs
 	events  []transitions.Event
 	home    map[transitions.Event]string
 	bound   map[transitions.Event]bool
 	crashes map[states.State]transitions.Event
 	single  map[string]bool
-	probed  map[pair]bool
 
 	keyer          keyer
-	surveys        bool
 	fired, refused int
-	covered, tried map[cell]bool
 	// touched are the places that the action that is being taken has come to, in a survey.
+	surveys bool
 	touched []string
 	// violation is its first.
 	violation *Counterexample
 }
 
-// pair is where both regions stand.
-type pair struct{ connection, credential states.State }
-
-// cell is one of the graph's table.
-type cell struct {
-	state states.State
-	event transitions.Event
-}
-
-func newExplorer(graph *transitions.Graph, spec transitions.Spec, o Options) *explorer {
-	x := &explorer{graph: graph, options: o, home: map[transitions.Event]string{}, bound: map[transitions.Event]bool{}, crashes: map[states.State]transitions.Event{},
-		single: map[string]bool{}, probed: map[pair]bool{}, covered: map[cell]bool{}, tried: map[cell]bool{}}
+func newExplorer(graph *transitions.Graph, spec transitions.Spec, o Options, s *search) *explorer {
+	x := &explorer{graph: graph, options: o, search: s, keyer: keyer{plain: o.Plain},
+		home: map[transitions.Event]string{}, bound: map[transitions.Event]bool{},
+		crashes: map[states.State]transitions.Event{}, single: map[string]bool{}}
 	for _, r := range spec.Regions {
 		for _, e := range r.Events {
 			x.events = append(x.events, e.Name)
@@ -56,8 +48,11 @@ func newExplorer(graph *transitions.Graph, spec transitions.Spec, o Options) *ex
 
 // successor is a world that an action led to.
 type successor struct {
+	// to is its number, where it was known before the batch, and -1 otherwise; only then
+	// it has a key.
+	to           int32
+	key          string
 	world        *world
-	key          key
 	action       int16
 	good, person bool
 	violation    *Counterexample
@@ -65,24 +60,76 @@ type successor struct {
 	touched []string
 }
 
-// expand takes every action in one world. One that would leave more late refreshes
-// running than are explored is not taken.
-func (x *explorer) expand(w *world, seeds seeds) []successor {
-	actions := x.actions(w)
-	probed := x.probe(w)
-	all := make([]successor, 0, len(actions))
-	for i, a := range actions {
-		next := x.take(w, a)
-		if next.late() > x.options.Jobs {
+// expansion is what the actions in one world lead to.
+type expansion struct {
+	next []successor
+	// steps counts the actions that lead to known worlds and are not in next.
+	steps int
+	// class is that of a machine which was not known, quiet its actions that make no
+	// difference, and pair where it stands.
+	class string
+	quiet uint64
+	pair  pair
+}
+
+// expand takes every action in one world, which has the number at. One that would leave
+// more late refreshes running than are explored is not taken.
+func (x *explorer) expand(w *world, at int32) expansion {
+	var found expansion
+	class := string(x.keyer.class(w))
+	quiet, known := x.search.seen.classes[class]
+	if known = known && !x.keepsAll(); !known {
+		found.class, found.pair = class, w.pair()
+	}
+	var probed *Counterexample
+	if !known {
+		probed = x.probe(w)
+	}
+	bit := uint64(1) // of the next of the machine's own actions
+	for i, a := range x.actions(w) {
+		mine := bit
+		if a.own {
+			bit <<= 1
+		}
+		if known && a.own && quiet&mine != 0 {
+			found.steps++
 			continue
 		}
-		all = append(all, successor{world: next, key: x.keyer.key(next, seeds), action: int16(i), good: a.good, person: a.person, violation: x.violation, touched: x.touched})
+		next := x.take(w, a)
+		switch {
+		case next.late() > x.options.Jobs:
+		case !x.keepsAll() && a.own && x.violation == nil && x.isQuiet(w, next, class):
+			found.quiet |= mine
+			found.steps++
+		default:
+			x.lead(&found, successor{world: next, action: int16(i), good: a.good, person: a.person,
+				violation: x.violation, touched: x.touched}, at)
+		}
 	}
 	if probed != nil {
 		// What a probe showed is shown by the world itself.
-		all = append(all, successor{world: w, key: x.keyer.key(w, seeds), action: probing, violation: probed})
+		x.lead(&found, successor{world: w, action: probing, violation: probed}, at)
 	}
-	return all
+	return found
+}
+
+// keepsAll reports whether nothing is left out of an expansion.
+func (x *explorer) keepsAll() bool { return x.options.Plain || x.surveys }
+
+// lead adds a world to what was found, unless it was known before and is of no further use.
+func (x *explorer) lead(found *expansion, next successor, at int32) {
+	key := x.keyer.key(next.world)
+	to, known := x.search.known[string(key)]
+	found.steps++
+	switch {
+	case !known || next.violation != nil:
+		next.to, next.key = -1, string(key)
+	case next.good && to != at || x.surveys:
+		next.to, next.world = to, nil
+	default:
+		return
+	}
+	found.next = append(found.next, next)
 }
 
 func (x *explorer) take(w *world, a action) (next *world) {
@@ -91,7 +138,7 @@ func (x *explorer) take(w *world, a action) (next *world) {
 	defer func() {
 		// A job that meets what cannot be, a refresh without a token say.
 		if value := recover(); value != nil {
-			x.violated(truthful, "%s: %v", a.label, value)
+			x.violated(truthful, "%s: %v", a.label(), value)
 		}
 	}()
 	a.do(next)

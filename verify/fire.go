@@ -21,39 +21,37 @@ func (x *explorer) fire(w *world, in transitions.Input) error {
 	if x.options.ForgetEpoch == in.Event && in.Epoch != 0 {
 		given.Epoch = w.machine.Region(x.home[in.Event]).Epoch
 	}
-	after, steps := x.graph.Step(before, given, nil)
+	after, steps := x.step(before, given)
 	x.fired++
-	x.note(&steps)
 	x.touch(&steps)
 	w.machine = after
 	x.checkStep(w, before, in, &steps)
 	var late []transitions.Input
-	for _, move := range steps.Moves {
-		x.covered[cell{move.From, move.Input.Event}] = true
-		late = append(late, x.perform(w, move)...)
+	for i := range steps.Moves {
+		late = append(late, x.perform(w, &steps.Moves[i])...)
 	}
 	for _, in := range late {
 		_ = x.fire(w, in)
 	}
 	x.giveTurns(w)
-	for _, move := range steps.Moves {
-		if proposes(move, w.machine.Data.Settings.Unattended) {
+	for i := range steps.Moves {
+		if proposes(&steps.Moves[i], w.machine.Data.Settings.Unattended) {
 			x.propose(w)
 		}
 	}
 	return steps.Err
 }
 
-// note remembers which pairs the machine was asked about.
-func (x *explorer) note(steps *transitions.Steps) {
-	for i := range steps.Entries {
-		e := &steps.Entries[i]
-		x.tried[cell{states.State(e.From), transitions.Event(e.Event)}] = true
+// step asks the engine. Only a survey reads its entries.
+func (x *explorer) step(before *transitions.Snapshot, in transitions.Input) (*transitions.Snapshot, transitions.Steps) {
+	if x.surveys {
+		return x.graph.Step(before, in, nil)
 	}
+	return x.graph.Next(before, in)
 }
 
 // proposes is when the runtime offers the machine a login of its own.
-func proposes(move transitions.Move, unattended bool) bool {
+func proposes(move *transitions.Move, unattended bool) bool {
 	return move.Region == states.Credential && move.Disposition == fsm.Moved && move.To == states.LoginRequired && (!move.From.LoginOpen() || unattended)
 }
 
@@ -67,7 +65,7 @@ func (x *explorer) propose(w *world) {
 	}
 }
 
-func (x *explorer) perform(w *world, move transitions.Move) (late []transitions.Input) {
+func (x *explorer) perform(w *world, move *transitions.Move) (late []transitions.Input) {
 	if move.Disposition != fsm.Moved {
 		return nil
 	}

@@ -7,22 +7,37 @@ import (
 
 // action is one thing that can happen next.
 type action struct {
-	label string
+	// who does what: two texts, as few are read.
+	who, what string
 	// good: the environment behaves. person: somebody does something.
 	good, person bool
-	do           func(*world)
+	// own: it does nothing but give the machine events that depend on nothing but the
+	// machine (see [seen]).
+	own bool
+	do  func(*world)
 }
+
+func (a *action) label() string { return a.who + a.what }
+
+// spoken are the names of jobs as traces have them.
+var spoken = func() map[string]string {
+	all := map[string]string{}
+	for name := range first {
+		all[name] = name + ": "
+	}
+	return all
+}()
 
 // jobActions are the ways in which a job's next step can go.
 func (x *explorer) jobActions(w *world, i int) []action {
 	j := &w.jobs[i]
-	what := j.name + ": "
+	who := spoken[j.name]
 	if !w.live(j) {
-		what = "late " + what
+		who = "late " + who
 	}
 	var all []action
 	add := func(label string, good bool, do func(*world, *job)) {
-		all = append(all, action{label: what + label, good: good, do: func(w *world) {
+		all = append(all, action{who: who, what: label, good: good, do: func(w *world) {
 			disk, machine, all := w.disk, w.machine, len(w.jobs)
 			do(w, &w.jobs[i])
 			if quiet := w.disk == disk && w.machine == machine && len(w.jobs) == all; quiet && w.jobs[i].step == reporting && carriesNothing(w.jobs[i].result) {
@@ -31,7 +46,7 @@ func (x *explorer) jobActions(w *world, i int) []action {
 		}})
 	}
 	if j.step == reporting {
-		return append(all, action{label: what + "reports " + string(j.result.Event), good: true, do: func(w *world) { x.say(w, &w.jobs[i]) }})
+		return append(all, action{who: who, what: "reports " + string(j.result.Event), good: true, do: func(w *world) { x.say(w, &w.jobs[i]) }})
 	}
 	if j.step.onDisk() && j.step != reading && w.diskIsBusy(j) {
 		return nil

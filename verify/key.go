@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"hash/maphash"
 	"slices"
 	"time"
 
@@ -12,24 +11,37 @@ import (
 
 // key is a world without what makes no difference to anything that can happen:
 // names are counted in the order in which they are met, generations are ranked,
-// times are ages, epochs are current or over. The keyer's room is used again.
-func (k *keyer) key(w *world, seeds seeds) key {
-	*k = keyer{world: w, names: k.names[:0], numbers: k.numbers[:0], ranks: k.ranks[:0], out: k.out[:0]}
+// times are ages, epochs are current or over. It is packed and complete; two worlds are
+// one where their keys are equal. The keyer's room is used again by the next key.
+func (k *keyer) key(w *world) []byte {
+	k.begin(w)
 	k.rank()
 	k.machine()
 	k.disk()
 	k.rest()
-	return key{maphash.Bytes(seeds[0], k.out), maphash.Bytes(seeds[1], k.out)}
+	return k.out
 }
 
-// key is a hash of 128 bits: that two of ten million worlds share one by chance is
-// less likely than 1 in 10^24.
-type key [2]uint64
+// class is the machine of a world alone, in the same way.
+func (k *keyer) class(w *world) []byte {
+	k.begin(w)
+	k.alone = true
+	k.rankMachine()
+	k.machine()
+	return k.out
+}
 
-type seeds [2]maphash.Seed
+func (k *keyer) begin(w *world) {
+	*k = keyer{plain: k.plain, world: w,
+		names: k.names[:0], numbers: k.numbers[:0], ranks: k.ranks[:0], out: k.out[:0]}
+}
 
 type keyer struct {
-	world   *world
+	world *world
+	// alone: what the servers know of tokens is no part of the key. plain: what nothing
+	// asks for any more is.
+	alone, plain bool
+
 	names   []string
 	numbers []int
 	ranks   []uint64
@@ -75,15 +87,24 @@ func (k *keyer) number(s int) {
 	k.put(byte(n + 1))
 }
 
+// rankMachine collects every generation that the machine knows, in order.
+func (k *keyer) rankMachine() {
+	d := &k.world.machine.Data
+	k.ranks = append(k.ranks, 0, d.Generation, generationOf(d.Token))
+	if d.Uncertain != nil {
+		k.ranks = append(k.ranks, d.Uncertain.Generation)
+	}
+	slices.Sort(k.ranks)
+	k.ranks = slices.Compact(k.ranks)
+}
+
 // rank collects every generation that is anywhere, in order.
 func (k *keyer) rank() {
+	k.rankMachine()
 	w := k.world
-	d := &w.machine.Data
-	all := append(k.ranks, 0, d.Generation, generationOf(d.Token), w.disk.generation, generationOf(w.disk.token))
-	for _, intent := range []*credential.Intent{d.Uncertain, w.disk.intent} {
-		if intent != nil {
-			all = append(all, intent.Generation)
-		}
+	all := append(k.ranks, w.disk.generation, generationOf(w.disk.token))
+	if w.disk.intent != nil {
+		all = append(all, w.disk.intent.Generation)
 	}
 	for i := range w.jobs {
 		j := &w.jobs[i]
@@ -118,7 +139,7 @@ func (k *keyer) token(t *credential.Token) {
 	k.name(id)
 	k.flag(t.UsableAt(k.world.now()))
 	k.flag(k.world.machine.Data.Settings.AutomaticLogin && len(t.RequestedScopes) > 0)
-	if id != "" {
+	if id != "" && !k.alone {
 		g := k.world.grant(t.Refresh)
 		k.put(byte(g.status), byte(g.sent))
 		k.number(-1 - g.family)
@@ -159,7 +180,9 @@ func (k *keyer) data(d *states.Data) {
 	k.generation(d.Generation)
 	// Of an older token nothing is asked any more: generations only grow.
 	current := generationOf(d.Token)
-	k.flag(d.Issued == current && d.Accepted != current) // all that Accepted is asked for
+	// All that Accepted is asked for, and of a token that is no longer new nothing is.
+	asked := k.plain || d.Token != nil && now.Sub(d.Token.ObtainedAt) < d.Settings.ForcedWindow
+	k.flag(asked && d.Issued == current && d.Accepted != current)
 	k.flag(d.Refused == current)
 	minuteAgo := 0
 	for _, at := range d.RefusedAt {

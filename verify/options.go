@@ -76,10 +76,11 @@ type Options struct {
 	Stored bool
 	// From are situations to begin in, in place of the start of the process.
 	From Places
+	// Plain has the search leave nothing out (see the package's Reductions), for tests.
+	Plain bool
 	// Workers is how many processors one search uses; 0 means all.
 	Workers int
 	// Progress, if not nil, is told now and then how many worlds a search has met.
-	// Searches that run side by side call it at the same time.
 	Progress func(mode Mode, worlds int)
 }
 
@@ -90,15 +91,12 @@ type Report struct {
 	Worlds int `json:"worlds"`
 	Steps  int `json:"steps"`
 	// Fired counts the events that the machine was given, Refused those that it refused.
+	// What is known to make no difference is not tried again, and not counted again.
 	Fired   int `json:"fired"`
 	Refused int `json:"refused"`
 	// Complete says that every situation within the bounds was explored.
 	Complete bool    `json:"complete"`
 	Seconds  float64 `json:"seconds"`
-	// Covered are the declared transitions that were taken, as "State Event".
-	Covered map[string]bool `json:"-"`
-	// Tried are the pairs that the machine was asked about, refused ones too.
-	Tried map[string]bool `json:"-"`
 	// Counterexample is nil where every invariant holds.
 	Counterexample *Counterexample `json:"counterexample,omitempty"`
 }

@@ -17,7 +17,7 @@ const probing = -1
 // probe tries events on a world that nothing in the model fires there and that must
 // change nothing whenever they come: what the machine may not ask for, what speaks of
 // an older token, outcomes of states that were left. Each pair of states is probed
-// with all outcomes once, and with the others in every world.
+// with all outcomes once, and each class of worlds with the others (see [seen]).
 func (x *explorer) probe(w *world) *Counterexample {
 	x.violation = nil
 	for _, event := range onlyPerson {
@@ -31,8 +31,7 @@ func (x *explorer) probe(w *world) *Counterexample {
 	}
 	x.probeTokens(w)
 	x.probeUnbound(w)
-	if at := (pair{w.state(states.Connection), w.state(states.Credential)}); !x.probed[at] {
-		x.probed[at] = true
+	if !x.search.seen.probed[w.pair()] {
 		x.probeOutcomes(w)
 		x.probeEverything(w)
 	}
@@ -197,7 +196,5 @@ func (x *explorer) try(w *world, in transitions.Input) (*transitions.Snapshot, t
 	if in.Actor == "" {
 		in.Actor = fsm.Automatic
 	}
-	after, steps := x.graph.Step(w.machine, in, nil)
-	x.note(&steps)
-	return after, steps
+	return x.graph.Next(w.machine, in)
 }

@@ -23,7 +23,7 @@ func (x *explorer) turnActions(w *world) []action {
 	var all []action
 	for _, r := range w.machine.Regions {
 		if event := transitions.TurnOf(r.State); event != "" {
-			all = append(all, action{label: "its turn comes: " + string(event), good: true, do: func(w *world) { x.turn(w, r.Region) }})
+			all = append(all, action{who: "its turn comes: ", what: string(event), good: true, do: func(w *world) { x.turn(w, r.Region) }})
 		}
 	}
 	return all

@@ -16,14 +16,7 @@ func (s *search) checkWays() {
 }
 
 func (s *search) checkWay(invariant string, withPerson bool, needed func(*node) bool) {
-	back := make([][]int32, len(s.nodes))
-	for from := range s.nodes {
-		for _, e := range s.nodes[from].next {
-			if withPerson || !e.person {
-				back[e.to] = append(back[e.to], int32(from))
-			}
-		}
-	}
+	back, begin := s.backwards(func(e edge) bool { return withPerson || !e.person })
 	reached := make([]bool, len(s.nodes))
 	var queue []int32
 	for i := range s.nodes {
@@ -36,7 +29,7 @@ func (s *search) checkWay(invariant string, withPerson bool, needed func(*node) 
 	for len(queue) > 0 {
 		at := queue[0]
 		queue = queue[1:]
-		for _, from := range back[at] {
+		for _, from := range back[begin[at]:begin[at+1]] {
 			if !reached[from] {
 				reached[from] = true
 				queue = append(queue, from)
@@ -49,6 +42,38 @@ func (s *search) checkWay(invariant string, withPerson bool, needed func(*node) 
 			return
 		}
 	}
+}
+
+// backwards are the edges that count the other way round: those that lead to a node come
+// from back[begin[node]:begin[node+1]].
+func (s *search) backwards(counts func(edge) bool) (back, begin []int32) {
+	begin = make([]int32, len(s.nodes)+1)
+	for _, e := range s.edges {
+		if counts(e) {
+			begin[e.to+1]++
+		}
+	}
+	for i := range s.nodes {
+		begin[i+1] += begin[i]
+	}
+	back, next := make([]int32, begin[len(s.nodes)]), slices.Clone(begin)
+	for from := range s.expanded {
+		for _, e := range s.edgesOf(from) {
+			if counts(e) {
+				back[next[e.to]] = int32(from)
+				next[e.to]++
+			}
+		}
+	}
+	return back, begin
+}
+
+// edgesOf are those of an expanded node.
+func (s *search) edgesOf(n int) []edge {
+	if n+1 < s.expanded {
+		return s.edges[s.nodes[n].edges:s.nodes[n+1].edges]
+	}
+	return s.edges[s.nodes[n].edges:]
 }
 
 // trace takes the way to a world once more, so as to say what the machine did.
@@ -71,7 +96,7 @@ func (s *search) trace(at int32) []Step {
 		}
 		a := x.actions(w)[n]
 		w = x.take(w, a)
-		all = append(all, w.after(a.label))
+		all = append(all, w.after(a.label()))
 	}
 	return all
 }

@@ -42,7 +42,7 @@ func (o *options) verifyCommand() *cobra.Command {
 	c := &cobra.Command{Use: "verify", Short: "Search the built-in graph for a way to break its promises", Args: usage(cobra.NoArgs),
 		Long: "Search the built-in graph for a way to break its promises: every situation that can be reached, together with\n" +
 			"a model of the store, the servers, the browser, the person and the clock. It needs no proxy and no network, takes\n" +
-			"a minute or two on two processors and a gigabyte of memory. The modes are the configurations that are explored.",
+			"half a minute or so on two processors and half a gigabyte of memory. The modes are the configurations that are explored.",
 		Example: "  statectl verify\n  statectl verify --mode device --json\n  statectl verify --dot counterexample.dot",
 		RunE: func(c *cobra.Command, _ []string) error {
 			v.json = o.json
@@ -84,8 +84,10 @@ func (v *verification) run(ctx context.Context, out, screen io.Writer) error {
 		modes = append(modes, verify.Mode(name))
 	}
 	if os.Getenv("GOGC") == "" {
-		// A quarter of the time is the collector's otherwise, which finds little.
-		defer debug.SetGCPercent(debug.SetGCPercent(200))
+		// A quarter of the time is the collector's otherwise, which finds little. What lives
+		// is small; the rest is room.
+		defer debug.SetGCPercent(debug.SetGCPercent(400))
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(400 << 20))
 	}
 	began := time.Now()
 	o := verify.Options{Worlds: v.worlds, Spec: v.spec}
