@@ -27,6 +27,9 @@ type Token struct {
 	Refresh Secret
 	// Type is "Bearer" or "DPoP" (RFC 6749 section 7.1, RFC 9449).
 	Type string
+	// StatedType is what the authorization server calls the type of a token that is used
+	// as Bearer, where it calls it something else.
+	StatedType string
 	// Scopes are those granted, RequestedScopes those asked for (RFC 6749 section 3.3).
 	Scopes          []string
 	RequestedScopes []string

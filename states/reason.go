@@ -9,6 +9,7 @@ const (
 	TokenExpired       Reason = "TokenExpired"
 	RefreshRejected    Reason = "RefreshRejected"
 	RotationLost       Reason = "RotationLost"
+	AnswerUnreadable   Reason = "AnswerUnreadable"
 	TokenRejected      Reason = "TokenRejected"
 	ClientForgotten    Reason = "ClientForgotten"
 	ClientRejected     Reason = "ClientRejected"
@@ -37,7 +38,7 @@ func (r Reason) Mend() string { return reasonMends[r] }
 
 // Reasons returns all reasons in a fixed order.
 func Reasons() []Reason {
-	return []Reason{NeverLoggedIn, TokenExpired, RefreshRejected, RotationLost, TokenRejected, ClientForgotten, ClientRejected,
+	return []Reason{NeverLoggedIn, TokenExpired, RefreshRejected, RotationLost, AnswerUnreadable, TokenRejected, ClientForgotten, ClientRejected,
 		LoginDenied, LoginTimedOut, LoginCancelled, LoginFailed, DiscoveryFailed, ServerUnsuitable, RegistrationFailed, ListenerFailed,
 		ExchangeFailed, NotOAuth, StoreCorrupt, StoreFailed, StaticRefused, Crashed, GrantRejected}
 }
@@ -47,6 +48,7 @@ var reasonDocs = map[Reason]string{
 	TokenExpired:       "The access token has expired and there is no refresh token to renew it with.",
 	RefreshRejected:    "The authorization server no longer takes the refresh token (expired or revoked there).",
 	RotationLost:       "A refresh was sent and its answer was lost; the authorization server did not take the refresh token a second time.",
+	AnswerUnreadable:   "The authorization server took the refresh token, and its answer holds no token that can be used.",
 	TokenRejected:      "The server refuses tokens that its authorization server has only just issued, so that renewing again would not help.",
 	ClientForgotten:    "The authorization server no longer knows this client; the next login registers it anew.",
 	ClientRejected:     "The authorization server does not accept the configured client; check oauth.clientId and oauth.clientSecret.",
@@ -72,6 +74,7 @@ var reasonMends = map[Reason]string{
 	TokenExpired:       "Log in again. Where this comes back at each expiry, the authorization server gives out no refresh tokens; many do when they are asked for the scope offline_access (oauth.scopes).",
 	RefreshRejected:    "Log in again. Nothing else helps: the grant has ended at the authorization server, by its age or because somebody revoked it there.",
 	RotationLost:       "Log in again. The authorization server replaced the refresh token and its answer got lost, in the network or with the process; a refresh token that comes twice looks like a stolen one to it.",
+	AnswerUnreadable:   "Log in again. The refresh token is spent and is not sent a second time. Where this comes back, show the last failure to whoever runs the authorization server: its answer is not what RFC 6749 section 5.1 asks for.",
 	TokenRejected:      "Have the server and its authorization server agree first: that the token is meant for this server (its audience or resource), that its scopes will do (oauth.scopes), that both clocks are right. Then log in again.",
 	ClientForgotten:    "Log in again. The client is registered anew on the way.",
 	ClientRejected:     "Correct oauth.clientId, oauth.clientSecret or oauth.tokenEndpointAuthMethod in the configuration; the change is taken up at once.",

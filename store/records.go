@@ -14,6 +14,7 @@ type tokenRecord struct {
 	Access             string    `json:"access"`
 	Refresh            string    `json:"refresh,omitempty"`
 	Type               string    `json:"type,omitempty"`
+	StatedType         string    `json:"stated_type,omitempty"`
 	Scopes             []string  `json:"scopes,omitempty"`
 	RequestedScopes    []string  `json:"requested_scopes,omitempty"`
 	ObtainedAt         time.Time `json:"obtained_at"`
@@ -30,12 +31,12 @@ type tokenRecord struct {
 }
 
 func recordOfToken(t credential.Token) tokenRecord {
-	return tokenRecord{t.Generation, t.Access.Reveal(), t.Refresh.Reveal(), t.Type, t.Scopes, t.RequestedScopes, t.ObtainedAt.UTC(), t.ExpiresAt.UTC(),
+	return tokenRecord{t.Generation, t.Access.Reveal(), t.Refresh.Reveal(), t.Type, t.StatedType, t.Scopes, t.RequestedScopes, t.ObtainedAt.UTC(), t.ExpiresAt.UTC(),
 		t.Issuer, t.TokenEndpoint, t.RevocationEndpoint, t.Resource, t.Grant, string(t.ClientSource), t.ClientID, t.AuthMethod, t.Key.Reveal()}
 }
 
 func (r *tokenRecord) token() *credential.Token {
-	return &credential.Token{Generation: r.Generation, Access: credential.NewSecret(r.Access), Refresh: credential.NewSecret(r.Refresh), Type: r.Type,
+	return &credential.Token{Generation: r.Generation, Access: credential.NewSecret(r.Access), Refresh: credential.NewSecret(r.Refresh), Type: r.Type, StatedType: r.StatedType,
 		Scopes: r.Scopes, RequestedScopes: r.RequestedScopes, ObtainedAt: r.ObtainedAt, ExpiresAt: r.ExpiresAt, Issuer: r.Issuer,
 		TokenEndpoint: r.TokenEndpoint, RevocationEndpoint: r.RevocationEndpoint, Resource: r.Resource, Grant: r.Grant, ClientSource: credential.Source(r.ClientSource), ClientID: r.ClientID,
 		AuthMethod: r.AuthMethod, Key: credential.NewSecret(r.Key)}

@@ -32,7 +32,7 @@ func open(t *testing.T, path string, o store.Options) *store.Store {
 
 func token(generation uint64) credential.Token {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	return credential.Token{Generation: generation, Access: credential.NewSecret("canary-access"), Refresh: credential.NewSecret("canary-refresh"), Type: "Bearer",
+	return credential.Token{Generation: generation, Access: credential.NewSecret("canary-access"), Refresh: credential.NewSecret("canary-refresh"), Type: "Bearer", StatedType: "user",
 		Scopes: []string{"a"}, RequestedScopes: []string{"a", "b"}, ObtainedAt: at, ExpiresAt: at.Add(time.Hour), Issuer: "https://as.example", TokenEndpoint: "https://as.example/token",
 		RevocationEndpoint: "https://as.example/revoke", Resource: "https://mcp.example/mcp", Grant: "authorization_code", ClientSource: credential.SourceDynamic, ClientID: "c",
 		AuthMethod: "client_secret_basic", Key: credential.NewSecret("canary-key")}

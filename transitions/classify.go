@@ -65,6 +65,8 @@ const (
 	NotUsed RefreshFailure = "not used"
 	// NoAnswer: it may have.
 	NoAnswer RefreshFailure = "no answer"
+	// AnswerLost: it used the refresh token, and its answer holds no token.
+	AnswerLost RefreshFailure = "answer lost"
 	// GrantRefused: it does not take the refresh token any more (invalid_grant).
 	GrantRefused RefreshFailure = "grant refused"
 )
@@ -77,7 +79,7 @@ func RefreshEnd(failure RefreshFailure, began *states.Data, usable bool) Event {
 		return RefreshExhausted
 	case failure == NotUsed:
 		return RefreshFailed
-	case failure == GrantRefused && usable:
+	case (failure == GrantRefused || failure == AnswerLost) && usable:
 		return RefreshTokenLost
 	case failure == NoAnswer && began.Uncertain == nil:
 		return Uncertain(usable)

@@ -35,7 +35,7 @@ func (u *Upstream) pollDevice(ctx context.Context, order transitions.Order, flow
 		switch {
 		case ctx.Err() != nil:
 			return nothing
-		case class == oauth.NotSent, class == oauth.Ambiguous, class == oauth.Transient:
+		case class == oauth.NotSent, class == oauth.Ambiguous, class == oauth.Transient, class == oauth.Moved:
 			// The code stays good until its deadline, which is the state's.
 		default:
 			return u.deviceRefused(order, flow, err)

@@ -70,7 +70,7 @@ type IdentityProvider struct {
 func (u *Upstream) grantFailed(order transitions.Order, err error) transitions.Input {
 	class, pause := classOf(err)
 	switch class {
-	case oauth.NotSent, oauth.Ambiguous, oauth.Transient:
+	case oauth.NotSent, oauth.Ambiguous, oauth.Spent, oauth.Transient, oauth.Moved:
 		in := event(transitions.GrantFailed, err)
 		attempts := order.Snapshot.Data.RefreshAttempts
 		in.Payload.RetryAt = time.Now().Add(max(pause, nthPause(attempts, refreshPause, longestRefreshPause)))

@@ -119,9 +119,11 @@ func (u *Upstream) refreshFailed(order transitions.Order, intent credential.Inte
 		}
 	case oauth.InvalidGrant:
 		return u.givenUp(order, transitions.GrantRefused, err)
+	case oauth.Spent:
+		return u.givenUp(order, transitions.AnswerLost, err)
 	case oauth.InvalidClient:
 		return u.clientRefused(registration, err)
-	case oauth.NotSent, oauth.Transient:
+	case oauth.NotSent, oauth.Transient, oauth.Moved:
 		return u.postpone(order, intent, pause, err)
 	}
 	// Any other refusal was an answer: the refresh token was not used.
@@ -152,7 +154,9 @@ func (u *Upstream) givenUp(order transitions.Order, failure transitions.RefreshF
 		return event(transitions.TokenUnsaved, saved)
 	}
 	in := event(transitions.RefreshEnd(failure, data, u.Snapshot().Data.TokenUsable(time.Now())), err)
-	in.Payload.Reason = reasonOf(data)
+	if in.Payload.Reason = reasonOf(data); failure == transitions.AnswerLost {
+		in.Payload.Reason = states.AnswerUnreadable
+	}
 	return in
 }
 

@@ -82,7 +82,10 @@ type TokenStatus struct {
 	// thumbprint of the public key (RFC 7638).
 	Type    string `json:"token_type"`
 	BoundTo string `json:"bound_to,omitempty"`
-	Issuer  string `json:"issuer"`
+	// StatedType is what the server calls the type of a token that is used as Bearer,
+	// where it calls it something else.
+	StatedType string `json:"stated_token_type,omitempty"`
+	Issuer     string `json:"issuer"`
 	// Resource is what it was asked for (RFC 8707).
 	Resource string `json:"resource,omitempty"`
 	// Grant is how it was come by, as oauth.grant spells it.
@@ -184,7 +187,7 @@ func TokenStatusOf(t *credential.Token) *TokenStatus {
 	if t == nil {
 		return nil
 	}
-	return &TokenStatus{Generation: t.Generation, Type: t.Type, BoundTo: oauth.Thumbprint(t.Key), Issuer: t.Issuer, Resource: t.Resource, Grant: t.Grant,
+	return &TokenStatus{Generation: t.Generation, Type: t.Type, StatedType: t.StatedType, BoundTo: oauth.Thumbprint(t.Key), Issuer: t.Issuer, Resource: t.Resource, Grant: t.Grant,
 		Client: clientStatus(t.ClientID, t.ClientSource, t.AuthMethod), Scopes: append([]string{}, t.Scopes...), Withheld: t.Withheld(), ObtainedAt: t.ObtainedAt,
 		ExpiresAt: optional(t.ExpiresAt), HasRefreshToken: t.HasRefresh(), Revocable: t.RevocationEndpoint != "", Fingerprint: t.Access.Fingerprint()}
 }

@@ -107,6 +107,9 @@ func printStatus(out io.Writer, s upstream.Status, now time.Time) {
 // tokenFacts are how a token was come by and what it is bound to.
 func tokenFacts(t *upstream.TokenStatus) []string {
 	facts := []string{"type " + t.Type}
+	if t.StatedType != "" {
+		facts = append(facts, fmt.Sprintf("which its server calls %q", t.StatedType))
+	}
 	if t.BoundTo != "" {
 		facts = append(facts, "bound to the key "+t.BoundTo)
 	}

@@ -1,6 +1,7 @@
 package oauthserver
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +32,12 @@ type Fault struct {
 	TTL        int `json:"ttl,omitempty"`
 	// Error is the OAuth error code for the kind refuse.
 	Error string `json:"error,omitempty"`
+	// Body and ContentType are the answer of the kinds answer and taken, under Status, or
+	// 200; without a type it is application/json. In the body {{access_token}},
+	// {{refresh_token}} and {{url}} stand for what would have been issued and for the
+	// server's own address.
+	Body        string `json:"body,omitempty"`
+	ContentType string `json:"content_type,omitempty"`
 }
 
 // Kinds are the kinds of fault.
@@ -43,27 +50,29 @@ func endpoints() map[string][]string {
 	everywhere := []string{"prm", "metadata", "register", "authorize", "token", "revoke", "device", "mcp"}
 	token := []string{"token"}
 	return map[string][]string{
-		"delay": everywhere, "status": everywhere, "cut-before": everywhere, "malformed": everywhere, "html": everywhere,
-		"cut-after": token, "hold-after": token, "invalid-grant": token, "invalid-client": token, "no-expiry": token, "refuse": token, "no-refresh-token": token, "ttl": token, "clock-skew": token, "narrow": token,
+		"answer": everywhere, "delay": everywhere, "status": everywhere, "cut-before": everywhere, "malformed": everywhere, "html": everywhere,
+		"taken": token, "cut-after": token, "hold-after": token, "invalid-grant": token, "invalid-client": token, "no-expiry": token, "refuse": token, "no-refresh-token": token, "ttl": token, "clock-skew": token, "narrow": token,
 		"wrong-issuer": {"metadata", "authorize"}, "denied": {"authorize"}, "unauthorized": {"mcp"},
 	}
 }
 
-// ParseFault reads "endpoint:kind[,key=value]...", the form of the flag.
+// ParseFault reads "endpoint:kind[,key=value]...", the form of the flag. A body comes last,
+// as it may hold commas.
 func ParseFault(text string) (Fault, error) {
+	text, body, _ := strings.Cut(text, ",body=")
 	head, rest, _ := strings.Cut(text, ",")
 	endpoint, kind, _ := strings.Cut(head, ":")
-	f := Fault{Endpoint: endpoint, Kind: kind}
+	f := Fault{Endpoint: endpoint, Kind: kind, Body: body}
 	for _, part := range strings.FieldsFunc(rest, func(r rune) bool { return r == ',' }) {
 		key, value, _ := strings.Cut(part, "=")
-		if text := map[string]*string{"grant": &f.Grant, "method": &f.Method, "error": &f.Error}[key]; text != nil {
+		if text := map[string]*string{"grant": &f.Grant, "method": &f.Method, "error": &f.Error, "content_type": &f.ContentType}[key]; text != nil {
 			*text = value
 			continue
 		}
 		n, err := strconv.Atoi(value)
 		field := map[string]*int{"count": &f.Count, "delay": &f.Delay, "status": &f.Status, "retry_after": &f.RetryAfter, "ttl": &f.TTL}[key]
 		if err != nil || field == nil {
-			return f, fmt.Errorf("fault %q: %q is not one of grant=, method=, error=, count=, delay=, status=, retry_after=, ttl= with a number", text, part)
+			return f, fmt.Errorf("fault %q: %q is not one of grant=, method=, error=, content_type=, body=, count=, delay=, status=, retry_after=, ttl= with a number", text, part)
 		}
 		*field = n
 	}
@@ -79,6 +88,8 @@ func (f *Fault) check() error {
 		return fmt.Errorf("a fault of the kind %s happens at %s, and not at %q", f.Kind, strings.Join(places, ", "), f.Endpoint)
 	case f.Kind == "status" && (f.Status < 400 || f.Status > 599):
 		return fmt.Errorf("a fault of the kind status needs a status from 400 to 599, and not %d", f.Status)
+	case (f.Kind == "answer" || f.Kind == "taken") && f.Status != 0 && (f.Status < 200 || f.Status > 599):
+		return fmt.Errorf("a fault of the kind %s has a status from 200 to 599, and not %d", f.Kind, f.Status)
 	case f.Kind == "refuse" && f.Error == "":
 		return errors.New("a fault of the kind refuse needs an error code")
 	case (f.Kind == "ttl" || f.Kind == "clock-skew") && f.TTL <= 0:
@@ -185,6 +196,8 @@ func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, f *Fault) boo
 			w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
 		}
 		http.Error(w, "on purpose", f.Status)
+	case "answer":
+		s.say(w, f, answer{})
 	case "refuse":
 		oauthError(w, http.StatusBadRequest, f.Error, "on purpose")
 	case "cut-before":
@@ -199,6 +212,17 @@ func (s *Server) misbehave(w http.ResponseWriter, r *http.Request, f *Fault) boo
 		return false
 	}
 	return true
+}
+
+// say gives the answer of a fault; a is what would have been issued.
+func (s *Server) say(w http.ResponseWriter, f *Fault, a answer) {
+	if f.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
+	}
+	w.Header().Set("Content-Type", cmp.Or(f.ContentType, "application/json"))
+	w.WriteHeader(cmp.Or(f.Status, http.StatusOK))
+	fill := strings.NewReplacer("{{access_token}}", a.AccessToken, "{{refresh_token}}", a.RefreshToken, "{{url}}", s.url)
+	_, _ = fill.WriteString(w, f.Body) // the client went away
 }
 
 // cut closes the connection without an answer.

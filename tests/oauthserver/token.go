@@ -52,6 +52,9 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, f *Fault) {
 	case f.is("cut-after"):
 		cut(w)
 		return
+	case f.is("taken"):
+		s.say(w, f, a)
+		return
 	case f.is("hold-after"):
 		// The tokens exist, and the client is left without an answer.
 		<-r.Context().Done()

@@ -220,7 +220,7 @@ function facts(status) {
     if (token.scopes.length) row("scopes", token.scopes.join(" "));
     if (token.withheld_scopes) row("not granted", token.withheld_scopes.join(" "));
     if (token.issuer) row("issuer", token.issuer);
-    row("type", token.token_type, token.bound_to ? `, bound to the key ${token.bound_to}` : "", token.grant ? `, by ${token.grant}` : "");
+    row("type", token.token_type, token.stated_token_type ? ` (called "${token.stated_token_type}" by its server)` : "", token.bound_to ? `, bound to the key ${token.bound_to}` : "", token.grant ? `, by ${token.grant}` : "");
     if (token.client) row("client", `${token.client.id} (${[token.client.registration, `authentication ${token.client.authentication}`].filter(Boolean).join(", ")})`);
   }
   if (flow) row("login", `flow ${flow.id}`, flow.browser ? `, ${flow.browser}` : "", ...(flow.deadline ? [", until ", moment(flow.deadline, relative)] : []));

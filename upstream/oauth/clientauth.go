@@ -2,16 +2,13 @@ package oauth
 
 import (
 	"cmp"
-	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"mcpproxy/credential"
@@ -63,53 +60,6 @@ func (a clientAuth) add(parameters url.Values) url.Values {
 		}
 	}
 	return parameters
-}
-
-// options are the parameters for a request that x/oauth2 builds.
-func (a clientAuth) options() []oauth2.AuthCodeOption {
-	var all []oauth2.AuthCodeOption
-	for name, values := range a.parameters {
-		all = append(all, oauth2.SetAuthURLParam(name, values[0]))
-	}
-	return all
-}
-
-// postForm sends a form as the client and returns the answer, of which the caller closes
-// the body. What is not https is refused before.
-func postForm(ctx context.Context, hc *http.Client, operation, endpoint string, r credential.Registration, form url.Values) (*http.Response, error) {
-	failure := &Error{Operation: operation, URL: where(endpoint), Class: Misconfigured}
-	r.TokenParameters = nil // for the token endpoint alone
-	auth, err := authenticate(r)
-	if err != nil {
-		return nil, err
-	}
-	form = auth.add(form)
-	if auth.style != oauth2.AuthStyleInHeader {
-		form.Set("client_id", auth.id)
-		if auth.secret != "" {
-			form.Set("client_secret", auth.secret)
-		}
-	}
-	if failure.Err = checkURL(endpoint); failure.Err != nil {
-		return nil, failure
-	}
-	ctx, sent := traced(ctx)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		failure.Err = err
-		return nil, failure
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.Header.Set("Accept", "application/json")
-	if auth.style == oauth2.AuthStyleInHeader {
-		request.SetBasicAuth(url.QueryEscape(auth.id), url.QueryEscape(auth.secret))
-	}
-	response, err := hc.Do(request)
-	if err != nil {
-		failure.Class, failure.Err = classOfNetwork(err, sent.Load()), stripURL(err)
-		return nil, failure
-	}
-	return response, nil
 }
 
 // clientAssertion signs a new assertion, for the issuer, or what the configuration says

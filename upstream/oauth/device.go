@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"mcpproxy/credential"
-
-	"golang.org/x/oauth2/clientcredentials"
 )
 
 // NewDeviceFlow asks for a device code (RFC 8628 section 3.1). The caller gives the
@@ -22,8 +20,14 @@ func NewDeviceFlow(ctx context.Context, hc *http.Client, d credential.Discovery,
 		failure.Class, failure.URL, failure.Err = Unsupported, where(d.Issuer), errors.New("the authorization server has no device authorization endpoint (RFC 8628)")
 		return credential.Flow{}, failure
 	}
+	shown := registration
+	shown.TokenParameters = nil // for the token endpoint alone
+	auth, err := authenticate(shown)
+	if err != nil {
+		return credential.Flow{}, err
+	}
 	wanted := SelectScopes(d, r)
-	form := url.Values{"client_id": {registration.ClientID}}
+	form := url.Values{}
 	if len(wanted) > 0 {
 		form.Set("scope", strings.Join(wanted, " "))
 	}
@@ -31,51 +35,31 @@ func NewDeviceFlow(ctx context.Context, hc *http.Client, d credential.Discovery,
 		form.Set("resource", d.Resource)
 	}
 	asked := time.Now().UTC()
-	response, err := postForm(ctx, hc, failure.Operation, d.DeviceEndpoint, registration, form)
+	a, err := post(ctx, hc, failure, d.DeviceEndpoint, auth, form, registration.Secret)
 	if err != nil {
 		return credential.Flow{}, err
 	}
-	defer response.Body.Close()
-	if response.StatusCode/100 != 2 {
-		return credential.Flow{}, refusal(failure.Operation, d.DeviceEndpoint, response, registration.Secret)
-	}
-	var answer deviceAnswer
-	if failure.Err = decode(response.Body, &answer); failure.Err == nil && (answer.DeviceCode == "" || answer.UserCode == "" || answer.address() == "") {
+	code, at := a.word("device_code"), a.word("verification_uri", "verification_url")
+	if code == "" || at == "" || a.word("user_code") == "" {
+		failure = a.refusal(failure, registration.Secret)
 		failure.Err = errors.New("the answer lacks device_code, user_code or verification_uri")
-	}
-	if failure.Err != nil {
-		failure.Class, failure.Status = Rejected, response.StatusCode
 		return credential.Flow{}, failure
 	}
 	flow := credential.Flow{StartedAt: asked, Deadline: asked.Add(r.Lifetime), Issuer: d.Issuer, TokenEndpoint: d.TokenEndpoint, RevocationEndpoint: d.RevocationEndpoint,
-		Resource: d.Resource, Scopes: wanted, Registration: registration, Key: r.Key, DeviceCode: credential.NewSecret(answer.DeviceCode), UserCode: answer.UserCode,
-		PollInterval: cmp.Or(time.Duration(answer.Interval), defaultPoll), AuthorizationURL: credential.NewSecret(answer.address())}
-	if life := time.Duration(answer.ExpiresIn); life > 0 && life < r.Lifetime {
+		Resource: d.Resource, Scopes: wanted, Registration: registration, Key: r.Key, DeviceCode: credential.NewSecret(code), UserCode: a.word("user_code"),
+		PollInterval: cmp.Or(seconds(a.members, "interval"), pollInterval), AuthorizationURL: credential.NewSecret(at)}
+	if complete := a.word("verification_uri_complete"); complete != "" {
+		flow.AuthorizationURL = credential.NewSecret(complete)
+	}
+	if life := seconds(a.members, "expires_in"); life > 0 && asked.Add(life).Before(flow.Deadline) {
 		flow.Deadline = asked.Add(life)
 	}
 	return flow, nil
 }
 
-// defaultPoll is the pace where the server names none (RFC 8628 section 3.2), and
-// slowDown by how much it falls where the server asks for less (section 3.5).
-const (
-	defaultPoll = 5 * time.Second
-	slowDown    = 5 * time.Second
-)
-
-// deviceAnswer is a device authorization response (RFC 8628 section 3.2).
-type deviceAnswer struct {
-	DeviceCode string  `json:"device_code"`
-	UserCode   string  `json:"user_code"`
-	Address    string  `json:"verification_uri"`
-	Complete   string  `json:"verification_uri_complete"`
-	Misspelled string  `json:"verification_url"` // Google's
-	ExpiresIn  seconds `json:"expires_in"`
-	Interval   seconds `json:"interval"`
-}
-
-// address is where the code is entered, with the code in it if there is such a one.
-func (a *deviceAnswer) address() string { return cmp.Or(a.Complete, a.Address, a.Misspelled) }
+// pollInterval is how often to ask where the server does not say (RFC 8628 section 3.2),
+// and by how much more where it asks for less (section 3.5).
+const pollInterval = 5 * time.Second
 
 // AwaitDevice polls for the person's answer (RFC 8628 section 3.4), at the pace that
 // the server asks for, until there is one or ctx ends.
@@ -89,14 +73,13 @@ func AwaitDevice(ctx context.Context, hc *http.Client, f credential.Flow, genera
 		case <-time.After(pace):
 		}
 		token, err := pollDevice(ctx, hc, f, generation)
-		var answer *Error
+		var failure *Error
 		switch {
-		case !errors.As(err, &answer):
+		case !errors.As(err, &failure):
 			return token, err
-		case answer.Code == "authorization_pending":
-		case answer.Code == "slow_down":
-			pace += slowDown
-		default:
+		case failure.Code == "slow_down":
+			pace += pollInterval
+		case failure.Code != "authorization_pending":
 			return token, err
 		}
 	}
@@ -110,17 +93,14 @@ func pollDevice(ctx context.Context, hc *http.Client, f credential.Flow, generat
 	if err != nil {
 		return credential.Token{}, err
 	}
-	parameters := url.Values{"grant_type": {grantDeviceCode}, "device_code": {f.DeviceCode.Reveal()}}
+	form := url.Values{"grant_type": {grantDeviceCode}, "device_code": {f.DeviceCode.Reveal()}}
 	if f.Resource != "" {
-		parameters.Set("resource", f.Resource)
+		form.Set("resource", f.Resource)
 	}
-	config := clientcredentials.Config{ClientID: auth.id, ClientSecret: auth.secret, TokenURL: f.TokenEndpoint, AuthStyle: auth.style, EndpointParams: auth.add(parameters)}
 	sentAt := time.Now().UTC()
-	answer, err := requestToken(ctx, withProof(hc, f.Key), "the device login", f.TokenEndpoint, []credential.Secret{f.DeviceCode, r.Secret}, config.Token)
+	members, err := requestToken(ctx, withProof(hc, f.Key), "the device login", f.TokenEndpoint, auth, form, f.DeviceCode, r.Secret)
 	if err != nil {
 		return credential.Token{}, err
 	}
-	token := credential.Token{Generation: generation, RequestedScopes: f.Scopes, Scopes: f.Scopes, Issuer: f.Issuer, TokenEndpoint: f.TokenEndpoint,
-		RevocationEndpoint: f.RevocationEndpoint, Resource: f.Resource, ClientID: r.ClientID, AuthMethod: r.AuthMethod, Key: f.Key}
-	return take(token, answer, sentAt)
+	return take(flowToken(f, generation), members, sentAt)
 }

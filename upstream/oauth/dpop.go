@@ -175,7 +175,7 @@ func withProof(hc *http.Client, key credential.Secret) *http.Client {
 func (p *proving) RoundTrip(request *http.Request) (*http.Response, error) {
 	nonces := noncesOf(request.Context())
 	response, err := p.send(request, nonces.Last)
-	if err == nil && response.StatusCode == http.StatusOK {
+	if err == nil && response.StatusCode/100 == 2 {
 		p.given(response, nonces)
 	}
 	if err != nil || response.StatusCode != http.StatusBadRequest && response.StatusCode != http.StatusUnauthorized {
@@ -193,7 +193,7 @@ func (p *proving) RoundTrip(request *http.Request) (*http.Response, error) {
 	if again.Body, err = request.GetBody(); err != nil {
 		return nil, err
 	}
-	if response, err = p.send(again, nonce); err == nil && response.StatusCode == http.StatusOK {
+	if response, err = p.send(again, nonce); err == nil && response.StatusCode/100 == 2 {
 		p.given(response, nonces)
 	}
 	return response, err

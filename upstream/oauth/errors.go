@@ -22,13 +22,22 @@ type Class string
 const (
 	// NotSent: the request surely never reached the server.
 	NotSent Class = "not-sent"
-	// Ambiguous: it was sent and no readable answer came; it may have been carried out.
+	// Ambiguous: it was sent and no answer came; it may have been carried out.
 	Ambiguous Class = "ambiguous"
-	// Transient: the server answered that it cannot now (429, 5xx, 408, 425).
-	Transient     Class = "transient"
-	InvalidGrant  Class = "invalid_grant"
+	// Spent: it was answered with success, so that it was carried out, and what it brought
+	// cannot be read or used.
+	Spent Class = "spent"
+	// Transient: the server answered that it cannot now (429, 5xx, 408, 425), or something
+	// before it answered with a page.
+	Transient Class = "transient"
+	// Moved: there is no such endpoint (404, 405, 410, 501), or it is elsewhere (3xx).
+	Moved Class = "moved"
+	// InvalidGrant: the grant is over, or its user has to log in again.
+	InvalidGrant Class = "invalid_grant"
+	// InvalidClient: an OAuth error that names the client.
 	InvalidClient Class = "invalid_client"
-	// Rejected: any other OAuth error; trying the same again would not help.
+	// Rejected: any other refusal. One that is known to speak of the request stays; of
+	// others nobody knows what they mean.
 	Rejected Class = "rejected"
 	// NotOAuth: the server offers no OAuth login.
 	NotOAuth Class = "not-oauth"
@@ -79,36 +88,6 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
-
-// classOfCode is total over OAuth's error codes.
-func classOfCode(code string) Class {
-	switch code {
-	case "invalid_grant":
-		return InvalidGrant
-	case "invalid_client", "unauthorized_client", "invalid_client_id":
-		return InvalidClient
-	case "temporarily_unavailable", "server_error", "slow_down":
-		return Transient
-	}
-	return Rejected
-}
-
-// classOfStatus is for answers without an OAuth error code.
-func classOfStatus(status int) Class {
-	switch {
-	case status == http.StatusNotImplemented:
-		return Rejected
-	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status == http.StatusTooEarly:
-		return Transient
-	case status == http.StatusUnauthorized:
-		return InvalidClient
-	case status >= 400:
-		return Rejected
-	case status >= 300:
-		return Misconfigured
-	}
-	return Ambiguous
-}
 
 // classOfNetwork tells a request that surely was not sent from one that may
 // have been. sent says whether it was written to a connection.

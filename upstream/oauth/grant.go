@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"mcpproxy/credential"
-
-	"golang.org/x/oauth2/clientcredentials"
 )
 
 // Grant types beside those of a browser; all but the device code need no person.
@@ -51,15 +49,14 @@ func Grant(ctx context.Context, hc *http.Client, d credential.Discovery, r crede
 	if err != nil {
 		return credential.Token{}, err
 	}
-	config := clientcredentials.Config{ClientID: auth.id, ClientSecret: auth.secret, TokenURL: d.TokenEndpoint, AuthStyle: auth.style, EndpointParams: auth.add(parameters)}
 	sentAt := time.Now().UTC()
-	answer, err := requestToken(ctx, withProof(hc, g.Key), "the token request", d.TokenEndpoint, []credential.Secret{g.Assertion, r.Secret}, config.Token)
+	members, err := requestToken(ctx, withProof(hc, g.Key), "the token request", d.TokenEndpoint, auth, parameters, g.Assertion, r.Secret)
 	if err != nil {
 		return credential.Token{}, err
 	}
 	token := credential.Token{Generation: g.Generation, RequestedScopes: g.Scopes, Scopes: g.Scopes, Issuer: d.Issuer, TokenEndpoint: d.TokenEndpoint,
 		RevocationEndpoint: d.RevocationEndpoint, Resource: d.Resource, ClientID: r.ClientID, AuthMethod: r.AuthMethod, Key: g.Key}
-	return take(token, answer, sentAt)
+	return take(token, members, sentAt)
 }
 
 // IdentityProvider gives out the grant of an enterprise-managed authorization.
@@ -83,14 +80,13 @@ func ExchangeIdentity(ctx context.Context, hc *http.Client, p IdentityProvider, 
 	if err != nil {
 		return credential.Secret{}, err
 	}
-	config := clientcredentials.Config{ClientID: auth.id, ClientSecret: auth.secret, TokenURL: p.TokenEndpoint, AuthStyle: auth.style, EndpointParams: auth.add(parameters)}
-	answer, err := requestToken(ctx, hc, "the identity's exchange", p.TokenEndpoint, []credential.Secret{p.IDToken, p.Registration.Secret}, config.Token)
+	members, err := requestToken(ctx, hc, "the identity's exchange", p.TokenEndpoint, auth, parameters, p.IDToken, p.Registration.Secret)
 	if err != nil {
 		return credential.Secret{}, err
 	}
-	if issued, _ := answer.Extra("issued_token_type").(string); issued != assertionGrant {
+	if issued := word(members, "issued_token_type"); issued != assertionGrant {
 		return credential.Secret{}, &Error{Operation: "the identity's exchange", Class: Unsupported, URL: where(p.TokenEndpoint),
 			Err: errors.New("the identity provider issued a token of the type " + clean(issued) + " and not an identity assertion")}
 	}
-	return credential.NewSecret(answer.AccessToken), nil
+	return credential.NewSecret(word(members, "access_token")), nil
 }

@@ -80,17 +80,6 @@ func (m *moment) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// seconds is a length of time, in whatever way a number is written; 0 for none.
-type seconds time.Duration
-
-// UnmarshalJSON never fails on JSON.
-func (s *seconds) UnmarshalJSON(raw []byte) error {
-	if n, err := strconv.ParseFloat(string(bytes.Trim(raw, `"`)), 64); err == nil && n > 0 && n < 1e9 {
-		*s = seconds(n * float64(time.Second))
-	}
-	return nil
-}
-
 // union is both, sorted and without repeats.
 func union(a, b []string) []string {
 	all := slices.Concat(a, b)

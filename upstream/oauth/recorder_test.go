@@ -45,8 +45,8 @@ func record(t *testing.T, answers ...answer) *recorder {
 		if len(s.answers) > 1 {
 			s.answers = s.answers[1:]
 		}
-		maps.Copy(w.Header(), next.header)
 		w.Header().Set("Content-Type", "application/json")
+		maps.Copy(w.Header(), next.header)
 		w.WriteHeader(next.status)
 		_, _ = w.Write([]byte(next.body))
 	}))

@@ -237,28 +237,12 @@ func postJSON(ctx context.Context, hc *http.Client, operation, target string, bo
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusCreated {
-		return refusal(operation, target, response)
+		failure.RetryAfter = retryAfter(response.Header)
+		return readAnswer(response).refusal(failure)
 	}
 	if err := decode(response.Body, into); err != nil {
 		failure.Class, failure.Err, failure.Status = Rejected, err, response.StatusCode
 		return failure
 	}
 	return nil
-}
-
-// refusal reads an OAuth error answer (RFC 6749 section 5.2).
-func refusal(operation, target string, response *http.Response, secrets ...credential.Secret) *Error {
-	failure := &Error{Operation: operation, URL: where(target), Status: response.StatusCode, RetryAfter: retryAfter(response.Header)}
-	var answer struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-	}
-	failure.Class = classOfStatus(response.StatusCode)
-	if decode(response.Body, &answer) == nil && answer.Error != "" {
-		failure.Code, failure.Description = clean(answer.Error, secrets...), clean(answer.Description, secrets...)
-		if failure.Class != Transient {
-			failure.Class = classOfCode(answer.Error)
-		}
-	}
-	return failure
 }

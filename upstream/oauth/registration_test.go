@@ -122,10 +122,11 @@ func TestRegistrationFailures(t *testing.T) {
 	}{
 		{400, `{"error":"invalid_redirect_uri","error_description":"only https\u001b[2J"}`, oauth.Rejected, "invalid_redirect_uri: only https"},
 		{400, `{"error":"invalid_client_metadata"}`, oauth.Rejected, "invalid_client_metadata"},
-		{401, ``, oauth.InvalidClient, "401"},
-		{404, ``, oauth.Rejected, "404"},
-		{501, ``, oauth.Rejected, "501"},
+		{401, ``, oauth.Rejected, "401"},
+		{404, ``, oauth.Moved, "404"},
+		{501, ``, oauth.Moved, "501"},
 		{503, ``, oauth.Transient, "503"},
+		{403, `<html><title>Access denied</title></html>`, oauth.Transient, "Access denied"},
 		{429, `{"error":"slow_down"}`, oauth.Transient, "429"},
 	} {
 		s := record(t, answer{status: test.status, body: test.body})

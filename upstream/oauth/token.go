@@ -3,17 +3,13 @@ package oauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"mcpproxy/credential"
-
-	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/clientcredentials"
 )
 
 // Exchange redeems an authorization code (RFC 6749 section 4.1.3), once.
@@ -23,22 +19,22 @@ func Exchange(ctx context.Context, hc *http.Client, f credential.Flow, code cred
 	if err != nil {
 		return credential.Token{}, err
 	}
-	config := oauth2.Config{ClientID: auth.id, ClientSecret: auth.secret, RedirectURL: f.RedirectURI,
-		Endpoint: oauth2.Endpoint{TokenURL: f.TokenEndpoint, AuthStyle: auth.style}}
-	options := append(auth.options(), oauth2.VerifierOption(f.Verifier.Reveal()))
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {code.Reveal()}, "code_verifier": {f.Verifier.Reveal()}, "redirect_uri": {f.RedirectURI}}
 	if f.Resource != "" {
-		options = append(options, oauth2.SetAuthURLParam("resource", f.Resource))
+		form.Set("resource", f.Resource)
 	}
 	sentAt := time.Now().UTC()
-	answer, err := requestToken(ctx, withProof(hc, f.Key), "the code exchange", f.TokenEndpoint, []credential.Secret{code, f.Verifier, r.Secret}, func(ctx context.Context) (*oauth2.Token, error) {
-		return config.Exchange(ctx, code.Reveal(), options...)
-	})
+	members, err := requestToken(ctx, withProof(hc, f.Key), "the code exchange", f.TokenEndpoint, auth, form, code, f.Verifier, r.Secret)
 	if err != nil {
 		return credential.Token{}, err
 	}
-	token := credential.Token{Generation: generation, RequestedScopes: f.Scopes, Scopes: f.Scopes, Issuer: f.Issuer, TokenEndpoint: f.TokenEndpoint,
-		RevocationEndpoint: f.RevocationEndpoint, Resource: f.Resource, ClientID: r.ClientID, AuthMethod: r.AuthMethod, Key: f.Key}
-	return take(token, answer, sentAt)
+	return take(flowToken(f, generation), members, sentAt)
+}
+
+// flowToken is what is known of the token that a flow ends in.
+func flowToken(f credential.Flow, generation uint64) credential.Token {
+	return credential.Token{Generation: generation, RequestedScopes: f.Scopes, Scopes: f.Scopes, Issuer: f.Issuer, TokenEndpoint: f.TokenEndpoint,
+		RevocationEndpoint: f.RevocationEndpoint, Resource: f.Resource, ClientID: f.Registration.ClientID, AuthMethod: f.Registration.AuthMethod, Key: f.Key}
 }
 
 // RefreshOptions suit authorization servers that insist.
@@ -49,93 +45,83 @@ type RefreshOptions struct {
 
 // Refresh sends the refresh token once (RFC 6749 section 6) and returns the
 // token of the next generation. A server that returns no new refresh token lets
-// the old one go on.
+// the old one go on. Whatever was answered with success and brings no token that
+// can be used is [Spent], except a page: it is no answer of the server.
 func Refresh(ctx context.Context, hc *http.Client, t credential.Token, registration credential.Registration, o RefreshOptions) (credential.Token, error) {
-	parameters := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {t.Refresh.Reveal()}}
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {t.Refresh.Reveal()}}
 	if t.Resource != "" && !o.OmitResource {
-		parameters.Set("resource", t.Resource)
+		form.Set("resource", t.Resource)
 	}
 	if o.SendScope && len(t.Scopes) > 0 {
-		parameters.Set("scope", strings.Join(t.Scopes, " "))
+		form.Set("scope", strings.Join(t.Scopes, " "))
 	}
-	// x/oauth2's own refresh cannot send a resource indicator; its client
-	// credentials request with another grant_type is the same request.
 	auth, err := authenticate(registration)
 	if err != nil {
 		return credential.Token{}, err
 	}
-	config := clientcredentials.Config{ClientID: auth.id, ClientSecret: auth.secret, TokenURL: t.TokenEndpoint, AuthStyle: auth.style, EndpointParams: auth.add(parameters)}
 	sentAt := time.Now().UTC()
-	answer, err := requestToken(ctx, withProof(hc, t.Key), "the refresh", t.TokenEndpoint, []credential.Secret{t.Refresh, t.Access, registration.Secret}, config.Token)
+	members, err := requestToken(ctx, withProof(hc, t.Key), "the refresh", t.TokenEndpoint, auth, form, t.Refresh, t.Access, registration.Secret)
 	if err != nil {
 		return credential.Token{}, err
 	}
 	next := t
 	next.Generation++
-	return take(next, answer, sentAt)
+	next, err = take(next, members, sentAt)
+	var failure *Error
+	if errors.As(err, &failure) {
+		failure.Class = Spent
+	}
+	return next, err
 }
 
-// take fills a token from an answer (RFC 6749 section 5.1). A token that was asked
-// to be bound to a key and is not is refused (RFC 9449 section 5).
-func take(t credential.Token, answer *oauth2.Token, sentAt time.Time) (credential.Token, error) {
-	t.Access, t.Type, t.ObtainedAt, t.ExpiresAt = credential.NewSecret(answer.AccessToken), "Bearer", sentAt, time.Time{}
-	bound := !t.Key.IsZero()
-	if wanted := map[bool]string{false: "bearer", true: "dpop"}[bound]; !strings.EqualFold(answer.TokenType, wanted) {
-		return credential.Token{}, &Error{Operation: "the token request", Class: Unsupported, URL: where(t.TokenEndpoint),
-			Err: errors.New("the token is of the type " + clean(answer.TokenType) + ", which is not the one that was asked for")}
+// take fills a token from the members of an answer (RFC 6749 section 5.1). A token that
+// was asked to be bound to a key and is not is refused (RFC 9449 section 5).
+func take(t credential.Token, members map[string]any, sentAt time.Time) (credential.Token, error) {
+	kind, stated, err := typeOf(word(members, "token_type"), !t.Key.IsZero())
+	if err != nil {
+		return credential.Token{}, &Error{Operation: "the token request", Class: Unsupported, URL: where(t.TokenEndpoint), Err: err}
 	}
-	if bound {
-		t.Type = "DPoP"
+	t.Access, t.Type, t.StatedType, t.ObtainedAt, t.ExpiresAt = credential.NewSecret(word(members, "access_token")), kind, stated, sentAt, time.Time{}
+	if refresh := word(members, "refresh_token"); refresh != "" {
+		t.Refresh = credential.NewSecret(refresh)
 	}
-	if answer.RefreshToken != "" {
-		t.Refresh = credential.NewSecret(answer.RefreshToken)
+	if life := seconds(members, "expires_in"); life > 0 {
+		t.ExpiresAt = sentAt.Add(life) // counted from when it was asked for, it is never too late
 	}
-	if !answer.Expiry.IsZero() {
-		// x/oauth2 counts from when the answer was read. Counted from when the request
-		// was sent, it is never too late.
-		if lifetime := time.Until(answer.Expiry).Round(time.Second); lifetime > 0 {
-			t.ExpiresAt = sentAt.Add(min(lifetime, 10*365*24*time.Hour))
-		}
-	}
-	if scope, ok := answer.Extra("scope").(string); ok && scope != "" {
-		t.Scopes = strings.Fields(scope)
-		slices.Sort(t.Scopes)
+	if scopes := scopesOf(members, "scope"); len(scopes) > 0 {
+		t.Scopes = scopes
 	}
 	return t, nil
 }
 
-// requestToken performs a token request and classifies its failure.
-func requestToken(ctx context.Context, hc *http.Client, operation, endpoint string, secrets []credential.Secret, request func(context.Context) (*oauth2.Token, error)) (*oauth2.Token, error) {
-	failure := &Error{Operation: operation, URL: where(endpoint)}
-	if err := checkURL(endpoint); err != nil {
-		failure.Class, failure.Err = Misconfigured, err
-		return nil, failure
-	}
-	ctx, sent := traced(ctx)
-	answer, err := request(context.WithValue(ctx, oauth2.HTTPClient, hc))
-	if err == nil {
-		if known := []string{"", "bearer", "dpop", "n_a"}; !slices.Contains(known, strings.ToLower(answer.TokenType)) {
-			failure.Class, failure.Err = Unsupported, errors.New("the token is of the type "+clean(answer.TokenType)+", and only Bearer and DPoP are supported")
-			return nil, failure
+// typeOf is how a token is used, and what the server calls its type where that is neither
+// Bearer nor DPoP. Servers leave the type out, and some give it names of their own for
+// what is a bearer token (Slack's user and bot). What needs a proof that nobody asked for
+// is refused, and what is no access token.
+func typeOf(said string, bound bool) (kind, stated string, err error) {
+	switch fold(said) {
+	case "":
+		if bound {
+			return "DPoP", "", nil
 		}
-		return answer, nil
+		return "Bearer", "", nil
+	case "bearer", "bearertoken":
+		if bound {
+			return "", "", errors.New("the token is of the type Bearer, and one that is bound to a key was asked for")
+		}
+		return "Bearer", "", nil
+	case "dpop":
+		if !bound {
+			return "", "", errors.New("the token is bound to a key that was not asked for (DPoP)")
+		}
+		return "DPoP", "", nil
+	case "mac", "pop", "na":
+		return "", "", fmt.Errorf("the token is of the type %s, and only Bearer and DPoP are supported", clean(said))
 	}
-	return nil, classify(failure, err, sent, secrets)
-}
-
-func classify(failure *Error, err error, sent *atomic.Bool, secrets []credential.Secret) *Error {
-	var answered *oauth2.RetrieveError
-	if !errors.As(err, &answered) {
-		failure.Class, failure.Err = classOfNetwork(err, sent.Load()), errors.New(clean(stripURL(err).Error(), secrets...))
-		return failure
+	if bound {
+		return "", "", fmt.Errorf("the token is of the type %s, and one that is bound to a key was asked for", clean(said))
 	}
-	failure.Status, failure.RetryAfter = answered.Response.StatusCode, retryAfter(answered.Response.Header)
-	failure.Code, failure.Description = clean(answered.ErrorCode, secrets...), clean(answered.ErrorDescription, secrets...)
-	failure.Class = classOfStatus(failure.Status)
-	if failure.Class != Transient && failure.Code != "" {
-		failure.Class = classOfCode(answered.ErrorCode)
-	}
-	return failure
+	return "Bearer", clean(said), nil
 }
 
 // Revoke asks the authorization server to forget the grant (RFC 7009): the
@@ -145,41 +131,15 @@ func Revoke(ctx context.Context, hc *http.Client, t credential.Token, registrati
 	if secret.IsZero() {
 		secret, hint = t.Access, "access_token"
 	}
-	failure := &Error{Operation: "the revocation", URL: where(t.RevocationEndpoint)}
+	registration.TokenParameters = nil // for the token endpoint alone
 	auth, err := authenticate(registration)
 	if err != nil {
 		return err
 	}
-	form := auth.add(url.Values{"token": {secret.Reveal()}, "token_type_hint": {hint}})
-	if auth.style != oauth2.AuthStyleInHeader {
-		form.Set("client_id", auth.id)
-		if auth.secret != "" {
-			form.Set("client_secret", auth.secret)
-		}
+	failure := &Error{Operation: "the revocation"}
+	a, err := post(ctx, hc, failure, t.RevocationEndpoint, auth, url.Values{"token": {secret.Reveal()}, "token_type_hint": {hint}}, secret, registration.Secret)
+	if err == nil && (a.page || a.refuses()) {
+		return a.refusal(failure, secret, registration.Secret)
 	}
-	err = checkURL(t.RevocationEndpoint)
-	if err != nil {
-		failure.Class, failure.Err = Misconfigured, err
-		return failure
-	}
-	ctx, sent := traced(ctx)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.RevocationEndpoint, strings.NewReader(form.Encode()))
-	if err != nil {
-		failure.Class, failure.Err = Misconfigured, err
-		return failure
-	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if auth.style == oauth2.AuthStyleInHeader {
-		request.SetBasicAuth(url.QueryEscape(registration.ClientID), url.QueryEscape(registration.Secret.Reveal()))
-	}
-	response, err := hc.Do(request)
-	if err != nil {
-		failure.Class, failure.Err = classOfNetwork(err, sent.Load()), stripURL(err)
-		return failure
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return refusal("the revocation", t.RevocationEndpoint, response, secret, registration.Secret)
-	}
-	return nil
+	return err
 }

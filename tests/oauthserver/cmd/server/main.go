@@ -41,7 +41,7 @@ func run() error {
 	flag.BoolVar(&o.Quirks.ListsOffline, "lists-offline", false, "list the scope offline_access and give it to nobody")
 	flag.BoolVar(&o.NoAuth, "no-auth", false, "protect nothing")
 	flag.BoolVar(&o.Sessions, "sessions", false, "speak only the MCP revisions with a session")
-	flag.Func("fault", "a fault as endpoint:kind[,count=n][,grant=g][,method=m][,delay=ms][,status=n][,retry_after=s][,ttl=s]; may be repeated", func(text string) error {
+	flag.Func("fault", "a fault as endpoint:kind[,count=n][,grant=g][,method=m][,delay=ms][,status=n][,retry_after=s][,ttl=s][,content_type=t][,body=text to the end]; may be repeated", func(text string) error {
 		f, err := oauthserver.ParseFault(text)
 		faults = append(faults, f)
 		return err
