@@ -46,7 +46,7 @@ func (s *Store) registrations(tx *bbolt.Tx, issuer string) ([]kept, error) {
 	var all []kept
 	b := tx.Bucket(bucketRegistrations)
 	cursor := b.Cursor()
-	for key, _ := cursor.Seek([]byte(issuer)); bytes.HasPrefix(key, []byte(issuer)); key, _ = cursor.Next() {
+	for key, _ := cursor.Seek([]byte(issuer)); key != nil && bytes.HasPrefix(key, []byte(issuer)); key, _ = cursor.Next() {
 		if len(key) > len(issuer) && key[len(issuer)] != 0 {
 			continue // an issuer of which this one is the beginning
 		}

@@ -234,7 +234,7 @@ func TestRegistrationIsPerIssuer(t *testing.T) {
 	if got, err := s.Registration("https://a", "c"); err != nil || got == nil || got.Secret != r.Secret {
 		t.Fatalf("got %v, %v", got, err)
 	}
-	for _, other := range []string{"https://b", "https://a/", "https://"} {
+	for _, other := range []string{"https://b", "https://a/", "https://", ""} {
 		if got, _ := s.Registrations(other); got != nil {
 			t.Errorf("at %q: %v", other, got)
 		}
