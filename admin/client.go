@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"mcpproxy/states"
+	"mcpproxy/upstream"
 )
 
 // ErrNotRunning says that no proxy serves the socket, or that the one that did ended
@@ -124,9 +125,17 @@ func (c *Client) do(ctx context.Context, method, path string, form url.Values, i
 // [*RefusedError] where no login was begun, a [*LoginFailedError] where it ended without a
 // token, and ctx's error.
 func (c *Client) Login(ctx context.Context, name string, elsewhere bool, progress func(Report)) error {
+	return c.LoginWith(ctx, name, upstream.LoginOptions{Elsewhere: elsewhere}, progress)
+}
+
+// LoginWith is Login with options.
+func (c *Client) LoginWith(ctx context.Context, name string, o upstream.LoginOptions, progress func(Report)) error {
 	form := url.Values{}
-	if elsewhere {
+	if o.Elsewhere {
 		form.Set("browser", "none")
+	}
+	if o.Register {
+		form.Set("client", "new")
 	}
 	response, err := c.send(ctx, http.MethodPost, "/v1/upstreams/"+url.PathEscape(name)+"/login", form)
 	if err != nil {

@@ -101,7 +101,8 @@ func (a *api) logout(w http.ResponseWriter, r *http.Request) error {
 }
 
 // login streams the progress of a login, one JSON line each, to its outcome. With
-// browser=none no browser is opened here. With wait=no it only says what becomes of
+// browser=none no browser is opened here, with client=new a client is registered for it,
+// and a login that is open is given up. With wait=no it only says what becomes of
 // the wish.
 func login(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
 	if r.PostFormValue("wait") == "no" {
@@ -118,11 +119,8 @@ func login(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
 		_ = lines.Encode(report) // the client went away; the login stays open
 		_ = control.Flush()
 	}
-	begin := u.Login
-	if r.PostFormValue("browser") == "none" {
-		begin = u.LoginElsewhere
-	}
-	err := begin(r.Context(), func(p upstream.Progress) {
+	o := upstream.LoginOptions{Elsewhere: r.PostFormValue("browser") == "none", Register: r.PostFormValue("client") == "new"}
+	err := u.LoginWith(r.Context(), o, func(p upstream.Progress) {
 		say(Report{Flow: p.Flow, URL: p.URL, Opened: p.Opened, Deadline: p.Deadline})
 	})
 	last := Report{Done: true}

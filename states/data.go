@@ -54,8 +54,10 @@ type Data struct {
 	// server takes a token that a login brought; Proposals are all of the last hour.
 	ProposedAt time.Time
 	Proposals  []time.Time
-	// DoubtfulClient is a registered client id whose last flow ended without any
-	// answer; it is registered anew, as the server may have forgotten it.
+	// NewClient says that the open flow is to register a client of its own.
+	NewClient bool
+	// DoubtfulClient is a registered client id whose page has brought no answer so far;
+	// the next login registers another, as the server may have forgotten it.
 	DoubtfulClient string
 
 	// Challenge is the last challenge of the resource server.
@@ -204,7 +206,7 @@ func (d Data) WithToken(token *credential.Token) Data {
 
 // WithoutFlow ends the open flow.
 func (d Data) WithoutFlow() Data {
-	d.FlowID, d.Flow, d.Shows, d.ShownAt, d.Opened = "", nil, 0, time.Time{}, ""
+	d.FlowID, d.Flow, d.Shows, d.ShownAt, d.Opened, d.NewClient = "", nil, 0, time.Time{}, "", false
 	return d
 }
 

@@ -138,7 +138,7 @@ func refreshTransitions() []transition {
 func logoutTransitions() []transition {
 	return []transition{
 		{From: from{states.Unloaded, states.Anonymous, states.Fresh, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused, states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice, states.GrantBackoff, states.LoginRequired, states.Failed},
-			Event: LogoutRequested, To: states.LoggingOut, Guards: guards{byPerson}, Update: logOut},
+			Event: LogoutRequested, To: states.LoggingOut, Guards: guards{byPerson}, Update: each(doubtClient, logOut)},
 		{From: from{states.LoggingOut}, Event: LogoutDone, To: states.LoggedOut, Update: logOut},
 		{From: from{states.LoggingOut}, Event: LogoutFailed, To: states.Failed, Update: because(states.StoreFailed)},
 		{From: from{states.LoggingOut}, Event: JobCrashed, To: states.Failed, Update: because(states.Crashed)},

@@ -28,9 +28,9 @@ func loginTransitions() []transition {
 
 		{From: browser, Event: LoginRequested, To: states.AwaitingBrowser, Guards: guards{byPerson}, Update: showAgain, Doc: "joins the open flow and shows its page again"},
 		{From: browser, Event: BrowserShown, To: states.AwaitingBrowser, Update: shown},
-		{From: browser, Event: CodeReceived, To: states.ExchangingCode, Guards: guards{openFlow}, Update: credentialFailure, Main: true},
-		{From: browser, Event: LoginDenied, To: states.LoginRequired, Guards: guards{openFlow}, Update: each(endFlow, because(states.LoginDenied))},
-		{From: browser, Event: LoginFailed, To: states.LoginRequired, Guards: guards{openFlow}, Update: each(endFlow, because(states.LoginFailed))},
+		{From: browser, Event: CodeReceived, To: states.ExchangingCode, Guards: guards{openFlow}, Update: each(doubtClient, credentialFailure), Main: true},
+		{From: browser, Event: LoginDenied, To: states.LoginRequired, Guards: guards{openFlow}, Update: each(doubtClient, endFlow, because(states.LoginDenied))},
+		{From: browser, Event: LoginFailed, To: states.LoginRequired, Guards: guards{openFlow}, Update: each(doubtClient, endFlow, because(states.LoginFailed))},
 
 		{From: exchanging, Event: CodeExchanged, To: states.Fresh, Update: takeNewLogin, Main: true},
 		{From: exchanging, Event: ExchangeRejected, To: states.LoginRequired, Update: each(endFlow, because(states.ExchangeFailed))},
@@ -39,10 +39,10 @@ func loginTransitions() []transition {
 		{From: exchanging, Event: TokenUnsaved, To: states.Failed, Update: each(endFlow, because(states.StoreFailed))},
 		{From: from{states.ExchangingCode, states.AwaitingDevice, states.RequestingToken}, Event: TokenSuperseded, To: states.LoadingToken, Update: each(endFlow, credentialFailure), Doc: "a login that was given up has saved its token after all; it is read"},
 
-		{From: from{states.Discovering, states.Registering, states.AwaitingBrowser}, Event: LoginCancelled, To: states.LoginRequired, Guards: guards{byPerson}, Update: each(endFlow, because(states.LoginCancelled))},
+		{From: from{states.Discovering, states.Registering, states.AwaitingBrowser}, Event: LoginCancelled, To: states.LoginRequired, Guards: guards{byPerson}, Update: each(doubtClient, endFlow, because(states.LoginCancelled))},
 		{From: timed, Event: LoginTimedOut, To: states.LoginRequired, Update: each(doubtClient, endFlow, because(states.LoginTimedOut))},
 		{From: timed, Event: LoginLapsed, To: states.Fresh, Update: each(doubtClient, endFlow, goOn)},
-		{From: from{states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice}, Event: LoginAbandoned, To: states.Fresh, Guards: guards{openFlow}, Update: each(endFlow, goOn, credentialFailure)},
+		{From: from{states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice}, Event: LoginAbandoned, To: states.Fresh, Guards: guards{openFlow}, Update: each(doubtClient, endFlow, goOn, credentialFailure)},
 		{From: exchanging, Event: LoginAbandoned, To: states.Fresh, Guards: guards{openFlow, ownJob}, Update: each(endFlow, goOn, credentialFailure), Doc: "only by its own failure: a code that was sent is spent"},
 		{From: loginStates, Event: JobCrashed, To: states.Failed, Update: each(endFlow, because(states.Crashed))},
 

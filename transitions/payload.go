@@ -53,6 +53,11 @@ type Payload struct {
 	Reason  states.Reason
 	// Opened says what became of opening the browser.
 	Opened string
+	// NewClient asks for a login with a client that is registered for it.
+	NewClient bool
+	// Answered says that the authorization server has answered the login's page, and
+	// knows the client.
+	Answered bool
 	// Revocation says what the authorization server made of the logout (RFC 7009).
 	Revocation string
 	Err        error

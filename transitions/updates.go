@@ -160,7 +160,7 @@ func dropToken(d states.Data, _ *Input) states.Data {
 func beginFlow(d states.Data, in *Input) states.Data {
 	d = d.WithoutFlow()
 	d.FlowID = in.Flow
-	d.ShownAt, d.Opened = in.At, in.Payload.Opened
+	d.ShownAt, d.Opened, d.NewClient = in.At, in.Payload.Opened, in.Payload.NewClient
 	return d
 }
 
@@ -180,7 +180,10 @@ func takeFlow(d states.Data, in *Input) states.Data {
 }
 
 func showAgain(d states.Data, in *Input) states.Data {
-	if in.Payload.Opened == "" && in.At.Sub(d.ShownAt) >= showAgainAfter {
+	if in.At.Sub(d.ShownAt) < showAgainAfter {
+		return d
+	}
+	if d = doubtClient(d, in); in.Payload.Opened == "" {
 		d.Shows++
 		d.ShownAt = in.At
 	}
@@ -201,10 +204,16 @@ func goOn(d states.Data, _ *Input) states.Data {
 	return d
 }
 
-// doubtClient marks a dynamically registered client whose page brought no answer.
-func doubtClient(d states.Data, _ *Input) states.Data {
-	if d.Flow != nil && d.Flow.Registration.Source == "dynamic" {
+// doubtClient marks the dynamically registered client of a page that brings no answer:
+// where the authorization server has forgotten it, the page shows an error and nothing
+// comes back. An answer settles the doubt. What was told a code for a device is known.
+func doubtClient(d states.Data, in *Input) states.Data {
+	switch {
+	case d.Flow == nil || d.Flow.Registration.Source != "dynamic" || !d.Flow.DeviceCode.IsZero():
+	case !in.Payload.Answered:
 		d.DoubtfulClient = d.Flow.Registration.ClientID
+	case d.DoubtfulClient == d.Flow.Registration.ClientID:
+		d.DoubtfulClient = ""
 	}
 	return d
 }

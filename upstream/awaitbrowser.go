@@ -21,6 +21,7 @@ import (
 func (u *Upstream) awaitBrowser(ctx context.Context, order transitions.Order) transitions.Input {
 	flow := order.Snapshot.Data.Flow
 	defer u.forgetFlow(flow.ID)
+	defer u.noteDoubt(flow)
 	reservation, err := u.environment.Callback.Reserve(ctx, portOf(flow.RedirectURI))
 	if err != nil {
 		// Said before the record is looked at: the login is over then.
@@ -51,7 +52,25 @@ func (u *Upstream) awaitBrowser(ctx context.Context, order transitions.Order) tr
 			return nothing
 		}
 		shows = s.Data.Shows
+		u.noteDoubt(flow)
 		u.show(ctx, order, flow)
+	}
+}
+
+// noteDoubt has the store say what the machine does of the flow's client, so that no
+// login begins with it after a restart, or at another upstream of its issuer.
+func (u *Upstream) noteDoubt(flow *credential.Flow) {
+	if client := &flow.Registration; u.Snapshot().Data.DoubtfulClient == client.ClientID {
+		u.doubt(client, true)
+	}
+}
+
+func (u *Upstream) doubt(client *credential.Registration, doubtful bool) {
+	if client.Source != credential.SourceDynamic {
+		return
+	}
+	if err := u.environment.Store.DoubtRegistration(client.Issuer, client.ClientID, doubtful); err != nil {
+		u.logger.Error("whether the client is known at the authorization server could not be noted; to register another: mcpproxy auth login --register "+u.config.Name, "client", client.ClientID, "error", err)
 	}
 }
 
@@ -104,6 +123,9 @@ func (u *Upstream) receive(ctx context.Context, flow *credential.Flow, query url
 		in.Event = transitions.LoginEnd(u.Snapshot().Data, transitions.LoginDenied)
 	default:
 		in.Event = transitions.LoginEnd(u.Snapshot().Data, transitions.LoginFailed)
+	}
+	if in.Payload.Answered = !oauth.BlamesClient(err); in.Payload.Answered {
+		u.doubt(&flow.Registration, false)
 	}
 	before := u.Snapshot().Data.Generation
 	if _, err := u.fire(in); err != nil {

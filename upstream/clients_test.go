@@ -1,12 +1,16 @@
 package upstream_test
 
 import (
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mcpproxy/store"
 	"mcpproxy/tests/oauthserver"
+	"mcpproxy/transitions"
 	"mcpproxy/upstream"
 )
 
@@ -160,4 +164,169 @@ func TestBrowsersClientIsNotTheDevices(t *testing.T) {
 			t.Errorf("registered are %+v, %v", all, err)
 		}
 	})
+}
+
+// errorPage opens the page of a login at a server that does not know the client, which
+// shows an error and sends the browser nowhere.
+func (r *rig) errorPage() (outcome <-chan error) {
+	r.Helper()
+	page, outcome := r.openLogin()
+	if status, text := r.visit(page); status != http.StatusBadRequest || !strings.Contains(text, "unknown client_id") {
+		r.Fatalf("the page is %d: %s", status, text)
+	}
+	return outcome
+}
+
+// A server forgets the client while nobody is logged in. Whatever a user does about the
+// page that shows an error, the next login registers another client, after a restart too
+// (fault E2).
+func TestClientThatWasForgottenUnnoticed(t *testing.T) {
+	t.Parallel()
+	for name, act := range map[string]func(r *rig, outcome <-chan error){
+		"cancel": func(r *rig, outcome <-chan error) {
+			if _, err := r.up.CancelLogin(); err != nil {
+				r.Fatal(err)
+			}
+			<-outcome
+		},
+		"logout": func(r *rig, outcome <-chan error) {
+			if err := r.up.Logout(r.context()); err != nil {
+				r.Fatal(err)
+			}
+			<-outcome
+		},
+		"remove": func(r *rig, outcome <-chan error) {
+			if err := r.manager.Apply(r.context(), nil, true); err != nil {
+				r.Fatal(err)
+			}
+			<-outcome
+		},
+		"a second login, and the end of its time": func(r *rig, outcome <-chan error) {
+			<-time.NewTimer(3100 * time.Millisecond).C // asked again within three seconds, one tab is meant
+			r.awaitDoubt(func() { _, _ = r.up.RequestLogin(r.context()) })
+			r.stopped()
+			<-outcome
+			r.stored(func(s *store.Store) { // the time of the open login
+				kept, err := s.Load("u")
+				if err != nil || kept.Flow == nil {
+					t.Fatalf("%+v, %v", kept, err)
+				}
+				lapsed := *kept.Flow
+				lapsed.Deadline = time.Now()
+				if err := s.SaveFlow("u", lapsed, func() bool { return true }); err != nil {
+					t.Fatal(err)
+				}
+			})
+		},
+		"nothing until its time is over, and the proxy does not run": func(r *rig, outcome <-chan error) {
+			r.stopped()
+			<-outcome
+			r.stored(func(s *store.Store) {
+				kept, err := s.Load("u")
+				if err != nil || kept.Flow == nil {
+					t.Fatalf("%+v, %v", kept, err)
+				}
+				lapsed := *kept.Flow
+				lapsed.Deadline = time.Now()
+				if err := s.SaveFlow("u", lapsed, func() bool { return true }); err != nil {
+					t.Fatal(err)
+				}
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
+			r.login()
+			if err := r.up.Logout(r.context()); err != nil {
+				t.Fatal(err)
+			}
+			r.server.ForgetClients()
+			r.server.Reset()
+			outcome := r.errorPage()
+			act(r, outcome)
+			r.person = nil
+			r.restart()
+			r.login()
+			r.mustCall()
+			r.wantCounts(want{Authorize: 2, Code: 1, Register: 1})
+		})
+	}
+}
+
+// awaitDoubt does something and returns when the machine doubts the flow's client.
+func (r *rig) awaitDoubt(act func()) {
+	r.Helper()
+	act()
+	r.await("the doubt", func(s *transitions.Snapshot) bool { return s.Data.DoubtfulClient != "" })
+}
+
+// A login may ask for a client of its own; the one that is open is given up for it, and
+// no other is begun meanwhile (fault E2).
+func TestLoginThatRegisters(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
+	r.login()
+	first := r.up.Status().Token.Client.ID
+	if err := r.up.Logout(r.context()); err != nil {
+		t.Fatal(err)
+	}
+	r.server.ForgetClients()
+	r.server.Reset()
+	outcome := r.errorPage()
+	r.person = nil
+	if err := r.up.LoginWith(r.context(), upstream.LoginOptions{Register: true}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-outcome; err == nil {
+		t.Error("the login that was given up succeeded")
+	}
+	r.mustCall()
+	if client := r.up.Status().Token.Client.ID; client == first {
+		t.Errorf("the client is %s still", client)
+	}
+	r.wantCounts(want{Authorize: 2, Code: 1, Register: 1})
+
+	given := newRig(t, oauthserver.Options{AutoApprove: true, Clients: map[string]string{"box": ""}}, func(c *upstream.Config) { c.OAuth.ClientID = "box" })
+	if err := given.up.LoginWith(given.context(), upstream.LoginOptions{Register: true}, nil); err == nil || !strings.Contains(err.Error(), "oauth.clientId") {
+		t.Errorf("with a configured client: %v", err)
+	}
+}
+
+// An answer settles the doubt, whatever it says: a client that is known is not registered
+// again. One that says that the client is at fault does not (faults E2 and E3).
+func TestAnswersSettleTheDoubt(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		response string // of the authorization server; "" is consent
+		register int
+	}{
+		"consent": {"", 1}, "a denial": {"error=access_denied", 1}, "another error": {"error=server_error", 1},
+		"a scope that it is not registered for": {"error=invalid_scope", 2}, "a client that is not known": {"error=unauthorized_client", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
+			page, outcome := r.openLogin()
+			if test.response == "" {
+				r.visit(page)
+			} else {
+				u, err := url.Parse(page)
+				if err != nil {
+					t.Fatal(err)
+				}
+				back := u.Query().Get("redirect_uri") + "?state=" + u.Query().Get("state") + "&iss=" + url.QueryEscape(r.server.URL()) + "&" + test.response
+				r.visit(back)
+			}
+			if err := <-outcome; (err == nil) != (test.response == "") {
+				t.Fatal(err)
+			}
+			r.person = nil
+			r.restart()
+			r.login()
+			if c := r.server.Counters(); c.Register != test.register {
+				t.Errorf("%d registrations, want %d", c.Register, test.register)
+			}
+		})
+	}
 }

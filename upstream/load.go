@@ -25,7 +25,15 @@ func (u *Upstream) load(_ context.Context, order transitions.Order) transitions.
 	case err != nil:
 		return event(transitions.StoreFailed, err)
 	}
-	return u.classify(stored, time.Now())
+	now := time.Now()
+	if flow := stored.Flow; flow != nil && !now.Before(flow.Deadline) {
+		// It has lapsed while nobody looked, and nobody will answer it.
+		if flow.DeviceCode.IsZero() {
+			u.doubt(&flow.Registration, true)
+		}
+		u.eraseFlow(flow.ID)
+	}
+	return u.classify(stored, now)
 }
 
 // classify turns what is stored into the event that it is.

@@ -70,22 +70,40 @@ func sentence(text string) string {
 // first the login stays open. It returns a [*LoginError] when the login ended
 // without a token, and an error that wraps [ErrNoLogin] where there is none.
 func (u *Upstream) Login(ctx context.Context, progress func(Progress)) error {
-	return u.login(ctx, "", progress)
+	return u.LoginWith(ctx, LoginOptions{}, progress)
 }
 
 // LoginElsewhere is Login for a person whose browser is on another machine: none is
 // opened here.
 func (u *Upstream) LoginElsewhere(ctx context.Context, progress func(Progress)) error {
-	return u.login(ctx, notToBe, progress)
+	return u.LoginWith(ctx, LoginOptions{Elsewhere: true}, progress)
 }
 
-// login begins or joins a login. opened, if not empty, says why no browser is opened.
-func (u *Upstream) login(ctx context.Context, opened string, progress func(Progress)) error {
+// LoginOptions are what a person may ask for with a login.
+type LoginOptions struct {
+	// Elsewhere opens no browser here.
+	Elsewhere bool
+	// Register registers a client for this login, and gives up one that is open: its page
+	// may show that the authorization server has forgotten the client.
+	Register bool
+}
+
+// LoginWith is Login with options.
+func (u *Upstream) LoginWith(ctx context.Context, o LoginOptions, progress func(Progress)) error {
 	if err := u.mayLogIn(ctx); err != nil {
 		return err
 	}
+	payload := transitions.Payload{NewClient: o.Register}
+	if o.Elsewhere {
+		payload.Opened = notToBe
+	}
+	if o.Register {
+		if err := u.makeRoom(); err != nil {
+			return err
+		}
+	}
 	generation := u.Snapshot().Data.Generation
-	out, err := u.requestLogin(opened)
+	out, err := u.requestLogin(payload)
 	if err != nil {
 		return err
 	}
@@ -109,11 +127,23 @@ func (u *Upstream) RequestLogin(ctx context.Context) (transitions.Outcome, error
 	if err := u.mayLogIn(ctx); err != nil {
 		return transitions.Outcome{}, err
 	}
-	return u.requestLogin("")
+	return u.requestLogin(transitions.Payload{})
 }
 
-func (u *Upstream) requestLogin(opened string) (transitions.Outcome, error) {
-	return u.fire(transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: uuid.NewString(), Payload: transitions.Payload{Opened: opened}})
+func (u *Upstream) requestLogin(payload transitions.Payload) (transitions.Outcome, error) {
+	return u.fire(transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: uuid.NewString(), Payload: payload})
+}
+
+// makeRoom gives up a login that is open, for one with another client.
+func (u *Upstream) makeRoom() error {
+	if configured := &u.config.OAuth; configured.ClientID != "" {
+		return fmt.Errorf("%s: the configuration gives the client %q (oauth.clientId), so that none is registered; log in without --register", u.config.Name, configured.ClientID)
+	}
+	if !u.Snapshot().Region(states.Credential).State.LoginOpen() {
+		return nil
+	}
+	_, err := u.CancelLogin()
+	return err
 }
 
 // mayLogIn says whether the upstream has a login at all, once its store was read.

@@ -98,6 +98,9 @@ func (m *Manager) Apply(ctx context.Context, configs []Config, connect bool) err
 	for _, u := range replaced {
 		// A change of the configuration gives the machine no further pages to open.
 		inherited[u.config.Name] = states.Data{Proposals: u.Snapshot().Data.Proposals}
+		if _, stays := wanted[u.config.Name]; !stays {
+			u.abandon()
+		}
 	}
 	var failures []error
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
@@ -107,6 +110,19 @@ func (m *Manager) Apply(ctx context.Context, configs []Config, connect bool) err
 	}
 	m.tell()
 	return errors.Join(failures...)
+}
+
+// abandon gives up the login that is open at an upstream that was removed: should it be
+// configured again, a person begins another.
+func (u *Upstream) abandon() {
+	flow := u.Snapshot().Data.Flow
+	if flow == nil {
+		return
+	}
+	if flow.DeviceCode.IsZero() {
+		u.doubt(&flow.Registration, true)
+	}
+	u.eraseFlow(flow.ID)
 }
 
 // take removes the upstreams that match.

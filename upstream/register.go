@@ -58,8 +58,9 @@ type newLogin struct {
 	discovery *credential.Discovery
 	// request is what will be asked for; its redirect address is the last to be known.
 	request oauth.FlowRequest
-	// doubtful is a client id that this machine does without.
-	doubtful string
+	// doubtful is a client id that this machine does without; newClient does without any.
+	doubtful  string
+	newClient bool
 	// known is the registration that would do, if its redirect address can be listened
 	// on; nil for none.
 	known *credential.Registration
@@ -72,7 +73,7 @@ func (u *Upstream) prepareLogin(order transitions.Order, d *credential.Discovery
 	if err != nil {
 		return nil, err
 	}
-	login := &newLogin{discovery: d, doubtful: data.DoubtfulClient, request: oauth.FlowRequest{
+	login := &newLogin{discovery: d, doubtful: data.DoubtfulClient, newClient: data.NewClient, request: oauth.FlowRequest{
 		ConfiguredScopes:  u.config.OAuth.Scopes,
 		ChallengeScopes:   challenged,
 		PreviousScopes:    previous,
@@ -133,7 +134,7 @@ func (u *Upstream) identity(ctx context.Context, login *newLogin) (credential.Re
 		Scopes:              oauth.SelectScopes(*d, login.request),
 		GrantType:           u.config.OAuth.Grant.grantType(),
 	}
-	key := fmt.Sprint(d.Issuer, request.RedirectURIs, request.Scopes, request.GrantType, u.config.OAuth.ClientID, login.doubtful)
+	key := fmt.Sprint(d.Issuer, request.RedirectURIs, request.Scopes, request.GrantType, u.config.OAuth.ClientID, login.doubtful, login.newClient)
 	made, err, _ := u.environment.registering.Do(key, func() (any, error) {
 		// Another upstream of the issuer may have registered since.
 		if now, err := u.reusable(login); given == nil && err == nil && now != nil {
@@ -163,6 +164,9 @@ func (u *Upstream) configured(r credential.Registration) credential.Registration
 // reusable is the newest registration at the issuer that the login may begin with; nil
 // where it needs another one.
 func (u *Upstream) reusable(login *newLogin) (*credential.Registration, error) {
+	if login.newClient {
+		return nil, nil
+	}
 	known, err := u.environment.Store.Registrations(login.discovery.Issuer)
 	if err != nil {
 		return nil, err

@@ -43,6 +43,7 @@ and without a running proxy.`,
 			return err
 		}}
 	s.browserFlags(c)
+	c.Flags().BoolVar(&s.register, "register", false, "register a new client for this login, and give up one that is open: for a page that shows an error, as the server has forgotten the client")
 	return c
 }
 
@@ -69,7 +70,7 @@ func (s *serveOptions) login(ctx context.Context, name string, out io.Writer, in
 			_, err = i.Callback.Pasted(ctx, parsed.Query())
 			return err
 		})
-		err = u.Login(ctx, func(p upstream.Progress) { show(p.URL, p.Opened, p.Deadline) })
+		err = u.LoginWith(ctx, upstream.LoginOptions{Register: s.register}, func(p upstream.Progress) { show(p.URL, p.Opened, p.Deadline) })
 	}
 	return errors.Join(err, i.Close())
 }
@@ -83,7 +84,7 @@ func (s *serveOptions) loginAt(ctx context.Context, client *admin.Client, name s
 	show := guide(out)
 	own := s.browser != "" && !s.noBrowser
 	var last admin.Report
-	err := client.Login(ctx, name, s.noBrowser || own, func(r admin.Report) {
+	err := client.LoginWith(ctx, name, upstream.LoginOptions{Elsewhere: s.noBrowser || own, Register: s.register}, func(r admin.Report) {
 		if own && r.URL != last.URL {
 			r.Opened = "opened"
 			if err := s.opener()(ctx, r.URL); err != nil {

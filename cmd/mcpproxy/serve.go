@@ -32,6 +32,7 @@ type serveOptions struct {
 	*options
 	listen, tokenFile, browser string
 	noBrowser, allowPrivate    bool
+	register                   bool
 	metrics, ui                bool
 }
 

@@ -126,6 +126,16 @@ func (e *CallbackError) said() string {
 // Unwrap returns the cause.
 func (e *CallbackError) Unwrap() error { return e.Err }
 
+// BlamesClient reports whether a response says that the client is not registered (any
+// more) for what it asked for, so that another registration may help.
+func BlamesClient(err error) bool {
+	var refused *CallbackError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	return slices.Contains([]string{"unauthorized_client", "invalid_client", "invalid_client_id", "invalid_scope", "invalid_redirect_uri", "redirect_uri_mismatch", "unsupported_response_type"}, refused.Code)
+}
+
 // CheckCallback checks a response at the redirect address (RFC 6749 section
 // 4.1.2, RFC 9207 section 2.4) and returns its code. Errors are [*CallbackError].
 func CheckCallback(f credential.Flow, query url.Values) (credential.Secret, error) {
