@@ -18,7 +18,8 @@ type Outcome struct {
 	From        string          `json:"from"`
 	To          string          `json:"to"`
 	Epoch       uint64          `json:"epoch"`
-	// Reason is why a wish was joined, postponed or ignored.
+	// Reason is why a wish was joined, postponed or ignored, and of a logout that was done
+	// what is still good at the authorization server.
 	Reason string `json:"reason,omitempty"`
 }
 

@@ -204,4 +204,7 @@ type Intent struct {
 // LogoutMark says that a person logged out; it stays until a person logs in.
 type LogoutMark struct {
 	At time.Time
+	// Alive is what was good at the authorization server afterwards, in words; empty for
+	// nothing.
+	Alive string `json:",omitempty"`
 }

@@ -64,7 +64,7 @@ func loadTransitions() []transition {
 		{From: loading, Event: DeviceFlowOpen, To: states.AwaitingDevice, Update: takeFlow, Doc: "the login of before the restart goes on"},
 		{From: loading, Event: FlowBesideToken, To: states.AwaitingBrowser, Update: takeFlow, Signals: signals{CredentialReady}, Doc: "the login goes on, and calls with the token that there is"},
 		{From: loading, Event: DeviceFlowBesideToken, To: states.AwaitingDevice, Update: takeFlow, Signals: signals{CredentialReady}, Doc: "the login goes on, and calls with the token that there is"},
-		{From: loading, Event: LoggedOutMark, To: states.LoggedOut, Update: keepGeneration},
+		{From: loading, Event: LoggedOutMark, To: states.LoggedOut, Update: each(keepGeneration, credentialFailure)},
 		{From: loading, Event: CredentialNotNeeded, To: states.NotNeeded, Update: demanded},
 		{From: loading, Event: StoreCorrupt, To: states.Failed, Update: because(states.StoreCorrupt)},
 		{From: loading, Event: StoreFailed, To: states.Failed, Update: because(states.StoreFailed)},
@@ -139,7 +139,7 @@ func logoutTransitions() []transition {
 	return []transition{
 		{From: from{states.Unloaded, states.Anonymous, states.Fresh, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused, states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice, states.GrantBackoff, states.LoginRequired, states.Failed},
 			Event: LogoutRequested, To: states.LoggingOut, Guards: guards{byPerson}, Update: each(doubtClient, logOut)},
-		{From: from{states.LoggingOut}, Event: LogoutDone, To: states.LoggedOut, Update: logOut},
+		{From: from{states.LoggingOut}, Event: LogoutDone, To: states.LoggedOut, Update: each(logOut, credentialFailure)},
 		{From: from{states.LoggingOut}, Event: LogoutFailed, To: states.Failed, Update: because(states.StoreFailed)},
 		{From: from{states.LoggingOut}, Event: JobCrashed, To: states.Failed, Update: because(states.Crashed)},
 		{From: from{states.Unloaded, states.LoadingToken, states.NotNeeded, states.Anonymous, states.Fresh, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused,

@@ -55,6 +55,10 @@ func (u *Upstream) classify(stored store.Credential, now time.Time) transitions.
 		in.Flow, in.Payload.Flow = flow.ID, flow
 	case transitions.TokenUncertain, transitions.RefreshUncertain:
 		in.Payload.Intent, in.Payload.Err = stored.Intent, uncertainError(stored.Intent)
+	case transitions.LoggedOutMark:
+		if stored.Logout.Alive != "" {
+			in.Payload.Err = errors.New(stored.Logout.Alive)
+		}
 	case transitions.TokenSpent:
 		in.Payload.Err = fmt.Errorf("the access token expired at %s and there is no refresh token", token.ExpiresAt.UTC().Format(time.RFC3339))
 	}

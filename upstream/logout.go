@@ -1,8 +1,11 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"mcpproxy/credential"
@@ -33,7 +36,14 @@ func (u *Upstream) logOut(ctx context.Context, order transitions.Order) transiti
 	if err := u.environment.Store.Logout(u.config.Name, credential.LogoutMark{At: time.Now().UTC()}, u.wants(order)); err != nil {
 		return event(transitions.LogoutFailed, fmt.Errorf("the credential could not be erased from the store: %w", err))
 	}
-	done := transitions.Input{Event: transitions.LogoutDone, Payload: transitions.Payload{Revocation: u.revoke(ctx, stored.Token, registration)}}
+	said, alive := u.revoke(ctx, stored.Token, registration)
+	done := transitions.Input{Event: transitions.LogoutDone, Payload: transitions.Payload{Revocation: said}}
+	if alive != "" {
+		done.Payload.Err = errors.New(alive)
+		if err := u.environment.Store.Logout(u.config.Name, credential.LogoutMark{At: time.Now().UTC(), Alive: alive}, u.wants(order)); err != nil {
+			u.logger.Error("what is still good at the authorization server could not be noted", "error", err)
+		}
+	}
 	if kept, err := u.environment.Store.Load(u.config.Name); err == nil {
 		// A damaged record was never loaded: the next login goes on from its generation.
 		done.Payload.Generation = kept.Generation
@@ -41,21 +51,41 @@ func (u *Upstream) logOut(ctx context.Context, order transitions.Order) transiti
 	return done
 }
 
-// revoke tells the authorization server, and returns in words what came of it.
-func (u *Upstream) revoke(ctx context.Context, token *credential.Token, registration credential.Registration) string {
+// revoke tells the authorization server, and returns in words what came of it, and what
+// is still good there; "" where nothing is.
+func (u *Upstream) revoke(ctx context.Context, token *credential.Token, registration credential.Registration) (said, alive string) {
+	const how = " good at the authorization server; to end that, use its own page for connected applications"
 	switch {
 	case token == nil:
-		return "there was nothing to revoke"
+		return "there was nothing to revoke", ""
 	case token.RevocationEndpoint == "":
-		return "not revoked, as the authorization server has no revocation endpoint"
+		left := []string{}
+		if token.HasRefresh() {
+			left = append(left, "the refresh token")
+		}
+		if token.UsableAt(time.Now()) {
+			left = append(left, oauth.AccessToken(*token))
+		}
+		if len(left) == 0 {
+			return "not revoked, as the authorization server has no revocation endpoint", ""
+		}
+		return "not revoked, as the authorization server has no revocation endpoint", strings.Join(left, " and ") + " stays" + how
 	}
 	limited, cancel := context.WithTimeout(ctx, revocationLimit)
 	defer cancel()
-	if err := oauth.Revoke(limited, u.authorization, *token, registration); err != nil {
+	untilExpiry, err := oauth.Revoke(limited, u.authorization, *token, registration)
+	var unconfirmed *oauth.RevocationError
+	switch {
+	case errors.As(err, &unconfirmed):
 		u.logger.Warn("the token is erased here, but the authorization server did not confirm its revocation", "error", err)
-		return "erased here, and the authorization server did not confirm the revocation: " + err.Error()
+		if class, _ := classOf(err); class == oauth.InvalidClient {
+			u.clientRefused(registration, err) // so that the next login registers another
+		}
+		return "erased here, and the authorization server did not confirm the revocation: " + err.Error(), strings.Join(unconfirmed.Alive, " and ") + " may stay" + how
+	case untilExpiry != "":
+		return "revoked at the authorization server, but for " + untilExpiry + ", which it lets end by itself", ""
 	}
-	return "revoked at the authorization server"
+	return "revoked at the authorization server", ""
 }
 
 // Logout erases the credential and holds until a person logs in again. It
@@ -65,7 +95,8 @@ func (u *Upstream) Logout(ctx context.Context) error {
 	return err
 }
 
-// LogoutOutcome is Logout with what the machine answered to the wish.
+// LogoutOutcome is Logout with what the machine answered to the wish. The reason of one
+// that was done says what is still good at the authorization server, if anything is.
 func (u *Upstream) LogoutOutcome(ctx context.Context) (transitions.Outcome, error) {
 	if !u.config.usesOAuth() {
 		// Logged out, it could not be logged in again.
@@ -89,5 +120,6 @@ func (u *Upstream) LogoutOutcome(ctx context.Context) (transitions.Outcome, erro
 	case s.Region(states.Credential).State != states.LoggedOut:
 		return out, fmt.Errorf("%s: the logout failed: %s", u.config.Name, s.Data.CredentialError.Text)
 	}
+	out.Reason = cmp.Or(s.Data.CredentialError.Text, out.Reason)
 	return out, nil
 }

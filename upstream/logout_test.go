@@ -3,6 +3,7 @@ package upstream_test
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 
 	"mcpproxy/states"
@@ -18,7 +19,7 @@ func TestLogoutIsFinal(t *testing.T) {
 	if err := r.up.Logout(r.context()); err != nil {
 		t.Fatal(err)
 	}
-	if c := r.server.Counters(); c.Revoke != 1 {
+	if c := r.server.Counters(); c.Revoke != 2 { // the refresh token and the access token
 		t.Errorf("counted %+v", c)
 	}
 	r.wantNote("revoked at the authorization server")
@@ -74,7 +75,7 @@ func TestLogoutDuringARefreshIsFinal(t *testing.T) {
 	if s := r.up.Snapshot(); s.Region(states.Credential).State != states.LoggedOut || s.Data.Token != nil {
 		t.Errorf("after the logout: %s with the token %v", s.Region(states.Credential).State, s.Data.Token)
 	}
-	if c := r.server.Counters(); c.Revoke != 1 {
+	if c := r.server.Counters(); c.Revoke != 2 {
 		t.Errorf("counted %+v", c)
 	}
 	r.restart()
@@ -162,4 +163,93 @@ func TestALogoutEndsTheConnection(t *testing.T) {
 	if c := r.server.Counters(); c.MCP["DELETE"] != 2 || c.MCP["initialize"] != 1 || c.MCP["tools/list"] != 1 {
 		t.Errorf("counted %+v", c.MCP)
 	}
+}
+
+// What may be good at the authorization server after a logout is said, by the logout, the
+// state and the journal, and after a restart (fault E8). Any success is one.
+func TestLogoutSaysWhatIsStillAlive(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		quirks oauthserver.Quirks
+		fault  *oauthserver.Fault
+		alive  []string // none: all is over
+	}{
+		"revoked":                         {},
+		"answered 204":                    {quirks: oauthserver.Quirks{RevocationStatus: http.StatusNoContent}},
+		"no revocation endpoint":          {quirks: oauthserver.Quirks{NoRevocation: true}, alive: []string{"the refresh token and the access token (until ", " stays good"}},
+		"refused":                         {fault: &oauthserver.Fault{Endpoint: "revoke", Kind: "refuse", Error: "invalid_request"}, alive: []string{"the refresh token and the access token (until ", " may stay good"}},
+		"a page":                          {fault: &oauthserver.Fault{Endpoint: "revoke", Kind: "html"}, alive: []string{"the refresh token and the access token"}},
+		"the first is refused":            {fault: &oauthserver.Fault{Endpoint: "revoke", Kind: "refuse", Error: "invalid_request", Count: 1}, alive: []string{"the refresh token may stay good"}},
+		"access tokens are not revoked":   {quirks: oauthserver.Quirks{RevokesRefreshOnly: true}},
+		"gone":                            {fault: &oauthserver.Fault{Endpoint: "revoke", Kind: "status", Status: http.StatusNotFound}, alive: []string{"the refresh token and the access token"}},
+		"not there for now":               {fault: &oauthserver.Fault{Endpoint: "revoke", Kind: "status", Status: http.StatusServiceUnavailable}, alive: []string{"the refresh token and the access token"}},
+		"the connection breaks, it seems": {fault: &oauthserver.Fault{Endpoint: "revoke", Kind: "cut-before"}, alive: []string{"the refresh token and the access token"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, oauthserver.Options{AutoApprove: true, Quirks: test.quirks}, nil)
+			r.login()
+			if test.fault != nil {
+				r.setFaults(*test.fault)
+			}
+			out, err := r.up.LogoutOutcome(r.context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			status := r.up.Status()
+			said := ""
+			if status.CredentialError != nil {
+				said = status.CredentialError.Text
+			}
+			if out.Reason != said || (said != "") != (test.alive != nil) {
+				t.Errorf("the logout says %q, and the status %q", out.Reason, said)
+			}
+			for _, words := range test.alive {
+				if !strings.Contains(said, words) {
+					t.Errorf("%q does not say %q", said, words)
+				}
+			}
+			r.restart()
+			if err := r.call(); err == nil {
+				t.Error("a call after the logout succeeded")
+			}
+			r.awaitCredential(states.LoggedOut)
+			if again := r.up.Snapshot().Data.CredentialError.Text; again != said {
+				t.Errorf("after a restart it says %q, and before it %q", again, said)
+			}
+		})
+	}
+}
+
+// The access token ends with the logout where the server keeps it beyond its refresh token
+// (fault E8).
+func TestLogoutRevokesTheAccessTokenToo(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{AutoApprove: true, Quirks: oauthserver.Quirks{RevokesAlone: true}}, nil)
+	r.login()
+	access := r.up.Snapshot().Data.Token.Access.Reveal()
+	if !r.server.AccessWorks(access) {
+		t.Fatal("the access token does not work")
+	}
+	if err := r.up.Logout(r.context()); err != nil {
+		t.Fatal(err)
+	}
+	if r.server.AccessWorks(access) {
+		t.Error("the access token works after the logout")
+	}
+}
+
+// A server that does not know the client at the logout gets another one at the next login
+// (fault E2).
+func TestLogoutOfAForgottenClient(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
+	r.login()
+	r.server.ForgetClients()
+	if err := r.up.Logout(r.context()); err != nil {
+		t.Fatal(err)
+	}
+	r.login()
+	r.mustCall()
+	r.wantCounts(want{Authorize: 2, Code: 2, Register: 2})
 }

@@ -50,6 +50,8 @@ const (
 	exitUnreachable = 5
 	exitNoProxy     = 6
 	exitIllegal     = 7
+	// exitHalfLoggedOut: what was erased here may be good at the authorization server.
+	exitHalfLoggedOut = 8
 )
 
 func main() {
@@ -85,6 +87,8 @@ func exitCode(err error) int {
 		return exitLoginNeeded
 	case errors.Is(err, admin.ErrNotRunning):
 		return exitNoProxy
+	case errors.Is(err, errHalfLoggedOut):
+		return exitHalfLoggedOut
 	case errors.As(err, &refused) && refused.Kind == admin.KindIllegal, errors.Is(err, fsm.ErrIllegal):
 		return exitIllegal
 	}

@@ -256,8 +256,8 @@ func TestInactiveUpstreamsAreLoggedOutOf(t *testing.T) {
 			{[]string{"mcpproxy", "auth", "logout", "nobody"}, 2, "nobody"},
 			{[]string{"mcpproxy", "auth", "logout", "u"}, 0, ""},
 		})
-		if c := m.server.Counters(); c.Revoke != 1 {
-			t.Errorf("%d revocations, want 1", c.Revoke)
+		if c := m.server.Counters(); c.Revoke != 2 {
+			t.Errorf("%d revocations, want 2", c.Revoke)
 		}
 	}
 	m.start("--browser", m.browser())

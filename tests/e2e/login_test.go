@@ -242,7 +242,7 @@ func TestLogoutHoldsOverAKill(t *testing.T) {
 	m.kill()
 	m.login()
 	m.mustRun("mcpproxy", "auth", "logout", "u")
-	if c := m.server.Counters(); c.Revoke != 1 {
+	if c := m.server.Counters(); c.Revoke != 2 {
 		t.Errorf("counted %+v", c)
 	}
 }

@@ -24,6 +24,9 @@ func (s *Server) serverMetadata(w http.ResponseWriter, _ *http.Request, f *Fault
 		"code_challenge_methods_supported": []string{"S256"}, "response_types_supported": []string{"code"}, "grant_types_supported": []string{"authorization_code", "refresh_token", "client_credentials", deviceGrant, bearerGrant},
 		"token_endpoint_auth_methods_supported": []string{"none", "client_secret_post", "client_secret_basic"}, "authorization_response_iss_parameter_supported": true,
 		"client_id_metadata_document_supported": true, "device_authorization_endpoint": s.url + "/device_authorization"}
+	if s.options.Quirks.NoRevocation {
+		delete(m, "revocation_endpoint")
+	}
 	if s.options.Quirks.SilentPKCE {
 		delete(m, "code_challenge_methods_supported")
 	}
@@ -191,14 +194,26 @@ func (s *Server) revoke(w http.ResponseWriter, r *http.Request, _ *Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.grants.refresh[token]
-	if a := s.grants.access[token]; g == nil && a != nil {
+	a := s.grants.access[token]
+	if g == nil && a != nil {
 		g = a.grant
 	}
+	q := &s.options.Quirks
 	switch {
+	case a != nil && q.RevokesRefreshOnly:
+		oauthError(w, http.StatusBadRequest, "unsupported_token_type", "")
+		return
 	case g == nil: // RFC 7009 section 2.2: nothing to do
 	case g.client != c.id:
 		oauthError(w, http.StatusBadRequest, "invalid_grant", "the token was issued to another client")
+		return
+	case q.RevokesAlone:
+		delete(s.grants.access, token)
+		delete(s.grants.refresh, token)
 	default:
 		g.revoked = true
+	}
+	if q.RevocationStatus != 0 {
+		w.WriteHeader(q.RevocationStatus)
 	}
 }

@@ -51,7 +51,7 @@ func endpoints() map[string][]string {
 	token := []string{"token"}
 	return map[string][]string{
 		"answer": everywhere, "delay": everywhere, "status": everywhere, "cut-before": everywhere, "malformed": everywhere, "html": everywhere,
-		"taken": token, "cut-after": token, "hold-after": token, "invalid-grant": token, "invalid-client": token, "no-expiry": token, "refuse": token, "no-refresh-token": token, "ttl": token, "clock-skew": token, "narrow": token,
+		"taken": token, "cut-after": token, "hold-after": token, "invalid-grant": token, "invalid-client": token, "no-expiry": token, "refuse": {"register", "token", "revoke", "device"}, "no-refresh-token": token, "ttl": token, "clock-skew": token, "narrow": token,
 		"wrong-issuer": {"metadata", "authorize"}, "denied": {"authorize"}, "unauthorized": {"mcp"},
 	}
 }

@@ -22,6 +22,13 @@ type Quirks struct {
 	Resource string
 	// Audience is what token requests have to name (Auth0).
 	Audience string
+	// NoRevocation has no revocation endpoint; RevocationStatus is what it answers with,
+	// if that is not 200. RevokesRefreshOnly knows no access tokens there, and RevokesAlone
+	// ends the one token that is shown and not its grant.
+	NoRevocation       bool
+	RevocationStatus   int
+	RevokesRefreshOnly bool
+	RevokesAlone       bool
 	// ListsOffline lists the scope offline_access and gives it to nobody.
 	ListsOffline bool
 }
@@ -51,6 +58,14 @@ func (q *Quirks) redirects(address string) bool {
 // grants reports whether a scope is given to anybody.
 func (q *Quirks) grants(scope string) bool {
 	return !q.ListsOffline || !slices.Contains(strings.Fields(scope), "offline_access")
+}
+
+// AccessWorks reports whether the MCP endpoint would take an access token now.
+func (s *Server) AccessWorks(token string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.grants.access[token]
+	return a != nil && !a.grant.revoked && s.options.Clock().Before(a.expires)
 }
 
 // demandsAudience answers a token request that does not name the audience.

@@ -167,7 +167,7 @@ func TestMetadataLeadsNoNearer(t *testing.T) {
 	if _, err := oauth.Register(t.Context(), hc, registration, oauth.RegistrationRequest{}); err == nil {
 		t.Error("the registration endpoint was reached")
 	}
-	if err := oauth.Revoke(t.Context(), hc, credential.Token{RevocationEndpoint: inside.URL, Refresh: secret("r")}, credential.Registration{AuthMethod: "none"}); err == nil {
+	if _, err := oauth.Revoke(t.Context(), hc, credential.Token{RevocationEndpoint: inside.URL, Refresh: secret("r")}, credential.Registration{AuthMethod: "none"}); err == nil {
 		t.Error("the revocation endpoint was reached")
 	}
 	if len(inside.asked) != 0 {

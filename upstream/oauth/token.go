@@ -123,23 +123,3 @@ func typeOf(said string, bound bool) (kind, stated string, err error) {
 	}
 	return "Bearer", clean(said), nil
 }
-
-// Revoke asks the authorization server to forget the grant (RFC 7009): the
-// refresh token, or the access token where there is none.
-func Revoke(ctx context.Context, hc *http.Client, t credential.Token, registration credential.Registration) error {
-	secret, hint := t.Refresh, "refresh_token"
-	if secret.IsZero() {
-		secret, hint = t.Access, "access_token"
-	}
-	registration.TokenParameters = nil // for the token endpoint alone
-	auth, err := authenticate(registration)
-	if err != nil {
-		return err
-	}
-	failure := &Error{Operation: "the revocation"}
-	a, err := post(ctx, hc, failure, t.RevocationEndpoint, auth, url.Values{"token": {secret.Reveal()}, "token_type_hint": {hint}}, secret, registration.Secret)
-	if err == nil && (a.page || a.refuses()) {
-		return a.refusal(failure, secret, registration.Secret)
-	}
-	return err
-}

@@ -201,7 +201,7 @@ func TestSecretsFollowNoRedirect(t *testing.T) {
 		if _, err := oauth.Refresh(t.Context(), client(), token, r, oauth.RefreshOptions{}); err == nil {
 			t.Errorf("%d at the refresh was followed", status)
 		}
-		if err := oauth.Revoke(t.Context(), client(), token, r); err == nil {
+		if _, err := oauth.Revoke(t.Context(), client(), token, r); err == nil {
 			t.Errorf("%d at the revocation was followed", status)
 		}
 		if _, err := oauth.Register(t.Context(), client(), credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL}, oauth.RegistrationRequest{}); err == nil {
@@ -236,13 +236,13 @@ func TestRevocation(t *testing.T) {
 		r     credential.Registration
 		form  string
 	}{
-		{"the refresh token", credential.Token{Access: secret("a"), Refresh: secret("r")}, credential.Registration{ClientID: "c", AuthMethod: "none"}, "client_id=c token=r token_type_hint=refresh_token"},
+		{"the refresh token", credential.Token{Access: secret("a"), Refresh: secret("r"), ExpiresAt: time.Now().Add(-time.Hour), ObtainedAt: time.Now().Add(-2 * time.Hour)}, credential.Registration{ClientID: "c", AuthMethod: "none"}, "client_id=c token=r token_type_hint=refresh_token"},
 		{"the access token", credential.Token{Access: secret("a")}, credential.Registration{ClientID: "c", Secret: secret("s"), AuthMethod: "client_secret_post"}, "client_id=c client_secret=s token=a token_type_hint=access_token"},
 		{"with client_secret_basic", credential.Token{Access: secret("a")}, credential.Registration{ClientID: "c", Secret: secret("s"), AuthMethod: "client_secret_basic"}, "token=a token_type_hint=access_token"},
 	} {
 		s := record(t, answer{status: 200})
 		test.token.RevocationEndpoint = s.URL
-		if err := oauth.Revoke(t.Context(), client(), test.token, test.r); err != nil {
+		if _, err := oauth.Revoke(t.Context(), client(), test.token, test.r); err != nil {
 			t.Errorf("%s: %v", test.name, err)
 		}
 		if r := s.only(t); said(r.form) != test.form || (r.Header.Get("Authorization") != "") != (test.r.AuthMethod == "client_secret_basic") {
