@@ -152,6 +152,8 @@ type Registration struct {
 	GrantTypes []string
 	// Offered are the authentication methods that the authorization server offered then.
 	Offered []string
+	// PushRequired says that the server takes its authorization requests pushed only.
+	PushRequired bool
 	// Doubtful says that a login with this client ended without any answer, so that
 	// the authorization server may have forgotten it: no login begins with it, and a
 	// token that was issued to it goes on.
@@ -169,8 +171,13 @@ type Flow struct {
 	// State is the state parameter, Verifier the PKCE verifier (RFC 7636).
 	State    Secret
 	Verifier Secret
-	// AuthorizationURL is what the browser opens. It contains State.
+	// AuthorizationURL is what the browser opens. It contains State, or, of a request that
+	// was pushed (RFC 9126), a reference that is good until PushedUntil; Request is then what
+	// it would be otherwise, and PushEndpoint where it was pushed.
 	AuthorizationURL Secret
+	Request          Secret
+	PushEndpoint     string
+	PushedUntil      time.Time
 	RedirectURI      string
 
 	Issuer string

@@ -22,6 +22,9 @@ type Discovery struct {
 	RegistrationEndpoint  string `json:"registration_endpoint,omitempty"`
 	RevocationEndpoint    string `json:"revocation_endpoint,omitempty"`
 	DeviceEndpoint        string `json:"device_authorization_endpoint,omitempty"`
+	// PushEndpoint takes authorization requests beforehand, PushRequired no others (RFC 9126).
+	PushEndpoint string `json:"pushed_authorization_request_endpoint,omitempty"`
+	PushRequired bool   `json:"require_pushed_authorization_requests,omitempty"`
 
 	// ScopesSupported are the resource's, ServerScopes the authorization server's.
 	ScopesSupported      []string `json:"scopes_supported,omitempty"`

@@ -57,19 +57,20 @@ type registrationRecord struct {
 	GrantTypes      []string          `json:"grant_types,omitempty"`
 	Offered         []string          `json:"offered,omitempty"`
 	Doubtful        bool              `json:"doubtful,omitempty"`
+	PushRequired    bool              `json:"push_required,omitempty"`
 	Audience        string            `json:"audience,omitempty"`
 	TokenParameters map[string]string `json:"token_parameters,omitempty"`
 }
 
 func recordOfRegistration(r credential.Registration) registrationRecord {
 	return registrationRecord{r.Issuer, r.Source, r.ClientID, r.Secret.Reveal(), r.SecretExpiresAt.UTC(), r.AuthMethod, r.RedirectURIs, r.ObtainedAt.UTC(), r.Key.Reveal(), r.KeyID,
-		r.Scopes, r.GrantTypes, r.Offered, r.Doubtful, r.Audience, r.TokenParameters}
+		r.Scopes, r.GrantTypes, r.Offered, r.Doubtful, r.PushRequired, r.Audience, r.TokenParameters}
 }
 
 func (r *registrationRecord) registration() credential.Registration {
 	return credential.Registration{Issuer: r.Issuer, Source: r.Source, ClientID: r.ClientID, Secret: credential.NewSecret(r.Secret),
 		SecretExpiresAt: r.SecretExpiresAt, AuthMethod: r.AuthMethod, RedirectURIs: r.RedirectURIs, ObtainedAt: r.ObtainedAt, Key: credential.NewSecret(r.Key), KeyID: r.KeyID,
-		Scopes: r.Scopes, GrantTypes: r.GrantTypes, Offered: r.Offered, Doubtful: r.Doubtful,
+		Scopes: r.Scopes, GrantTypes: r.GrantTypes, Offered: r.Offered, Doubtful: r.Doubtful, PushRequired: r.PushRequired,
 		Audience: r.Audience, TokenParameters: r.TokenParameters}
 }
 
@@ -92,16 +93,21 @@ type flowRecord struct {
 	DeviceCode         string             `json:"device_code,omitempty"`
 	UserCode           string             `json:"user_code,omitempty"`
 	PollInterval       time.Duration      `json:"poll_interval,omitempty"`
+	Request            string             `json:"request,omitempty"`
+	PushEndpoint       string             `json:"push_endpoint,omitempty"`
+	PushedUntil        time.Time          `json:"pushed_until,omitzero"`
 }
 
 func recordOfFlow(f credential.Flow) flowRecord {
 	return flowRecord{f.ID, f.StartedAt.UTC(), f.Deadline.UTC(), f.State.Reveal(), f.Verifier.Reveal(), f.AuthorizationURL.Reveal(), f.RedirectURI, f.Issuer,
-		f.IssuerInResponse, f.TokenEndpoint, f.RevocationEndpoint, f.Resource, f.Scopes, recordOfRegistration(f.Registration), f.Key.Reveal(), f.DeviceCode.Reveal(), f.UserCode, f.PollInterval}
+		f.IssuerInResponse, f.TokenEndpoint, f.RevocationEndpoint, f.Resource, f.Scopes, recordOfRegistration(f.Registration), f.Key.Reveal(), f.DeviceCode.Reveal(), f.UserCode, f.PollInterval,
+		f.Request.Reveal(), f.PushEndpoint, f.PushedUntil.UTC()}
 }
 
 func (r *flowRecord) flow() *credential.Flow {
 	return &credential.Flow{ID: r.ID, StartedAt: r.StartedAt, Deadline: r.Deadline, State: credential.NewSecret(r.State), Verifier: credential.NewSecret(r.Verifier),
 		AuthorizationURL: credential.NewSecret(r.AuthorizationURL), RedirectURI: r.RedirectURI, Issuer: r.Issuer, IssuerInResponse: r.IssuerInResponse,
 		TokenEndpoint: r.TokenEndpoint, RevocationEndpoint: r.RevocationEndpoint, Resource: r.Resource, Scopes: r.Scopes, Registration: r.Registration.registration(),
-		Key: credential.NewSecret(r.Key), DeviceCode: credential.NewSecret(r.DeviceCode), UserCode: r.UserCode, PollInterval: r.PollInterval}
+		Key: credential.NewSecret(r.Key), DeviceCode: credential.NewSecret(r.DeviceCode), UserCode: r.UserCode, PollInterval: r.PollInterval,
+		Request: credential.NewSecret(r.Request), PushEndpoint: r.PushEndpoint, PushedUntil: r.PushedUntil}
 }

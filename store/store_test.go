@@ -60,8 +60,9 @@ func TestTokenSurvivesReopening(t *testing.T) {
 		TokenEndpoint: "https://as.example/token", RevocationEndpoint: "https://as.example/revoke", Resource: "https://mcp.example/mcp", Scopes: []string{"a"},
 		Registration: credential.Registration{Issuer: "https://as.example", Source: credential.SourceDynamic, ClientID: "c", Secret: credential.NewSecret("canary-secret"), SecretExpiresAt: at,
 			AuthMethod: "private_key_jwt", Key: credential.NewSecret("canary-key"), KeyID: "k", RedirectURIs: []string{"http://127.0.0.1:1/callback"}, ObtainedAt: at,
-			Scopes: []string{"a"}, GrantTypes: []string{"authorization_code"}, Offered: []string{"none"}, Doubtful: true, Audience: "aud", TokenParameters: map[string]string{"audience": "x"}},
-		Key: credential.NewSecret("canary-key"), DeviceCode: credential.NewSecret("canary-device"), UserCode: "ABCD", PollInterval: 5 * time.Second}
+			Scopes: []string{"a"}, GrantTypes: []string{"authorization_code"}, Offered: []string{"none"}, Doubtful: true, PushRequired: true, Audience: "aud", TokenParameters: map[string]string{"audience": "x"}},
+		Key: credential.NewSecret("canary-key"), DeviceCode: credential.NewSecret("canary-device"), UserCode: "ABCD", PollInterval: 5 * time.Second,
+		Request: credential.NewSecret("https://as.example/authorize?state=canary-state"), PushEndpoint: "https://as.example/par", PushedUntil: at}
 	wantFull(t, flow)
 	wantFull(t, flow.Registration)
 	if err := errors.Join(s.SaveFlow("git", flow, wanted), s.SaveToken("git", token(1), 0, wanted), s.SaveFlow("git_hub", flow, wanted)); err != nil {

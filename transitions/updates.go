@@ -192,6 +192,9 @@ func showAgain(d states.Data, in *Input) states.Data {
 
 func shown(d states.Data, in *Input) states.Data {
 	d.Opened = in.Payload.Opened
+	if in.Payload.Flow != nil && d.HasFlow(in.Payload.Flow.ID) {
+		d.Flow = in.Payload.Flow // its address may be another one
+	}
 	return d
 }
 

@@ -34,6 +34,7 @@ func (u *Upstream) awaitBrowser(ctx context.Context, order transitions.Order) tr
 		func(ctx context.Context, query map[string][]string) callback.Page { return u.receive(ctx, flow, query) },
 		func(_ context.Context, query map[string][]string) callback.Page { return u.late(flow, query) })
 
+	flow = u.pushAgain(ctx, order, flow)
 	shows := order.Snapshot.Data.Shows
 	switch opened := order.Snapshot.Data.Opened; {
 	case order.Cause.Event == transitions.FlowOpen || order.Cause.Event == transitions.FlowBesideToken:
@@ -47,14 +48,53 @@ func (u *Upstream) awaitBrowser(ctx context.Context, order transitions.Order) tr
 		u.show(ctx, order, flow)
 	}
 	for {
-		s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool { return s.Data.Shows > shows && s.Data.HasFlow(flow.ID) })
-		if err != nil {
+		until, stop := pushedUntil(ctx, u.Snapshot(), flow)
+		s, err := u.Machine().Wait(until, func(s *transitions.Snapshot) bool { return s.Data.Shows > shows && s.Data.HasFlow(flow.ID) })
+		stop()
+		switch {
+		case ctx.Err() != nil:
 			return nothing
+		case err != nil: // the address that is shown is over
+			flow = u.pushAgain(ctx, order, flow)
+			u.reportShown(order, flow, u.Snapshot().Data.Opened)
+			continue
 		}
 		shows = s.Data.Shows
 		u.noteDoubt(flow)
+		flow = u.pushAgain(ctx, order, flow)
 		u.show(ctx, order, flow)
 	}
+}
+
+// pushSlack is how long before its end an address of a pushed request is replaced.
+const pushSlack = 5 * time.Second
+
+// pushedUntil bounds a wait by the life of the address that a user is shown and has to
+// open. What was opened here needs another one only when it is asked for again.
+func pushedUntil(ctx context.Context, s *transitions.Snapshot, flow *credential.Flow) (context.Context, context.CancelFunc) {
+	if flow.PushedUntil.IsZero() || s.Data.Opened == openedHere {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, max(time.Until(flow.PushedUntil)-pushSlack, 2*time.Second))
+}
+
+// pushAgain returns the flow with an address that can be opened: a pushed request is good
+// for a minute, and a login is open for longer. Where that fails the address of before is
+// shown; the page says that it is over.
+func (u *Upstream) pushAgain(ctx context.Context, order transitions.Order, flow *credential.Flow) *credential.Flow {
+	if flow.PushEndpoint == "" || time.Until(flow.PushedUntil) > pushSlack {
+		return flow
+	}
+	renewed, err := oauth.Push(ctx, u.authorization, credential.Discovery{}, *flow)
+	if err == nil {
+		err = u.environment.Store.SaveFlow(u.config.Name, renewed, u.wants(order))
+	}
+	if err != nil {
+		u.logger.Warn("the login's request could not be pushed again; its page may say that it is over", "flow", flow.ID, "error", err)
+		renewed = *flow
+		renewed.PushedUntil = time.Now().Add(2 * pushSlack) // and then once more
+	}
+	return &renewed
 }
 
 // noteDoubt has the store say what the machine does of the flow's client, so that no
@@ -75,15 +115,19 @@ func (u *Upstream) doubt(client *credential.Registration, doubtful bool) {
 }
 
 func (u *Upstream) show(ctx context.Context, order transitions.Order, flow *credential.Flow) {
-	opened := "opened"
+	outcome := openedHere
 	if err := u.environment.Open(ctx, flow.AuthorizationURL.Reveal()); err != nil {
-		opened = err.Error()
+		outcome = err.Error()
 	}
-	u.reportShown(order, flow, opened)
+	u.reportShown(order, flow, outcome)
 }
 
 func (u *Upstream) reportShown(order transitions.Order, flow *credential.Flow, opened string) {
-	_, _ = order.Fire(transitions.Input{Event: transitions.BrowserShown, Flow: flow.ID, Payload: transitions.Payload{Opened: opened}}) // refused once the login is over
+	payload := transitions.Payload{Opened: opened}
+	if flow.PushEndpoint != "" {
+		payload.Flow = flow // its address may be another one than before
+	}
+	_, _ = order.Fire(transitions.Input{Event: transitions.BrowserShown, Flow: flow.ID, Payload: payload}) // refused once the login is over
 }
 
 // forgetFlow erases the flow's record unless the machine still has it: a login

@@ -64,15 +64,7 @@ func (u *Upstream) deviceRefused(order transitions.Order, flow *credential.Flow,
 func (u *Upstream) beginDevice(ctx context.Context, order transitions.Order, d *credential.Discovery, registration credential.Registration, request oauth.FlowRequest) transitions.Input {
 	flow, err := oauth.NewDeviceFlow(ctx, u.authorization, *d, registration, request)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nothing
-		}
-		err = oauth.Advise(err, registration, d.TokenEndpoint, oauth.SelectScopes(*d, request))
-		if class, _ := classOf(err); class == oauth.InvalidClient && u.clientRefused(registration, err).Event == transitions.ClientForgotten {
-			// The next login registers anew.
-			return u.loginEnd(order, transitions.RegistrationFailed, states.ClientForgotten, err)
-		}
-		return u.registrationFailed(order, err)
+		return u.beginFailed(ctx, order, registration, oauth.Advise(err, registration, d.TokenEndpoint, oauth.SelectScopes(*d, request)))
 	}
 	return u.keepFlow(order, flow, transitions.DeviceCodeIssued)
 }

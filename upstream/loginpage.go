@@ -19,6 +19,7 @@ const (
 	notToBe     = "to be opened elsewhere, as was asked"
 	notAskedFor = "no browser was asked for"
 	beingOpened = "being opened"
+	openedHere  = "opened"
 )
 
 // offered reports whether the page of the open login may be visited.

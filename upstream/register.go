@@ -205,7 +205,25 @@ func (u *Upstream) beginFlow(ctx context.Context, order transitions.Order, d *cr
 	if err != nil {
 		return u.registrationFailed(order, err)
 	}
+	if d.PushEndpoint != "" && (d.PushRequired || registration.PushRequired) {
+		if flow, err = oauth.Push(ctx, u.authorization, *d, flow); err != nil {
+			return u.beginFailed(ctx, order, registration, oauth.Advise(err, registration, d.TokenEndpoint, flow.Scopes))
+		}
+	}
 	return u.keepFlow(order, flow, transitions.Registered)
+}
+
+// beginFailed is the outcome of a login whose request the authorization server refused
+// before anything was shown.
+func (u *Upstream) beginFailed(ctx context.Context, order transitions.Order, registration credential.Registration, err error) transitions.Input {
+	if ctx.Err() != nil {
+		return nothing
+	}
+	if class, _ := classOf(err); class == oauth.InvalidClient && u.clientRefused(registration, err).Event == transitions.ClientForgotten {
+		// The next login registers anew.
+		return u.loginEnd(order, transitions.RegistrationFailed, states.ClientForgotten, err)
+	}
+	return u.registrationFailed(order, err)
 }
 
 // keepFlow puts a flow on disk and says so. A login that ended meanwhile leaves

@@ -24,6 +24,9 @@ func (s *Server) serverMetadata(w http.ResponseWriter, _ *http.Request, f *Fault
 		"code_challenge_methods_supported": []string{"S256"}, "response_types_supported": []string{"code"}, "grant_types_supported": []string{"authorization_code", "refresh_token", "client_credentials", deviceGrant, bearerGrant},
 		"token_endpoint_auth_methods_supported": []string{"none", "client_secret_post", "client_secret_basic"}, "authorization_response_iss_parameter_supported": true,
 		"client_id_metadata_document_supported": true, "device_authorization_endpoint": s.url + "/device_authorization"}
+	if s.options.PushRequired {
+		m["require_pushed_authorization_requests"], m["pushed_authorization_request_endpoint"] = true, s.url+"/par"
+	}
 	if s.options.Quirks.NoRevocation {
 		delete(m, "revocation_endpoint")
 	}
@@ -80,7 +83,11 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request, _ *Fault) {
 
 // authorize checks a request (RFC 6749 section 4.1.1) and asks for consent.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request, f *Fault) {
-	q := r.URL.Query()
+	q, refused := s.brought(r.URL.Query())
+	if refused != "" {
+		http.Error(w, refused, http.StatusBadRequest)
+		return
+	}
 	c := s.find(q.Get("client_id"))
 	switch {
 	case c == nil:

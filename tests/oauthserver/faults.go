@@ -15,7 +15,7 @@ import (
 
 // Fault is one way of misbehaving.
 type Fault struct {
-	// Endpoint is prm, metadata, register, authorize, token, revoke, device or mcp.
+	// Endpoint is prm, metadata, register, par, authorize, token, revoke, device or mcp.
 	Endpoint string `json:"endpoint"`
 	// Kind is one of Kinds.
 	Kind string `json:"kind"`
@@ -47,11 +47,11 @@ func Kinds() []string {
 
 // endpoints says where each kind of fault makes sense.
 func endpoints() map[string][]string {
-	everywhere := []string{"prm", "metadata", "register", "authorize", "token", "revoke", "device", "mcp"}
+	everywhere := []string{"prm", "metadata", "register", "par", "authorize", "token", "revoke", "device", "mcp"}
 	token := []string{"token"}
 	return map[string][]string{
 		"answer": everywhere, "delay": everywhere, "status": everywhere, "cut-before": everywhere, "malformed": everywhere, "html": everywhere,
-		"taken": token, "cut-after": token, "hold-after": token, "invalid-grant": token, "invalid-client": token, "no-expiry": token, "refuse": {"register", "token", "revoke", "device"}, "no-refresh-token": token, "ttl": token, "clock-skew": token, "narrow": token,
+		"taken": token, "cut-after": token, "hold-after": token, "invalid-grant": token, "invalid-client": token, "no-expiry": token, "refuse": {"register", "par", "token", "revoke", "device"}, "no-refresh-token": token, "ttl": token, "clock-skew": token, "narrow": token,
 		"wrong-issuer": {"metadata", "authorize"}, "denied": {"authorize"}, "unauthorized": {"mcp"},
 	}
 }
@@ -164,6 +164,8 @@ func (c *Counters) request(endpoint, grant string) {
 		c.Authorize++
 	case endpoint == "revoke":
 		c.Revoke++
+	case endpoint == "par":
+		c.Pushed++
 	case endpoint == "device":
 		c.Device++
 	case grant == "refresh_token":

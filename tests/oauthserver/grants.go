@@ -59,6 +59,7 @@ type grants struct {
 	clients map[string]*client
 	codes   map[string]*request
 	used    map[string]*grant   // codes that were redeemed, with what they gave
+	pushed  map[string]*pushed  // requests that no browser has brought yet
 	pending map[string]*request // requests whose consent page is open
 
 	devices   map[string]*device // by device code
@@ -70,7 +71,7 @@ type grants struct {
 }
 
 func newGrants(preregistered map[string]string) grants {
-	g := grants{clients: map[string]*client{}, codes: map[string]*request{}, used: map[string]*grant{}, devices: map[string]*device{}, userCodes: map[string]string{}, pending: map[string]*request{}, refresh: map[string]*grant{}, access: map[string]*access{}, assertions: map[string]bool{}}
+	g := grants{clients: map[string]*client{}, codes: map[string]*request{}, used: map[string]*grant{}, devices: map[string]*device{}, userCodes: map[string]string{}, pending: map[string]*request{}, pushed: map[string]*pushed{}, refresh: map[string]*grant{}, access: map[string]*access{}, assertions: map[string]bool{}}
 	for id, secret := range preregistered {
 		g.clients[id] = &client{id: id, secret: secret}
 	}

@@ -40,6 +40,10 @@ type Options struct {
 	ConfidentialOnly bool
 	ScopeBound       bool
 	RefuseScope      string
+	// PushRequired takes authorization requests only that were pushed (RFC 9126); they are
+	// good for PushTTL, a minute by default.
+	PushRequired bool
+	PushTTL      time.Duration
 	// Quirks are what the specifications do not have.
 	Quirks Quirks
 	// Sessions has the MCP server speak the revisions with a session only (up to
@@ -91,6 +95,7 @@ type Counters struct {
 	TokenExchange    int            `json:"token_exchange"`
 	TokenAssertion   int            `json:"token_assertion"`
 	Device           int            `json:"device"`
+	Pushed           int            `json:"pushed"`
 	RefreshReused    int            `json:"refresh_reused"`
 	ResourceMetadata int            `json:"resource_metadata"`
 	ServerMetadata   int            `json:"server_metadata"`
@@ -176,6 +181,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /.well-known/oauth-protected-resource", s.faulty("prm", s.resourceMetadata))
 	mux.HandleFunc("GET /.well-known/oauth-authorization-server", s.faulty("metadata", s.serverMetadata))
 	mux.HandleFunc("GET /.well-known/openid-configuration", s.faulty("metadata", s.serverMetadata))
+	mux.HandleFunc("POST /par", s.faulty("par", s.pushRequest))
 	mux.HandleFunc("POST /device_authorization", s.faulty("device", s.deviceAuthorization))
 	mux.HandleFunc("POST /device", s.deviceDecision)
 	mux.HandleFunc("GET /authorize", s.faulty("authorize", s.authorize))

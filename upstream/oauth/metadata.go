@@ -39,6 +39,7 @@ type serverMetadata struct {
 	IssuerInResponse      flag  `json:"authorization_response_iss_parameter_supported"`
 	ResponseTypes         words `json:"response_types_supported"`
 	PushRequired          flag  `json:"require_pushed_authorization_requests"`
+	PushEndpoint          text  `json:"pushed_authorization_request_endpoint"`
 	// SubjectTypes is there in OpenID Connect metadata only.
 	SubjectTypes words `json:"subject_types_supported"`
 }
@@ -47,7 +48,7 @@ type serverMetadata struct {
 func (m *serverMetadata) discovery(at source) credential.Discovery {
 	return credential.Discovery{Issuer: string(m.Issuer), ServerMetadataURL: at.place, FreshUntil: at.until, FetchedAt: time.Now().UTC(),
 		AuthorizationEndpoint: m.AuthorizationEndpoint.at(at.place), TokenEndpoint: m.TokenEndpoint.at(at.place), RegistrationEndpoint: m.RegistrationEndpoint.at(at.place),
-		RevocationEndpoint: m.RevocationEndpoint.at(at.place), DeviceEndpoint: m.DeviceEndpoint.at(at.place),
+		RevocationEndpoint: m.RevocationEndpoint.at(at.place), DeviceEndpoint: m.DeviceEndpoint.at(at.place), PushEndpoint: m.PushEndpoint.at(at.place), PushRequired: bool(m.PushRequired),
 		ServerScopes: m.ScopesSupported, CodeChallengeMethods: m.CodeChallengeMethods, AuthMethods: m.AuthMethods, OpenID: len(m.SubjectTypes) > 0,
 		GrantTypes: m.GrantTypes, ClientIDMetadataDocument: bool(m.ClientIDMetadata), IssuerInResponse: bool(m.IssuerInResponse)}
 }
@@ -137,8 +138,8 @@ func checkDemands(m *serverMetadata, resource *resourceMetadata, r DiscoveryRequ
 		return fail("the authorization server does not offer the grant type %s", grant)
 	case grant == "authorization_code" && len(m.ResponseTypes) > 0 && !slices.Contains(m.ResponseTypes, "code"):
 		return fail("the authorization server does not offer the response type code")
-	case grant == "authorization_code" && bool(m.PushRequired):
-		return fail("the authorization server takes pushed authorization requests only (RFC 9126), which are not supported")
+	case grant == "authorization_code" && bool(m.PushRequired) && m.PushEndpoint == "":
+		return fail("the authorization server takes pushed authorization requests only (RFC 9126), and its metadata does not say where")
 	case resource != nil && len(resource.BearerMethods) > 0 && !slices.Contains(resource.BearerMethods, "header"):
 		return fail("the server does not take tokens in the Authorization header, and they are sent nowhere else (RFC 9728 section 2)")
 	case resource != nil && bool(resource.CertificateRequired):

@@ -139,11 +139,12 @@ type registrationAnswer struct {
 	AuthMethod      string `json:"token_endpoint_auth_method"`
 	RedirectURIs    words  `json:"redirect_uris"`
 	Scope           words  `json:"scope"`
+	PushRequired    flag   `json:"require_pushed_authorization_requests"`
 }
 
 func (a *registrationAnswer) registration() credential.Registration {
 	r := credential.Registration{Source: credential.SourceDynamic, ClientID: a.ClientID, Secret: credential.NewSecret(a.ClientSecret), AuthMethod: a.AuthMethod,
-		RedirectURIs: a.RedirectURIs, Scopes: a.Scope, SecretExpiresAt: a.SecretExpiresAt.Time, ObtainedAt: time.Now().UTC()}
+		RedirectURIs: a.RedirectURIs, Scopes: a.Scope, PushRequired: bool(a.PushRequired), SecretExpiresAt: a.SecretExpiresAt.Time, ObtainedAt: time.Now().UTC()}
 	if r.AuthMethod == "" {
 		r.AuthMethod = "none"
 		if a.ClientSecret != "" {

@@ -43,6 +43,7 @@ func run() error {
 	flag.IntVar(&o.Quirks.RevocationStatus, "revocation-status", 0, "what a revocation is answered with; 0 is 200")
 	flag.BoolVar(&o.Quirks.RevokesRefreshOnly, "revokes-refresh-only", false, "revoke no access tokens")
 	flag.BoolVar(&o.Quirks.RevokesAlone, "revokes-alone", false, "revoke the token that is shown, and not its grant")
+	flag.BoolVar(&o.PushRequired, "push-required", false, "take pushed authorization requests only (RFC 9126)")
 	flag.BoolVar(&o.NoAuth, "no-auth", false, "protect nothing")
 	flag.BoolVar(&o.Sessions, "sessions", false, "speak only the MCP revisions with a session")
 	flag.Func("fault", "a fault as endpoint:kind[,count=n][,grant=g][,method=m][,delay=ms][,status=n][,retry_after=s][,ttl=s][,content_type=t][,body=text to the end]; may be repeated", func(text string) error {
