@@ -106,6 +106,9 @@ func (x *explorer) expand(w *world, at int32) expansion {
 				violation: x.violation, touched: x.touched}, at)
 		}
 	}
+	if !known && probed == nil && string(x.keyer.class(w)) != class {
+		probed = &Counterexample{Invariant: refusedChangesNothing, Why: "what is asked whether an event is refused changed the machine in place"}
+	}
 	if probed != nil {
 		// What a probe showed is shown by the world itself.
 		x.lead(&found, successor{world: w, action: probing, violation: probed}, at)

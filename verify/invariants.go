@@ -34,6 +34,7 @@ func Invariants() []Invariant {
 		{boundedRefreshes, "what a resource server causes by refusing tokens is counted, and ends where another token would not help"},
 		{noNeedlessLogin, "no login is demanded of a person while a refresh token that works lies in the store"},
 		{truthful, "a state says the truth: what it claims of token, flow, disk, jobs, timers and the other region is so"},
+		{waitsBounded, "a state that waits or works is left in bounded time: one of its timers is due within the bound and leads out of it, whatever else happens or does not"},
 		{callsMove, "a call that waits waits for something that is going to happen by itself"},
 		{wayToConnected, "from every situation there is a way to Connected when everybody behaves"},
 		{wayWithoutPerson, "while the store holds a token or refresh token that works, and nobody disconnected, logged out or was asked to log in, the way to Connected needs no person"},
@@ -57,6 +58,7 @@ const (
 	personOpens           = "bounded openings"
 	boundedRefreshes      = "bounded refreshes"
 	noNeedlessLogin       = "no needless login"
+	waitsBounded          = "every wait is bounded"
 	callsMove             = "calls move"
 	wayToConnected        = "a way to Connected"
 	wayWithoutPerson      = "a way without a person"
@@ -207,6 +209,7 @@ func (x *explorer) checkWorld(w *world) {
 	if flow := w.disk.flow; flow != nil && w.now().Before(flow.Deadline) && len(w.jobs) == 0 && w.loaded && credential != states.Closed && !w.machine.Data.HasFlow(flow.ID) {
 		x.violated(oneFlow, "the store keeps the flow of a login that is over")
 	}
+	x.checkBounds(w)
 	if text := w.untruth(); text != "" {
 		x.violated(truthful, "%s", text)
 	}

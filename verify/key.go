@@ -203,8 +203,10 @@ func (k *keyer) data(d *states.Data) {
 		k.age(at)
 	}
 	k.put(0xfe)
-	// Only an automatic login, and the outlook while a token is in use, depend on it.
-	k.flag(len(d.Scopes) > 0 && (d.Settings.AutomaticLogin || k.world.state(states.Credential) == states.Fresh))
+	// Only an automatic login, the outlook while a token is in use, and a connection that
+	// waits for a login depend on it.
+	waits := k.world.state(states.Credential) == states.Fresh || k.world.state(states.Connection) == states.AwaitingLogin
+	k.flag(len(d.Scopes) > 0 && (d.Settings.AutomaticLogin || waits))
 	k.flag(d.Settings.Unattended && d.Reason == states.TokenRejected)
 }
 

@@ -31,6 +31,7 @@ func (x *explorer) probe(w *world) *Counterexample {
 	}
 	x.probeTokens(w)
 	x.probeUnbound(w)
+	x.probeTimers(w)
 	if !x.search.seen.probed[w.pair()] {
 		x.probeOutcomes(w)
 		x.probeEverything(w)

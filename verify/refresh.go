@@ -113,6 +113,11 @@ func (x *explorer) sendRefresh(w *world, j *job, add adder) {
 			x.rotate(w, j)
 			j.step = saving
 		})
+		add("is given an answer that cannot be read", false, func(w *world, j *job) {
+			x.rotate(w, j)
+			j.carry.token = nil
+			x.giveUp(j, transitions.AnswerLost)
+		})
 		add("is given a new token that does not arrive", false, func(w *world, j *job) {
 			x.rotate(w, j)
 			j.carry.token = nil
@@ -132,15 +137,24 @@ func (x *explorer) sendRefresh(w *world, j *job, add adder) {
 	})
 	add("is asked for a nonce", false, x.demandNonce)
 	add("has no answer, and was not seen", false, func(w *world, j *job) { x.noAnswer(w, j, j.carry.intent) })
-	add("is not answered now", false, func(w *world, j *job) {
-		event := transitions.RefreshEnd(transitions.NotUsed, j.began, false)
-		j.result = &transitions.Input{Event: event}
-		if j.step = ending; j.began.Uncertain != nil {
-			j.step = reporting
-		}
+	add("is not answered now", false, x.notUsed)
+	add("is answered with a page", false, x.notUsed)
+	add("is refused in words that nobody knows", false, func(w *world, j *job) {
+		w.revokeFamily(j.began.Token)
+		x.notUsed(w, j)
 	})
 	add("the client is refused", false, func(_ *world, j *job) { j.ends(transitions.Input{Event: transitions.ClientRejected}) })
 	add("the client is forgotten", false, func(_ *world, j *job) { j.ends(transitions.Input{Event: transitions.ClientForgotten}) })
+}
+
+// notUsed is an answer after which the refresh token counts as not used: that of a gateway
+// in front of the authorization server, or one that is no refusal as far as is known.
+func (x *explorer) notUsed(_ *world, j *job) {
+	event := transitions.RefreshEnd(transitions.NotUsed, j.began, false)
+	j.result = &transitions.Input{Event: event}
+	if j.step = ending; j.began.Uncertain != nil {
+		j.step = reporting
+	}
 }
 
 // rotate consumes a refresh token and issues the next one of its family.

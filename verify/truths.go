@@ -13,11 +13,8 @@ import (
 // It returns what does not hold, or "".
 func (w *world) untruth() string {
 	for _, r := range w.machine.Regions {
-		if r.Kind == fsm.Working && (!w.works(r.Region, r.Epoch) || len(r.Timers) == 0) {
-			return fmt.Sprintf("nothing works in %s, or without a deadline", r.State)
-		}
-		if r.Kind == fsm.Waiting && len(r.Timers) == 0 {
-			return fmt.Sprintf("%s waits for nothing", r.State)
+		if r.Kind == fsm.Working && !w.works(r.Region, r.Epoch) {
+			return fmt.Sprintf("nothing works in %s", r.State)
 		}
 	}
 	if text := w.credentialUntruth(); text != "" {
