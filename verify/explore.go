@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"runtime"
@@ -44,7 +45,7 @@ func newSearch(graph *transitions.Graph, spec transitions.Spec, o Options) *sear
 		o.Mode = Interactive
 	}
 	s := &search{options: o, report: Report{Mode: o.Mode},
-		known: map[string]int32{}, seen: seen{classes: map[string]uint64{}, probed: map[pair]bool{}}}
+		known: newKnown(), seen: seen{classes: map[string]uint64{}, probed: map[pair]bool{}}}
 	workers := o.Workers
 	if workers == 0 {
 		workers = runtime.GOMAXPROCS(0)
@@ -62,9 +63,8 @@ func newSearch(graph *transitions.Graph, spec transitions.Spec, o Options) *sear
 type search struct {
 	options   Options
 	explorers []*explorer
-	// known are the numbers of the worlds that were met, by their whole keys: two are
-	// never taken for one because a hash is the same.
-	known map[string]int32
+	// known are the numbers of the worlds that were met.
+	known *known
 	seen  seen
 	nodes []node
 	// edges are those of all expanded nodes, in the order of the nodes.
@@ -101,7 +101,7 @@ func (s *search) run(ctx context.Context) (Report, error) {
 	began := time.Now()
 	x := s.explorers[0]
 	for i, r := range x.roots() {
-		s.visit(&successor{to: -1, key: string(x.keyer.key(r.world)), world: r.world, action: int16(i)}, -1)
+		s.visit(&successor{to: -1, key: bytes.Clone(x.keyer.key(r.world)), world: r.world, action: int16(i)}, -1)
 	}
 	var err error
 	for s.report.Counterexample == nil && len(s.frontier) > 0 {
@@ -173,12 +173,13 @@ func (s *search) visit(next *successor, parent int32) int32 {
 	if next.to >= 0 {
 		return next.to
 	}
-	at, known := s.known[next.key]
-	if !known || next.violation != nil {
-		at = int32(len(s.nodes))
+	at := s.known.find(next.key)
+	if at < 0 || next.violation != nil {
+		if at = int32(len(s.nodes)); next.violation == nil {
+			s.known.add(next.key)
+		}
 		s.nodes = append(s.nodes, node{parent: parent, action: next.action,
 			goal: next.world.serves(), needs: next.world.holdsWorkingCredential()})
-		s.known[next.key] = at
 		s.frontier = append(s.frontier, next.world)
 		if s.survey != nil {
 			s.survey.touched = append(s.survey.touched, next.touched)

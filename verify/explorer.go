@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"bytes"
+
 	"mcpproxy/states"
 	"mcpproxy/transitions"
 )
@@ -51,7 +53,7 @@ type successor struct {
 	// to is its number, where it was known before the batch, and -1 otherwise; only then
 	// it has a key.
 	to           int32
-	key          string
+	key          []byte
 	world        *world
 	action       int16
 	good, person bool
@@ -122,11 +124,11 @@ func (x *explorer) keepsAll() bool { return x.options.Plain || x.surveys }
 // lead adds a world to what was found, unless it was known before and is of no further use.
 func (x *explorer) lead(found *expansion, next successor, at int32) {
 	key := x.keyer.key(next.world)
-	to, known := x.search.known[string(key)]
+	to := x.search.known.find(key)
 	found.steps++
 	switch {
-	case !known || next.violation != nil:
-		next.to, next.key = -1, string(key)
+	case to < 0 || next.violation != nil:
+		next.to, next.key = -1, bytes.Clone(key)
 	case next.good && to != at || x.surveys:
 		next.to, next.world = to, nil
 	default:

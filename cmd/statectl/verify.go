@@ -86,8 +86,8 @@ func (v *verification) run(ctx context.Context, out, screen io.Writer) error {
 	if os.Getenv("GOGC") == "" {
 		// A quarter of the time is the collector's otherwise, which finds little. What lives
 		// is small; the rest is room.
-		defer debug.SetGCPercent(debug.SetGCPercent(400))
-		defer debug.SetMemoryLimit(debug.SetMemoryLimit(400 << 20))
+		defer debug.SetGCPercent(debug.SetGCPercent(1000))
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(360 << 20))
 	}
 	began := time.Now()
 	o := verify.Options{Worlds: v.worlds, Spec: v.spec}
