@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"mcpproxy/proxy"
 	"mcpproxy/upstream"
 
 	"github.com/adrg/xdg"
@@ -27,6 +28,8 @@ type File struct {
 	// Limits bound what may be under way at once; those that the file does not set are
 	// as in [upstream.DefaultLimits].
 	Limits upstream.Limits
+	// Clients bound what clients may have under way, as in [proxy.DefaultLimits].
+	Clients proxy.Limits
 	// Problems are everything that is wrong, in the order of the file.
 	Problems []*Error
 	// Absent says that there is no file.
@@ -50,7 +53,7 @@ func joinProblems(problems []*Error) error {
 // cannot be read, or whose entries cannot be found, is an error. A file that is not
 // there has no upstreams.
 func Load(path string, environment func(string) (string, bool)) (*File, error) {
-	f := &File{Limits: upstream.DefaultLimits()}
+	f := &File{Limits: upstream.DefaultLimits(), Clients: proxy.DefaultLimits()}
 	s, root, err := read(path)
 	if err != nil {
 		return nil, err

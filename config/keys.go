@@ -101,8 +101,13 @@ func oauthKeys() []key[entry] {
 	}
 }
 
-// mostAtOnce is the highest limit: beyond it file descriptors run out first.
-const mostAtOnce = 10_000
+// mostAtOnce is the highest limit of what connects or refreshes: beyond it file
+// descriptors run out first. mostOpen is that of sessions and calls, mostMiB of memory.
+const (
+	mostAtOnce = 10_000
+	mostOpen   = 1_000_000
+	mostMiB    = 1 << 20
+)
 
 // documentKeys are the keys of the document beside mcpServers.
 func documentKeys() []key[File] {
@@ -113,6 +118,22 @@ func documentKeys() []key[File] {
 		{path: "limits.refreshing", doc: "refreshes in all (64)", into: func(f *File) any { return &f.Limits.Refreshing.Total }, constraints: constraints{least: 1, most: mostAtOnce}},
 		{path: "limits.refreshingPerHost", doc: "refreshes at one authorization server's host (8)",
 			into: func(f *File) any { return &f.Limits.Refreshing.PerHost }, constraints: constraints{least: 1, most: mostAtOnce}},
+		{path: "limits.callWait", doc: "how long a call waits for an upstream that is not ready (`30s`); one that runs at the server is not cut",
+			into: func(f *File) any { return &f.Limits.CallWait }},
+		{path: "limits.callsPerUpstream", doc: "calls under way to one upstream (2000)",
+			into: func(f *File) any { return &f.Limits.CallsPerUpstream }, constraints: constraints{least: 1, most: mostOpen}},
+		{path: "limits.callsPerSession", doc: "calls under way of one client's session (256)",
+			into: func(f *File) any { return &f.Clients.CallsPerSession }, constraints: constraints{least: 1, most: mostOpen}},
+		{path: "limits.abandonedAfter", doc: "for how long a session may have no connection until its calls are ended (`1m`)",
+			into: func(f *File) any { return &f.Clients.AbandonedAfter }},
+		{path: "limits.sessions", doc: "sessions of all clients (10000); the least recently used idle one makes room",
+			into: func(f *File) any { return &f.Clients.Sessions }, constraints: constraints{least: 1, most: mostOpen}},
+		{path: "limits.requestMiB", doc: "the bodies of all requests together, in MiB (256)",
+			into: func(f *File) any { return &f.Clients.RequestMiB }, constraints: constraints{least: 64, most: mostMiB}},
+		{path: "limits.queuedMiB", doc: "what waits to be read by all clients together, in MiB (256)",
+			into: func(f *File) any { return &f.Clients.QueuedMiB }, constraints: constraints{least: 1, most: mostMiB}},
+		{path: "limits.queuedPerClientMiB", doc: "what waits to be read by one client, in MiB (16)",
+			into: func(f *File) any { return &f.Clients.QueuedPerClientMiB }, constraints: constraints{least: 1, most: mostMiB}},
 	}
 }
 

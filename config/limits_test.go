@@ -4,28 +4,33 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"mcpproxy/config"
+	"mcpproxy/proxy"
 	"mcpproxy/upstream"
 	"mcpproxy/upstream/turns"
 )
 
 func TestLimits(t *testing.T) {
-	limits := func(text string) (upstream.Limits, error) {
+	limits := func(text string) (upstream.Limits, proxy.Limits, error) {
 		file, err := config.Load(write(t, text), environment)
 		if err != nil {
-			return upstream.Limits{}, err
+			return upstream.Limits{}, proxy.Limits{}, err
 		}
-		return file.Limits, file.Err()
+		return file.Limits, file.Clients, file.Err()
 	}
-	got, err := limits(`{"mcpServers": {}, "limits": {"connecting": 200, "refreshingPerHost": 2}}`)
+	got, clients, err := limits(`{"mcpServers": {}, "limits": {"connecting": 200, "refreshingPerHost": 2, "callWait": "5s", "callsPerUpstream": 3,
+		"callsPerSession": 4, "abandonedAfter": "2m", "sessions": 5, "requestMiB": 64, "queuedMiB": 7, "queuedPerClientMiB": 6}}`)
 	want := upstream.DefaultLimits()
-	want.Connecting.Total, want.Refreshing.PerHost = 200, 2
-	if err != nil || got != want {
-		t.Errorf("Limits = %+v, %v, want %+v", got, err, want)
+	want.Connecting.Total, want.Refreshing.PerHost, want.CallWait, want.CallsPerUpstream = 200, 2, 5*time.Second, 3
+	wantClients := proxy.Limits{Sessions: 5, CallsPerSession: 4, AbandonedAfter: 2 * time.Minute, RequestMiB: 64, QueuedMiB: 7, QueuedPerClientMiB: 6}
+	if err != nil || got != want || clients != wantClients {
+		t.Errorf("Limits = %+v, %+v, %v, want %+v, %+v", got, clients, err, want, wantClients)
 	}
-	if got, err := limits(`{"mcpServers": {}}`); err != nil || got != upstream.DefaultLimits() || got.Connecting == (turns.Limits{}) {
-		t.Errorf("without any: %+v, %v", got, err)
+	got, clients, err = limits(`{"mcpServers": {}}`)
+	if err != nil || got != upstream.DefaultLimits() || got.Connecting == (turns.Limits{}) || clients != proxy.DefaultLimits() {
+		t.Errorf("without any: %+v, %+v, %v", got, clients, err)
 	}
 }
 
@@ -35,6 +40,8 @@ func TestLimitsThatWillNotDo(t *testing.T) {
 		`{"connecting": 0}`:        "limits.connecting: 0 is not a number from 1 to 10000",
 		`{"refreshing": 100000}`:   "limits.refreshing: 100000 is not",
 		`{"perHost": 3}`:           `unknown field "perHost"; accepted are connecting`,
+		`{"callWait": "soon"}`:     `limits.callWait: "soon" is not a duration such as 30s`,
+		`{"requestMiB": 1}`:        "limits.requestMiB: 1 is not a number from 64 to",
 		`{"connecting": "plenty"}`: "limits.connecting: has a text where a whole number has to be",
 	} {
 		file, err := config.Load(write(t, `{"mcpServers": {"a": {"url": "https://a"}}, "limits": `+text+`}`), environment)

@@ -33,6 +33,8 @@ type Options struct {
 	Configs []upstream.Config
 	// Limits bound what is under way at once; the zero value is the default.
 	Limits upstream.Limits
+	// ClientLimits bound what clients may have under way; the zero value is the default.
+	ClientLimits proxy.Limits
 	// Connect says whether upstreams connect at once.
 	Connect bool
 	Open    browser.Opener
@@ -85,7 +87,7 @@ func Start(ctx context.Context, o Options) (*Instance, error) {
 		}
 		return u.LoginPage(ctx)
 	}
-	face := proxy.Options{Upstreams: manager, Logger: o.Logger, Version: o.Version, Token: o.Token, Login: login}
+	face := proxy.Options{Upstreams: manager, Logger: o.Logger, Version: o.Version, Token: o.Token, Login: login, Limits: o.ClientLimits}
 	if o.Metrics != nil {
 		o.Metrics.Watch(func() []metrics.Now { return now(manager) })
 		face.Metrics = o.Metrics.Handler()

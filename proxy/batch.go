@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 
 	"mcpproxy/jsonrpc"
@@ -22,7 +21,7 @@ type inBatch struct{ stream }
 // handleBatch carries out what is in a batch, all at once, and returns the answers
 // in the order of the requests; none where it has only notifications and responses.
 // An error says that it is no batch that is taken.
-func (c *session) handleBatch(ctx context.Context, text []byte, on stream) ([]*jsonrpc.Message, error) {
+func (c *session) handleBatch(ctx, client context.Context, text []byte, on stream) ([]*jsonrpc.Message, error) {
 	parts, err := jsonrpc.Split(text)
 	if err != nil {
 		return nil, err
@@ -37,7 +36,7 @@ func (c *session) handleBatch(ctx context.Context, text []byte, on stream) ([]*j
 		case m.Method == "initialize":
 			answers[i] = &jsonrpc.Message{ID: m.ID, Error: jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "initialize may not be part of a batch")}
 		case m.IsRequest():
-			requests.Go(func() { answers[i] = c.handle(ctx, m, inBatch{on}) })
+			requests.Go(func() { answers[i] = c.handle(ctx, client, m, inBatch{on}) })
 		default:
 			c.receive(ctx, m)
 		}
@@ -48,8 +47,8 @@ func (c *session) handleBatch(ctx context.Context, text []byte, on stream) ([]*j
 
 // postBatch answers a POST whose body is a batch.
 func (s *Server) postBatch(w http.ResponseWriter, r *http.Request, c *session, text []byte) {
-	on := &answerStream{server: s, w: w}
-	answers, err := c.handleBatch(unlessCancelled(r), text, on)
+	on := &answerStream{server: s, session: c, w: w}
+	answers, err := c.handleBatch(unlessCancelled(r), r.Context(), text, on)
 	if err != nil {
 		s.writeMessage(w, http.StatusBadRequest, refusal(err))
 		return
@@ -60,23 +59,20 @@ func (s *Server) postBatch(w http.ResponseWriter, r *http.Request, c *session, t
 // finishBatch sends the answers of a batch: as one document, or as the last event
 // where messages went out before.
 func (a *answerStream) finishBatch(answers []*jsonrpc.Message) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.over = true
-	if len(answers) == 0 {
-		if !a.streaming {
-			a.w.WriteHeader(http.StatusAccepted)
+	a.end()
+	switch {
+	case len(answers) == 0 && a.box == nil:
+		a.w.WriteHeader(http.StatusAccepted)
+	case a.box == nil:
+		text := jsonrpc.AppendBatch(nil, answers)
+		a.server.writeDocument(a.w, http.StatusOK, text)
+	default:
+		if len(answers) > 0 {
+			text := jsonrpc.AppendBatch([]byte("event: message\ndata: "), answers)
+			joinLines(text[len("event: message\n"):])
+			text = append(text, "\n\n"...)
+			_ = a.box.deliverText(context.Background(), len(text), func(uint64) []byte { return text }) // a client that does not read loses it
 		}
-		return
+		_ = a.endStream() // and so here
 	}
-	text := jsonrpc.AppendBatch(nil, answers)
-	if !a.streaming {
-		header := a.w.Header()
-		header["Content-Type"] = jsonType
-		header["Content-Length"] = []string{strconv.Itoa(len(text))}
-		_, _ = a.w.Write(text) // the client went away
-		return
-	}
-	joinLines(text)
-	_, _ = a.w.Write(append(append([]byte("event: message\ndata: "), text...), "\n\n"...)) // and so here
 }

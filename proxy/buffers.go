@@ -1,15 +1,9 @@
 package proxy
 
 import (
-	"bytes"
-	"io"
 	"math/bits"
-	"net/http"
 	"sync"
 )
-
-// maxBody bounds one message of a client, in bytes.
-const maxBody = 64 << 20
 
 // Buffers between smallest and largest, in powers of two, are lent again.
 const (
@@ -44,20 +38,4 @@ func (b *buffers) give(used *[]byte) {
 	}
 	*used = (*used)[:0]
 	b.lent[class-smallest].Put(used)
-}
-
-// read reads one message of a client, of a bounded length. The memory for a long one
-// comes as it does: its length is only what the client says. The error is a
-// [*http.MaxBytesError] for one that is too long.
-func (b *buffers) read(w http.ResponseWriter, r *http.Request) (*[]byte, error) {
-	if r.ContentLength >= 0 && r.ContentLength <= 1<<largest {
-		body := b.take(int(r.ContentLength))
-		*body = (*body)[:r.ContentLength]
-		_, err := io.ReadFull(r.Body, *body)
-		return body, err
-	}
-	var body bytes.Buffer
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody))
-	read := body.Bytes()
-	return &read, err
 }

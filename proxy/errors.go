@@ -11,6 +11,7 @@ var (
 	errCancelled    = errors.New("the client cancelled the request")
 	errInputLate    = errors.New("the client did not send the input that the server asked for")
 	errInputEnded   = errors.New("the client has ended its input and can answer nothing")
+	errAbandoned    = errors.New("the client is gone")
 	errSessionEnded = errors.New("the session has ended")
 )
 

@@ -30,7 +30,18 @@ type fake struct {
 	mu       sync.Mutex
 	calls    []relay.Call
 	notified []string
-	watcher  func(string, json.RawMessage)
+	watcher  func(string, json.RawMessage) // the one who came last
+	watchers []func(string, json.RawMessage)
+}
+
+// tell tells everybody who watches.
+func (f *fake) tell(method, params string) {
+	f.mu.Lock()
+	all := slices.Clone(f.watchers)
+	f.mu.Unlock()
+	for _, watcher := range all {
+		watcher(method, json.RawMessage(params))
+	}
 }
 
 func (f *fake) Name() string { return f.name }
@@ -60,6 +71,7 @@ func (f *fake) Watch(watcher func(string, json.RawMessage)) func() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.watcher = watcher
+	f.watchers = append(f.watchers, watcher)
 	return func() {}
 }
 
@@ -84,6 +96,22 @@ func (f *fake) await(t *testing.T, calls ...string) {
 		case <-poll.C:
 		case <-deadline:
 			t.Fatalf("the upstream was told %q, want %q", f.said(), calls)
+		}
+	}
+}
+
+// awaitNotified waits until these were all notifications.
+func (f *fake) awaitNotified(t *testing.T, methods ...string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		f.mu.Lock()
+		got := slices.Clone(f.notified)
+		f.mu.Unlock()
+		if slices.Equal(got, methods) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the upstream was notified of %q, want %q", got, methods)
 		}
 	}
 }

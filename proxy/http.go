@@ -18,9 +18,6 @@ import (
 // keepAlive is how often an idle stream says that it is alive.
 const keepAlive = 25 * time.Second
 
-// queued bounds the messages that wait for a client's own stream.
-const queued = 256
-
 // serve is streamable HTTP (MCP 2025-11-25 transports).
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, v view) {
 	version := r.Header.Get("Mcp-Protocol-Version")
@@ -61,14 +58,13 @@ func noSession(w http.ResponseWriter, id string) {
 }
 
 func (s *Server) post(w http.ResponseWriter, r *http.Request, v view, id string) {
-	body, err := s.buffers.read(w, r)
+	read, err := s.bodies.read(w, r)
 	if err != nil {
-		var tooLong *http.MaxBytesError
-		if errors.As(err, &tooLong) {
-			http.Error(w, "the message is longer than 64 MiB", http.StatusRequestEntityTooLarge)
-		}
+		refuseBody(w, err)
 		return
 	}
+	defer read.done()
+	body := read.text
 	m, err := jsonrpc.Decode(*body)
 	if errors.Is(err, jsonrpc.ErrBatch) {
 		if c := s.find(id, v); c != nil && c.takesBatches() {
@@ -81,7 +77,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, v view, id string)
 		return
 	}
 	if isStateless(r, m) {
-		if s.serveStateless(w, r, v, m) {
+		if s.serveStateless(w, r, v, m, read) {
 			s.buffers.give(body)
 		}
 		return
@@ -100,8 +96,8 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, v view, id string)
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	on := &answerStream{server: s, w: w}
-	on.finish(c.handle(unlessCancelled(r), m, on))
+	on := &answerStream{server: s, session: c, w: w}
+	on.finish(c.handle(unlessCancelled(r), r.Context(), m, on))
 	s.buffers.give(body) // the call is over; other messages may be kept
 }
 
@@ -116,17 +112,18 @@ func (s *Server) initialize(w http.ResponseWriter, r *http.Request, v view, id s
 		s.writeMessage(w, http.StatusBadRequest, &jsonrpc.Message{ID: m.ID, Error: jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "this session is initialized; begin another one without the header Mcp-Session-Id")})
 		return
 	}
-	id, c, err := s.beginSession(v)
+	c, err := s.addSession(v)
 	if err != nil {
+		w.Header().Set("Retry-After", "10")
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	on := &answerStream{server: s, w: w}
-	answer := c.handle(r.Context(), m, on)
+	on := &answerStream{server: s, session: c, w: w}
+	answer := c.handle(r.Context(), r.Context(), m, on)
 	if answer == nil || answer.Error != nil {
-		s.end(id)
+		s.end(c.id)
 	} else {
-		w.Header().Set("Mcp-Session-Id", id)
+		w.Header().Set("Mcp-Session-Id", c.id)
 	}
 	on.finish(answer)
 }
@@ -143,49 +140,40 @@ func refusal(err error) *jsonrpc.Message {
 func (s *Server) writeMessage(w http.ResponseWriter, status int, m *jsonrpc.Message) {
 	buffer := s.buffers.take(len(m.Result) + 512)
 	*buffer = m.Append(*buffer)
-	header := w.Header()
-	header["Content-Type"] = jsonType
-	header["Content-Length"] = []string{strconv.Itoa(len(*buffer))}
-	w.WriteHeader(status)
-	_, _ = w.Write(*buffer) // the client went away
+	s.writeDocument(w, status, *buffer)
 	s.buffers.give(buffer)
 }
 
-// queue is a session's own stream; what does not fit is dropped.
-type queue chan *jsonrpc.Message
-
-func (q queue) send(m *jsonrpc.Message) bool {
-	select {
-	case q <- m:
-		return true
-	default:
-		return false
+// writeDocument writes an answer that is one document.
+func (s *Server) writeDocument(w http.ResponseWriter, status int, text []byte) {
+	header := w.Header()
+	header["Content-Type"] = jsonType
+	header["Content-Length"] = []string{strconv.Itoa(len(text))}
+	w.WriteHeader(status)
+	if len(text) <= piece {
+		_, _ = w.Write(text) // the client went away
+		return
+	}
+	to := pacedHTTP(w)
+	defer to.done()
+	if to.put(text, func(int) {}) != nil {
+		panic(http.ErrAbortHandler) // the client must not take what it got for the whole
 	}
 }
 
-// listen serves the session's own stream (GET) until the client goes away.
+// listen serves the session's own stream (GET) until the client goes away, or the
+// stream of a request that the client takes up again.
 func (c *session) listen(w http.ResponseWriter, r *http.Request) {
-	messages := make(queue, queued)
-	defer c.attach(messages)()
-	control := http.NewResponseController(w)
-	streamHeader(w)
-	_ = control.Flush() // the next write says whether the client is there
-	alive := time.NewTicker(keepAlive)
-	defer alive.Stop()
-	var buffer []byte
-	for {
-		select {
-		case <-r.Context().Done():
-			return
-		case <-c.over:
-			return
-		case m := <-messages:
-			buffer = appendEvent(buffer[:0], m)
-		case <-alive.C:
-			buffer = append(buffer[:0], ": alive\n\n"...)
-		}
-		if _, err := w.Write(buffer); err != nil || control.Flush() != nil {
-			return
-		}
+	to := pacedHTTP(w)
+	reader, err := c.takeUp(to, r.Header.Get("Last-Event-ID"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusGone)
+		return
 	}
+	streamHeader(w)
+	_ = to.flush() // the next write says whether the client is there
+	if err := reader.run(r.Context(), []byte(": alive\n\n")); err != nil && r.Context().Err() == nil {
+		panic(http.ErrAbortHandler) // it does not read
+	}
+	to.done()
 }

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // dispatch carries one request out.
@@ -62,19 +65,27 @@ func (c *session) dispatch(ctx context.Context, m *jsonrpc.Message, on stream) (
 	return nil, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the method %s is not known here; /mcp/<upstream> passes every method on", m.Method)
 }
 
-// setLevel tells every upstream that logs; one that cannot be told does not keep
-// the others from being.
+// setLevel tells every upstream that logs. Nobody is waited for who is not connected: it
+// is told when it is. One that cannot be told does not keep the others from being.
 func (c *session) setLevel(ctx context.Context, m *jsonrpc.Message, on stream) error {
-	var failure error
+	ctx, stop := context.WithTimeout(ctx, subscribeLimit)
+	defer stop()
+	var telling errgroup.Group
 	for _, u := range c.view.upstreams(c.server.options.Upstreams) {
 		if !has(u.Catalog().Capabilities, "logging") {
 			continue
 		}
-		if _, err := u.Call(ctx, c.call(m, m.Params, on, true)); err != nil {
-			failure = err
-		}
+		call := c.call(m, m.Params, on, true)
+		call.AtOnce, call.Members, call.Stream = true, nil, nil
+		telling.Go(func() error {
+			_, err := u.Call(ctx, call)
+			if errors.Is(err, relay.ErrNotReady) {
+				return nil
+			}
+			return err
+		})
 	}
-	return failure
+	return telling.Wait()
 }
 
 // say changes what the client has said of itself.

@@ -79,7 +79,9 @@ func (s *Server) begin(ctx context.Context, c *session, m *jsonrpc.Message, on s
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	p := &pending{session: c, method: m.Method, cancel: cancel, done: make(chan struct{}), questions: make(chan *question), on: on}
 	c.asker = p.ask
+	c.read.use()
 	s.calls.Go(func() {
+		defer c.read.done()
 		defer cancel(nil)
 		p.result, p.err = c.dispatchStateless(ctx, m, p)
 		close(p.done)

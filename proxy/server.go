@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -20,13 +19,6 @@ import (
 	"mcpproxy/relay"
 )
 
-// maxSessions bounds the sessions of all clients; idleLimit is after how long
-// without a request one makes room for another.
-const (
-	maxSessions = 10_000
-	idleLimit   = time.Hour
-)
-
 // Options of a server.
 type Options struct {
 	Upstreams relay.Upstreams
@@ -41,18 +33,30 @@ type Options struct {
 	Metrics http.Handler
 	// AllowedHosts are accepted in the Host header beside the loopback names.
 	AllowedHosts []string
+	// Limits bound what clients may have under way; the zero value is [DefaultLimits].
+	Limits Limits
 }
 
 // Server serves all downstream clients. Close it after the HTTP server around it.
 type Server struct {
 	options Options
 
+	limits   atomic.Pointer[Limits]
 	sessions sync.Map // *session by id
 	open     atomic.Int64
 	buffers  buffers
+	bodies   bodies
+	outgoing outgoing
+	// stateless is what waits for clients that have no session.
+	stateless client
+	// What is logged now and then only.
+	drops, rooms seldom
 
 	mu     sync.Mutex
 	parked map[string]parkedCall // by request state
+	idle   []idleSession         // perhaps, the least recently used first
+	watch  *time.Timer           // nil while there are no sessions
+	closed bool
 
 	calls         sync.WaitGroup // of the stateless protocol
 	subscriptions subscribers
@@ -63,7 +67,11 @@ func New(o Options) *Server {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Server{options: o, parked: map[string]parkedCall{}}
+	s := &Server{options: o, parked: map[string]parkedCall{}}
+	s.Limit(o.Limits)
+	s.bodies.buffers, s.bodies.limit = &s.buffers, func() int { return s.limits.Load().RequestMiB << 20 }
+	s.outgoing.limits = func() Limits { return *s.limits.Load() }
+	return s
 }
 
 // Bounds of a request: of its header, in bytes, of the time that a client may take to
@@ -188,62 +196,16 @@ func (s *Server) tokenFits(header string) bool {
 	return subtle.ConstantTimeCompare([]byte(header), []byte("Bearer "+s.options.Token.Reveal())) == 1
 }
 
-var errTooManySessions = errors.New("too many sessions are open")
-
-// beginSession begins a session and gives it an id that nobody can guess.
-func (s *Server) beginSession(v view) (string, *session, error) {
-	if s.open.Add(1) > maxSessions {
-		s.dropIdle()
-	}
-	if s.open.Load() > maxSessions {
-		s.open.Add(-1)
-		return "", nil, errTooManySessions
-	}
-	id, c := rand.Text(), s.newSession(v)
-	s.sessions.Store(id, c)
-	return id, c, nil
-}
-
-// dropIdle ends the sessions that nobody has used for long.
-func (s *Server) dropIdle() {
-	for id, c := range s.sessions.Range {
-		if c.(*session).idle() {
-			s.end(id.(string))
-		}
-	}
-}
-
-func (c *session) idle() bool {
-	c.mu.Lock()
-	listening := len(c.own) > 0
-	c.mu.Unlock()
-	for range c.running.Range {
-		return false
-	}
-	return !listening && time.Since(time.Unix(0, c.lastUsed.Load())) > idleLimit
-}
-
-// find takes no lock: it is on the way of every call.
-func (s *Server) find(id string, v view) *session {
-	if c, ok := s.sessions.Load(id); ok && c.(*session).view == v {
-		return c.(*session)
-	}
-	return nil
-}
-
-func (s *Server) end(id string) {
-	if c, ok := s.sessions.LoadAndDelete(id); ok {
-		s.open.Add(-1)
-		c.(*session).close()
-	}
-}
-
 // Close ends all sessions and calls, and waits for the calls.
 func (s *Server) Close() {
 	for id := range s.sessions.Range {
 		s.end(id.(string))
 	}
 	s.mu.Lock()
+	s.closed = true
+	if s.watch != nil {
+		s.watch.Stop()
+	}
 	parked := s.parked
 	s.parked = map[string]parkedCall{}
 	s.mu.Unlock()

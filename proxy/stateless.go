@@ -17,8 +17,8 @@ import (
 
 // serveStateless answers one request of the stateless protocol (MCP 2026-07-28):
 // nothing of it is remembered, but for a call that waits for its client's input.
-// over says that nobody needs the message any more.
-func (s *Server) serveStateless(w http.ResponseWriter, r *http.Request, v view, m *jsonrpc.Message) (over bool) {
+// read is what the message was read into; over says that nobody needs it any more.
+func (s *Server) serveStateless(w http.ResponseWriter, r *http.Request, v view, m *jsonrpc.Message, read *body) (over bool) {
 	if !m.IsRequest() {
 		// Clients of this protocol answer in the request that they send again, and
 		// cancel by closing the stream.
@@ -36,12 +36,15 @@ func (s *Server) serveStateless(w http.ResponseWriter, r *http.Request, v view, 
 		return true
 	}
 	c := s.newRequester(v, &declared{capabilities: meta.capabilities, revision: meta.version, logLevel: meta.logLevel, stateless: true})
-	on := &answerStream{server: s, w: w, status: statusOf}
+	c.read = read
+	ctx, lost := context.WithCancel(r.Context())
+	defer lost()
+	on := &answerStream{server: s, w: w, status: statusOf, lost: lost}
 	if m.Method == string(mcp.MethodSubscriptionsListen) {
-		on.finish(c.serveSubscription(r.Context(), m, on))
+		on.finish(c.serveSubscription(ctx, m, on))
 		return true
 	}
-	answer, over := s.handleStateless(r.Context(), c, m, on)
+	answer, over := s.handleStateless(ctx, c, m, on)
 	on.finish(answer)
 	return over
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"golang.org/x/sync/errgroup"
 )
 
 // serveSubscription tells a client what it asked to be told, until it closes the
@@ -24,27 +26,31 @@ func (c *session) serveSubscription(ctx context.Context, m *jsonrpc.Message, on 
 	agreed.ResourceSubscriptions = c.subscribe(ctx, p.Filter.ResourceSubscriptions)
 	defer c.unsubscribe(agreed.ResourceSubscriptions)
 
-	told := make(queue, queued)
-	defer c.attach(told)()
-	stops := c.view.watch(c.server.options.Upstreams, c.announce)
-	defer func() {
-		for _, stop := range stops {
-			stop()
-		}
-	}()
 	acknowledged, _ := json.Marshal(map[string]any{"notifications": agreed}) // a filter always encodes
-	on.send(&jsonrpc.Message{Method: mcp.MethodNotificationSubscriptionsAcknowledged, Params: tagged(acknowledged, m.ID)})
-	for !agreed.IsEmpty() {
-		select {
-		case <-ctx.Done():
-			return nil
-		case n := <-told:
-			if wanted(agreed, n) && !on.send(&jsonrpc.Message{Method: n.Method, Params: tagged(n.Params, m.ID)}) {
-				return nil
-			}
-		}
+	for _, stop := range c.view.watch(c.server.options.Upstreams, c.announce) {
+		defer stop()
 	}
-	return &jsonrpc.Message{ID: m.ID, Result: c.server.completed(m.Method, tagged(nil, m.ID))}
+	c.mu.Lock() // what is told comes after this, and all of it
+	on.send(&jsonrpc.Message{Method: mcp.MethodNotificationSubscriptionsAcknowledged, Params: tagged(acknowledged, m.ID)})
+	c.own = wanted{agreed, m.ID, on}
+	c.mu.Unlock()
+	if agreed.IsEmpty() {
+		return &jsonrpc.Message{ID: m.ID, Result: c.server.completed(m.Method, tagged(nil, m.ID))}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// wanted is the stream of a subscription: it takes what the client asked for.
+type wanted struct {
+	filter mcp.SubscriptionFilter
+	id     json.RawMessage
+	on     stream
+}
+
+// send implements stream.
+func (w wanted) send(n *jsonrpc.Message) bool {
+	return !w.takes(n) || w.on.send(&jsonrpc.Message{Method: n.Method, Params: tagged(n.Params, w.id)})
 }
 
 // tagged says which subscription a message belongs to.
@@ -52,8 +58,9 @@ func tagged(params, id json.RawMessage) json.RawMessage {
 	return jsonrpc.Put(params, id, "_meta", mcp.MetaKeySubscriptionID)
 }
 
-// wanted reports whether a client asked for a notification.
-func wanted(f mcp.SubscriptionFilter, n *jsonrpc.Message) bool {
+// takes reports whether the client asked for a notification.
+func (w wanted) takes(n *jsonrpc.Message) bool {
+	f := &w.filter
 	switch n.Method {
 	case "notifications/tools/list_changed":
 		return f.ToolsListChanged
@@ -68,27 +75,51 @@ func wanted(f mcp.SubscriptionFilter, n *jsonrpc.Message) bool {
 	return false
 }
 
+// subscribeLimit bounds how long upstreams may take to be subscribed to, and
+// atOnceAtMost how many are asked at a time.
+const (
+	subscribeLimit = 30 * time.Second
+	atOnceAtMost   = 16
+)
+
 // subscribe asks the upstreams for updates of resources, and returns those that
 // are there to be subscribed to.
 func (c *session) subscribe(ctx context.Context, uris []string) []string {
-	var agreed []string
-	for _, uri := range uris {
-		u, err := c.view.owner(c.server.options.Upstreams, uri)
-		if err != nil {
-			continue
-		}
-		if c.server.subscriptions.add(u.Name(), uri) > 1 {
-			agreed = append(agreed, uri)
-			continue
-		}
-		if _, err := u.Call(ctx, subscriptionCall("resources/subscribe", uri)); err != nil {
-			c.server.subscriptions.remove(u.Name(), uri)
-			c.logger.Warn("a resource could not be subscribed to", "upstream", u.Name(), "uri", uri, "error", err)
-			continue
-		}
-		agreed = append(agreed, uri)
+	ctx, stop := context.WithTimeout(ctx, subscribeLimit)
+	defer stop()
+	agreed := make([]bool, len(uris))
+	var asking errgroup.Group
+	asking.SetLimit(atOnceAtMost)
+	for i, uri := range uris {
+		asking.Go(func() error {
+			agreed[i] = c.subscribeTo(ctx, uri)
+			return nil
+		})
 	}
-	return agreed
+	_ = asking.Wait() // none returns an error
+	var all []string
+	for i, uri := range uris {
+		if agreed[i] {
+			all = append(all, uri)
+		}
+	}
+	return all
+}
+
+func (c *session) subscribeTo(ctx context.Context, uri string) bool {
+	u, err := c.view.owner(c.server.options.Upstreams, uri)
+	if err != nil {
+		return false
+	}
+	if c.server.subscriptions.add(u.Name(), uri) > 1 {
+		return true
+	}
+	if _, err := u.Call(ctx, subscriptionCall("resources/subscribe", uri)); err != nil {
+		c.server.subscriptions.remove(u.Name(), uri)
+		c.logger.Warn("a resource could not be subscribed to", "upstream", u.Name(), "uri", uri, "error", err)
+		return false
+	}
+	return true
 }
 
 // listenTo is a session's resources/subscribe or resources/unsubscribe. A session
@@ -123,18 +154,23 @@ func (c *session) listenTo(ctx context.Context, m *jsonrpc.Message) (json.RawMes
 
 // unsubscribe ends what nobody else listens to.
 func (c *session) unsubscribe(uris []string) {
+	ctx, stop := context.WithTimeout(context.Background(), unsubscribeLimit)
+	defer stop()
+	var telling errgroup.Group
+	telling.SetLimit(atOnceAtMost)
 	for _, uri := range uris {
 		u, err := c.view.owner(c.server.options.Upstreams, uri)
 		if err != nil || c.server.subscriptions.remove(u.Name(), uri) > 0 {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), unsubscribeLimit)
-		_, err = u.Call(ctx, subscriptionCall("resources/unsubscribe", uri))
-		cancel()
-		if err != nil {
-			c.logger.Warn("a resource could not be unsubscribed from", "upstream", u.Name(), "uri", uri, "error", err)
-		}
+		telling.Go(func() error {
+			if _, err := u.Call(ctx, subscriptionCall("resources/unsubscribe", uri)); err != nil {
+				c.logger.Warn("a resource could not be unsubscribed from", "upstream", u.Name(), "uri", uri, "error", err)
+			}
+			return nil
+		})
 	}
+	_ = telling.Wait() // none returns an error
 }
 
 func subscriptionCall(method, uri string) relay.Call {

@@ -6,6 +6,7 @@ package relay
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 
 	"mcpproxy/jsonrpc"
@@ -70,7 +71,14 @@ type Call struct {
 	AwaitLogin bool
 	// Safe says that the request may be repeated without a second effect.
 	Safe bool
+	// AtOnce says that the call does not wait for an upstream that is not ready: it
+	// fails with [ErrNotReady]. What it asks for that lasts is asked for when it is.
+	AtOnce bool
 }
+
+// ErrNotReady is matched by the error of a call that was not sent, as the upstream is
+// not connected, or not in time.
+var ErrNotReady = errors.New("the upstream is not ready")
 
 // Stream is a result that arrives.
 type Stream struct {

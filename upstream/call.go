@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,11 @@ const tries = 4
 
 // call sends a call, and keeps in mind what it asks for that lasts.
 func (u *Upstream) call(ctx context.Context, call relay.Call) (json.RawMessage, error) {
+	most := u.environment.limits.Load().CallsPerUpstream
+	defer u.calling.Add(-1)
+	if u.calling.Add(1) > int64(most) {
+		return nil, jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%d calls to %s are under way, and no more may be (limits.callsPerUpstream). Call again later", most, u.config.Name)
+	}
 	switch call.Method {
 	case "resources/subscribe", "resources/unsubscribe", "logging/setLevel":
 		return u.stands(ctx, call)
@@ -37,8 +43,9 @@ func (u *Upstream) send(ctx context.Context, call relay.Call) (json.RawMessage, 
 			return nil, err
 		}
 	}
+	p := u.patience()
 	for try := 1; ; try++ {
-		s, conn, err := u.ready(ctx)
+		s, conn, err := u.ready(ctx, p, call.AtOnce)
 		if err != nil {
 			return nil, err
 		}
@@ -57,17 +64,18 @@ func (u *Upstream) send(ctx context.Context, call relay.Call) (json.RawMessage, 
 			return nil, u.failed(err)
 		} else if wait != nil {
 			goesOn := u.waits(ctx)
-			_, err := u.Machine().Wait(ctx, wait)
+			err := u.await(ctx, p, wait)
 			goesOn()
 			if err != nil {
-				return nil, u.slow(err)
+				return nil, err
 			}
 		}
 	}
 }
 
-// ready waits until the upstream is connected, unless that needs a person.
-func (u *Upstream) ready(ctx context.Context) (*transitions.Snapshot, wire.Conn, error) {
+// ready waits until the upstream is connected, unless that needs a person, or will not
+// be in time.
+func (u *Upstream) ready(ctx context.Context, p transitions.Patience, atOnce bool) (*transitions.Snapshot, wire.Conn, error) {
 	waiting := false
 	for {
 		s := u.Snapshot()
@@ -77,6 +85,9 @@ func (u *Upstream) ready(ctx context.Context) (*transitions.Snapshot, wire.Conn,
 				return s, conn.(wire.Conn), nil
 			}
 		}
+		if atOnce {
+			return nil, nil, u.slow(errAtOnce)
+		}
 		if err := u.hopeless(s, outlook); err != nil {
 			return nil, nil, err
 		}
@@ -84,9 +95,40 @@ func (u *Upstream) ready(ctx context.Context) (*transitions.Snapshot, wire.Conn,
 			waiting = true
 			defer u.waits(ctx)()
 		}
-		_, err := u.Machine().Wait(ctx, func(next *transitions.Snapshot) bool { return next != s })
-		if err != nil {
-			return nil, nil, u.slow(err)
+		if err := u.await(ctx, p, func(next *transitions.Snapshot) bool { return next != s }); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+var (
+	errAtOnce  = errors.New("nobody waits for it")
+	errTooLate = errors.New("the call waited for as long as a call waits (limits.callWait)")
+)
+
+// patience is that of a call which begins to wait now.
+func (u *Upstream) patience() transitions.Patience {
+	return transitions.NewPatience(u.Snapshot(), time.Now(), u.environment.limits.Load().CallWait)
+}
+
+// await waits until it is so, as long as a call has patience.
+func (u *Upstream) await(ctx context.Context, p transitions.Patience, until func(*transitions.Snapshot) bool) error {
+	for {
+		end, met := p.Ends(u.Snapshot()), false
+		if !end.After(time.Now()) {
+			return u.slow(errTooLate)
+		}
+		waiting, stop := context.WithDeadline(ctx, end)
+		_, err := u.Machine().Wait(waiting, func(next *transitions.Snapshot) bool {
+			met = until(next)
+			return met || !p.Ends(next).Equal(end)
+		})
+		stop()
+		switch {
+		case met:
+			return nil
+		case ctx.Err() != nil:
+			return u.slow(err)
 		}
 	}
 }
@@ -220,19 +262,31 @@ func (u *Upstream) failed(err error) error {
 	return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s (%s): the call failed: %v. Call again later; what the upstream is doing now says: statectl explain %s", name, phase, err, name)
 }
 
-// slow says where the upstream is on its way back when a caller's time is over.
-func (u *Upstream) slow(err error) error {
+// slow says where the upstream is on its way back when a call waits no longer.
+func (u *Upstream) slow(why error) error {
 	s := u.Snapshot()
 	connection, credential := s.Region(states.Connection), s.Region(states.Credential)
-	text := fmt.Sprintf("%s is not connected yet: %s since %s", u.config.Name, states.PhaseOf(connection.State, credential.State), connection.Since.Local().Format(time.TimeOnly))
-	if last := s.Data.ConnectionError.Text; last != "" {
-		text += "; the last attempt: " + last
+	if credential.State.LoginOpen() && !errors.Is(why, errAtOnce) {
+		return fmt.Errorf("%w: %w", relay.ErrNotReady, u.needsPerson(s))
 	}
-	if connection.State == states.BackingOff && len(connection.Timers) > 0 {
-		text += "; the next one is at " + connection.Timers[0].At.Local().Format(time.TimeOnly)
+	name, phase, since := u.config.Name, states.PhaseOf(connection.State, credential.State), connection.Since
+	last := s.Data.ConnectionError.Text
+	if states.Leading(connection.State, credential.State) == states.Credential || connection.State == states.Connected {
+		since, last = credential.Since, cmp.Or(s.Data.CredentialError.Text, last)
 	}
-	text += ". Call again later; what it is doing says: statectl explain " + u.config.Name
-	return fmt.Errorf("%w: %w", jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s", text), err)
+	text := fmt.Sprintf("%s is not ready yet: %s since %s", name, phase, since.Local().Format(time.TimeOnly))
+	if last != "" {
+		text += "; the last attempt: " + strings.TrimRight(last, ". ")
+	}
+	data := map[string]string{"upstream": name, "state": string(phase), "reason": last, "command": "mcpproxy upstream connect " + name}
+	if next := transitions.NextAttempt(s); !next.IsZero() {
+		text += "; the next one is at " + next.Local().Format(time.TimeOnly)
+		data["next"] = next.UTC().Format(time.RFC3339)
+	}
+	e := jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s. A call waits for %s (limits.callWait). Call again later, or have it tried at once: mcpproxy upstream connect %s; what it is doing says: statectl explain %s",
+		text, u.environment.limits.Load().CallWait, name, name)
+	e.Data, _ = json.Marshal(data) // strings always encode
+	return fmt.Errorf("%w: %w: %w", relay.ErrNotReady, e, why)
 }
 
 // Notify implements [relay.Upstream].

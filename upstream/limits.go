@@ -1,8 +1,10 @@
 package upstream
 
 import (
+	"cmp"
 	"net/url"
 	"sync/atomic"
+	"time"
 
 	"mcpproxy/states"
 	"mcpproxy/transitions"
@@ -16,12 +18,17 @@ type Limits struct {
 	Connecting turns.Limits
 	// Refreshing are refreshes, by the host of the token endpoint.
 	Refreshing turns.Limits
+	// CallWait is how long a call waits for an upstream that is not ready.
+	CallWait time.Duration
+	// CallsPerUpstream are the calls that may be under way to one upstream.
+	CallsPerUpstream int
 }
 
 // DefaultLimits are those of a configuration that sets none: enough for a thousand
 // upstreams to connect within seconds, and little for one server.
 func DefaultLimits() Limits {
-	return Limits{Connecting: turns.Limits{Total: 64, PerHost: 16}, Refreshing: turns.Limits{Total: 64, PerHost: 8}}
+	return Limits{Connecting: turns.Limits{Total: 64, PerHost: 16}, Refreshing: turns.Limits{Total: 64, PerHost: 8},
+		CallWait: 30 * time.Second, CallsPerUpstream: 2000}
 }
 
 // queues are where turns are waited for.
@@ -31,8 +38,16 @@ func newQueues(l Limits) queues {
 	return queues{connecting: turns.NewQueue(l.Connecting), refreshing: turns.NewQueue(l.Refreshing)}
 }
 
+// bound notes the limits of calls; one that is 0 is the default.
+func (e *Environment) bound(l Limits) {
+	d := DefaultLimits()
+	l.CallWait, l.CallsPerUpstream = cmp.Or(l.CallWait, d.CallWait), cmp.Or(l.CallsPerUpstream, d.CallsPerUpstream)
+	e.limits.Store(&l)
+}
+
 // Limit sets the limits; what is under way is not touched.
 func (m *Manager) Limit(l Limits) {
+	m.environment.bound(l)
 	m.environment.queues.connecting.Limit(l.Connecting)
 	m.environment.queues.refreshing.Limit(l.Refreshing)
 }

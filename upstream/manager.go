@@ -71,6 +71,7 @@ func NewManager(ctx context.Context, environment *Environment) *Manager {
 		environment.Limits = DefaultLimits()
 	}
 	environment.queues = newQueues(environment.Limits)
+	environment.bound(environment.Limits)
 	environment.journal = &journal{store: environment.Store, logger: environment.Logger}
 	ctx, stop := context.WithCancel(ctx)
 	m := &Manager{environment: environment, graph: transitions.Definition(), root: func() context.Context { return ctx },

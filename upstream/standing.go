@@ -56,7 +56,7 @@ func (s *standing) note(call *relay.Call) (drop func()) {
 func (u *Upstream) stands(ctx context.Context, call relay.Call) (json.RawMessage, error) {
 	drop := u.standing.note(&call)
 	result, err := u.send(ctx, call)
-	if err != nil {
+	if err != nil && !(call.AtOnce && errors.Is(err, relay.ErrNotReady)) {
 		drop()
 	}
 	return result, err

@@ -57,6 +57,7 @@ type Environment struct {
 	registering singleflight.Group
 	journal     *journal
 	queues      queues
+	limits      atomic.Pointer[Limits] // as they are now
 }
 
 // Upstream is one upstream MCP server. All methods are safe for concurrent use.
@@ -81,6 +82,7 @@ type Upstream struct {
 	standing    standing
 	seen        seen
 	work        sync.WaitGroup
+	calling     atomic.Int64 // calls under way
 	// The turns that are waited for or held, each in one state of its region.
 	connectTurn, refreshTurn atomic.Pointer[turns.Turn]
 }

@@ -21,6 +21,7 @@ func (s *serveOptions) reload(ctx context.Context, i *instance.Instance) error {
 		return err
 	}
 	i.Manager.Limit(file.Limits)
+	i.Proxy.Limit(file.Clients)
 	return i.Manager.Apply(ctx, file.Upstreams, true)
 }
 

@@ -109,7 +109,7 @@ func (s *serveOptions) run(ctx context.Context) error {
 	if s.metrics {
 		counts = metrics.New(version)
 	}
-	i, err := instance.Start(ctx, instance.Options{Metrics: counts, Telemetry: observer, StorePath: s.store, Keys: s.keys(), Socket: s.socketPath(), Configs: file.Upstreams, Limits: file.Limits, Connect: true, Open: s.opener(),
+	i, err := instance.Start(ctx, instance.Options{Metrics: counts, Telemetry: observer, StorePath: s.store, Keys: s.keys(), Socket: s.socketPath(), Configs: file.Upstreams, Limits: file.Limits, ClientLimits: file.Clients, Connect: true, Open: s.opener(),
 		Logger: logger, Version: version, Token: token, AllowPrivate: s.allowPrivate, LoginURL: loginURL(listener, token)})
 	if err != nil {
 		return err
