@@ -59,7 +59,7 @@ func TestAClientThatDoesNotReadHoldsNobodyUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a, _ := twoUpstreams()
-				p := proxy.New(proxy.Options{Upstreams: fakes{a}, Limits: proxy.Limits{QueuedPerClient: 1 << 20}})
+				p := proxy.New(proxy.Options{Upstreams: fakes{a}, Limits: proxy.Limits{QueuedPerClientMiB: 1}})
 				stopped, reads := newLineClient(t, p), newLineClient(t, p)
 				begun := time.Now()
 				for n := range 100 {
@@ -161,7 +161,7 @@ func TestAStreamThatIsNotReadIsLostAndTakenUpAgain(t *testing.T) {
 	a, _ := twoUpstreams()
 	answer := make(chan struct{})
 	took := a.sends(100_000, answer)
-	f := serve(t, proxy.Options{Upstreams: fakes{a}, Limits: proxy.Limits{QueuedPerClient: 8 << 20}}).initialize()
+	f := serve(t, proxy.Options{Upstreams: fakes{a}, Limits: proxy.Limits{QueuedPerClientMiB: 8}}).initialize()
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)

@@ -149,6 +149,13 @@ type bubbled struct{ *upstream.Upstream }
 
 // serve starts an upstream behind the network.
 func (f *flapping) serve(t *testing.T) bubbled {
+	u := serveOver(t, f)
+	t.Cleanup(func() { f.set(false) })
+	return u
+}
+
+// serveOver starts an upstream behind a network.
+func serveOver(t *testing.T, network http.RoundTripper) bubbled {
 	path := filepath.Join(t.TempDir(), "store.db")
 	kept, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key")})
 	if err != nil {
@@ -156,9 +163,8 @@ func (f *flapping) serve(t *testing.T) bubbled {
 	}
 	logger := slog.New(slog.DiscardHandler)
 	listener := callback.NewServer(logger)
-	manager := upstream.NewManager(context.Background(), &upstream.Environment{Store: kept, Callback: listener, Authorization: oauth.Clients(), Network: f, Logger: logger, Version: "test"})
+	manager := upstream.NewManager(context.Background(), &upstream.Environment{Store: kept, Callback: listener, Authorization: oauth.Clients(), Network: network, Logger: logger, Version: "test"})
 	t.Cleanup(func() {
-		f.set(false)
 		manager.Close()
 		listener.Close()
 		journals.CheckStore(t, kept)
