@@ -74,6 +74,8 @@ func (s *Server) ServeStdio(ctx context.Context, only string, in io.Reader, out 
 	defer cancel()
 	err = s.readLines(ctx, c, on, in, &running)
 	select {
+	case <-ctx.Done():
+		return nil
 	case <-c.over:
 		return errSessionEnded
 	default:
