@@ -73,9 +73,10 @@ func (s *Server) ServeStdio(ctx context.Context, only string, in io.Reader, out 
 	defer s.end(c.id)
 	defer cancel()
 	err = s.readLines(ctx, c, on, in, &running)
-	select {
-	case <-ctx.Done():
+	if ctx.Err() != nil {
 		return nil
+	}
+	select {
 	case <-c.over:
 		return errSessionEnded
 	default:
