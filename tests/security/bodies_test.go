@@ -33,7 +33,9 @@ func TestBodiesThatDoNotComeAreCut(t *testing.T) {
 		answers := make(chan string, 100)
 		send := func(length int, body string) {
 			conn := network.dial()
-			go func() { _, _ = fmt.Fprintf(conn, "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n%s", length, body) }()
+			go func() {
+				_, _ = fmt.Fprintf(conn, "POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n%s", length, body)
+			}()
 			go func() {
 				defer conn.Close()
 				response, err := http.ReadResponse(bufio.NewReader(conn), nil)
