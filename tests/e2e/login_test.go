@@ -246,3 +246,40 @@ func TestLogoutHoldsOverAKill(t *testing.T) {
 		t.Errorf("counted %+v", c)
 	}
 }
+
+// A logout that the authorization server does not confirm says so and what may be good
+// there, by its exit code too, with and without a proxy; the logout holds (fault E8).
+func TestLogoutThatIsHalfDone(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{AutoApprove: true})
+	half := func() {
+		t.Helper()
+		m.setFaults(oauthserver.Fault{Endpoint: "revoke", Kind: "status", Status: 404})
+		code, out, errs := m.run("mcpproxy", "auth", "logout", "u")
+		if code != 8 || !strings.Contains(errs, "logged out of u here, but the refresh token and the access token (until ") || out != "" {
+			t.Errorf("exit code %d, %q on standard output, %q on standard error", code, out, errs)
+		}
+		m.setFaults()
+	}
+	m.login()
+	half()
+	m.start("--browser", m.browser())
+	m.awaitPhase("LoggedOut")
+	m.login()
+	half()
+	m.awaitPhase("LoggedOut")
+	if _, said, _ := m.run("statectl", "explain", "u"); !strings.Contains(said, "the refresh token") {
+		t.Errorf("explain says %s", said)
+	}
+	m.login()
+	m.mustRun("mcpproxy", "auth", "logout", "u")
+}
+
+// A login may register a client of its own, with and without a proxy (fault E2).
+func TestLoginThatRegisters(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{AutoApprove: true})
+	m.mustRun("mcpproxy", "auth", "login", "u", "--browser", m.browser(), "--register")
+	m.start("--browser", m.browser())
+	m.mustRun("mcpproxy", "auth", "login", "u", "--register")
+	m.mustRun("mcpproxy", "auth", "login", "u")
+	m.wantCounts(want{Authorize: 3, Code: 3, Register: 2})
+}
