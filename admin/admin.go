@@ -33,6 +33,9 @@ var description []byte
 type Version struct {
 	Version string `json:"version"`
 	PID     int    `json:"pid"`
+	// Problems are what is wrong with the configuration file beside the entries of
+	// upstreams, or why its last change was not applied.
+	Problems []string `json:"problems,omitempty"`
 }
 
 // Invitation is the answer to somebody who asks for the page.
@@ -61,6 +64,8 @@ type api struct {
 type Options struct {
 	// Reload reads the configuration anew; nil where there is none to be read.
 	Reload func(context.Context) error
+	// Problems are those of the configuration that no upstream has; nil for none.
+	Problems func() []string
 	// Invite returns the address that opens the page for people, once and for a minute;
 	// nil where there is no page.
 	Invite func() (string, error)
@@ -139,7 +144,11 @@ func describe(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (a *api) who(w http.ResponseWriter, _ *http.Request) error {
-	return reply(w, Version{a.version, os.Getpid()})
+	v := Version{Version: a.version, PID: os.Getpid()}
+	if a.options.Problems != nil {
+		v.Problems = a.options.Problems()
+	}
+	return reply(w, v)
 }
 
 func (a *api) list(w http.ResponseWriter, _ *http.Request) error {

@@ -34,6 +34,9 @@ type File struct {
 	Problems []*Error
 	// Absent says that there is no file.
 	Absent bool
+
+	path string
+	seen look
 }
 
 // Err is everything that is wrong as one error, which matches [ErrInvalid]; nil where
@@ -53,7 +56,7 @@ func joinProblems(problems []*Error) error {
 // cannot be read, or whose entries cannot be found, is an error. A file that is not
 // there has no upstreams.
 func Load(path string, environment func(string) (string, bool)) (*File, error) {
-	f := &File{Limits: upstream.DefaultLimits(), Clients: proxy.DefaultLimits()}
+	f := &File{Limits: upstream.DefaultLimits(), Clients: proxy.DefaultLimits(), path: path}
 	s, root, err := read(path)
 	if err != nil {
 		return nil, err
@@ -62,6 +65,7 @@ func Load(path string, environment func(string) (string, bool)) (*File, error) {
 		f.Absent = true
 		return f, nil
 	}
+	f.seen = look{there: true, text: string(s.read)}
 	r := newReader(s, "", root.StartOffset, environment)
 	servers := r.document(f, root)
 	if servers == nil && len(r.problems) > 0 {
@@ -131,6 +135,9 @@ func (f *File) entries(s *source, servers *hujson.Object, environment func(strin
 		}
 	}
 	for name, r := range read {
+		for _, p := range r.problems {
+			p.Upstream = name
+		}
 		f.Problems = append(f.Problems, r.problems...)
 		if i := at[name]; i >= 0 && len(r.problems) > 0 {
 			f.Upstreams[i].Problem = inOneLine(r.problems)
@@ -156,7 +163,7 @@ func read(path string) (*source, *hujson.Value, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &source{file: path, text: plain(text)}
+	s := &source{file: path, text: plain(text), read: text}
 	root, err := s.parse()
 	return s, root, err
 }

@@ -25,6 +25,8 @@ type Error struct {
 	// Path in the document, as mcpServers.name.key.
 	Path    string
 	Problem string
+	// Upstream is the one whose entry it is in, if it is in one.
+	Upstream string
 }
 
 func (e *Error) Error() string {
@@ -45,6 +47,8 @@ func (e *Error) Is(target error) bool { return target == ErrInvalid }
 type source struct {
 	file string
 	text []byte
+	// read is what the file has, in whatever encoding.
+	read []byte
 }
 
 // problem is what is wrong at an offset of the text; a negative one is not known.

@@ -225,6 +225,9 @@ func then(s upstream.Status, r upstream.RegionStatus) string {
 		}
 		return text
 	}
+	if state == states.Failed && s.EntryInvalid() {
+		return "It stays so until its entry in the configuration changes, which is seen at once."
+	}
 	if state == states.LoginRequired && s.OwnLoginAt != nil {
 		return "It stays so, and nothing is sent, until a person logs in or a call begins the login."
 	}

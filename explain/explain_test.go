@@ -168,7 +168,7 @@ func whole(t *testing.T, name string, e Explanation) {
 
 // Every declared reason says what has to be mended.
 func TestEveryReason(t *testing.T) {
-	failed := []states.Reason{states.ClientRejected, states.NotOAuth, states.StoreCorrupt, states.StoreFailed, states.StaticRefused, states.Crashed, states.GrantRejected}
+	failed := []states.Reason{states.ClientRejected, states.NotOAuth, states.StoreCorrupt, states.StoreFailed, states.StaticRefused, states.Crashed, states.GrantRejected, states.EntryInvalid}
 	var all strings.Builder
 	for _, reason := range states.Reasons() {
 		credential := states.LoginRequired

@@ -91,6 +91,9 @@ type Settings struct {
 	// Unattended says that the configured grant needs no person, so that the machine
 	// obtains tokens by itself and opens no browser.
 	Unattended bool
+	// Problem is why the entry of the configuration cannot be used, in words; nothing is
+	// sent for one that has it. Empty mostly.
+	Problem string
 	// BrowserInterval is the least time between two logins that the machine
 	// begins by itself. People are not limited.
 	BrowserInterval time.Duration

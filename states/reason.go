@@ -28,6 +28,7 @@ const (
 	StaticRefused      Reason = "StaticRefused"
 	Crashed            Reason = "Crashed"
 	GrantRejected      Reason = "GrantRejected"
+	EntryInvalid       Reason = "EntryInvalid"
 )
 
 // Doc returns the reason in one sentence for the person who has to act.
@@ -40,7 +41,7 @@ func (r Reason) Mend() string { return reasonMends[r] }
 func Reasons() []Reason {
 	return []Reason{NeverLoggedIn, TokenExpired, RefreshRejected, RotationLost, AnswerUnreadable, TokenRejected, ClientForgotten, ClientRejected,
 		LoginDenied, LoginTimedOut, LoginCancelled, LoginFailed, DiscoveryFailed, ServerUnsuitable, RegistrationFailed, ListenerFailed,
-		ExchangeFailed, NotOAuth, StoreCorrupt, StoreFailed, StaticRefused, Crashed, GrantRejected}
+		ExchangeFailed, NotOAuth, StoreCorrupt, StoreFailed, StaticRefused, Crashed, GrantRejected, EntryInvalid}
 }
 
 var reasonDocs = map[Reason]string{
@@ -66,6 +67,7 @@ var reasonDocs = map[Reason]string{
 	StoreFailed:        "The store could not be read or written.",
 	StaticRefused:      "The server refuses the credential that the configuration gives it.",
 	GrantRejected:      "The authorization server does not accept the configured grant; check oauth.grant and what belongs to it.",
+	EntryInvalid:       "Its entry in the configuration cannot be used.",
 	Crashed:            "An internal error ended the work; the journal has it.",
 }
 
@@ -91,6 +93,7 @@ var reasonMends = map[Reason]string{
 	StoreCorrupt:       "Put a copy of the store back, or erase the damaged record with the logout and log in again. The record is left as it is until then.",
 	StoreFailed:        "See that the disk has room and that the store can be read and written, then try again.",
 	StaticRefused:      "Correct headers.Authorization in the configuration, or the environment variable that it takes its value from; the change is taken up at once.",
+	EntryInvalid:       "Correct the entry; the change is taken up at once. A variable has to be set where the proxy is started, which is then restarted. `mcpproxy config check` shows all problems of the file.",
 	Crashed:            "Try again. Where it comes back, report it together with what `statectl history` prints.",
 	GrantRejected:      "Correct oauth.grant and what belongs to it (oauth.clientId, oauth.clientSecret, the files that it reads); the change is taken up at once.",
 }

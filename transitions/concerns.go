@@ -55,7 +55,7 @@ func restart() Concern {
 			ofConnection(states.AwaitingCredential, CredentialReady), ofConnection(states.ConnectQueued, ConnectTurn), ofConnection(states.Connecting, Handshaken),
 		},
 		Otherwise: []Row{
-			ofCredential(states.LoadingToken, TokenUncertain, RefreshUncertain, FlowOpen, FlowBesideToken, LoggedOutMark, TokenSpent, TokenMissing, StoreCorrupt, LoginRequested, LogoutRequested),
+			ofCredential(states.LoadingToken, TokenUncertain, RefreshUncertain, FlowOpen, FlowBesideToken, LoggedOutMark, TokenSpent, TokenMissing, EntryInvalid, StoreCorrupt, LoginRequested, LogoutRequested),
 			ofCredential(states.Refreshing, RefreshRejected), ofCredential(states.AwaitingBrowser, CodeReceived), ofCredential(states.ExchangingCode, CodeExchanged),
 		},
 	}

@@ -66,6 +66,7 @@ func loadTransitions() []transition {
 		{From: loading, Event: DeviceFlowBesideToken, To: states.AwaitingDevice, Update: takeFlow, Signals: signals{CredentialReady}, Doc: "the login goes on, and calls with the token that there is"},
 		{From: loading, Event: LoggedOutMark, To: states.LoggedOut, Update: each(keepGeneration, credentialFailure)},
 		{From: loading, Event: CredentialNotNeeded, To: states.NotNeeded, Update: demanded},
+		{From: loading, Event: EntryInvalid, To: states.Failed, Update: because(states.EntryInvalid), Doc: "until the configuration changes; nothing is sent"},
 		{From: loading, Event: StoreCorrupt, To: states.Failed, Update: because(states.StoreCorrupt)},
 		{From: loading, Event: StoreFailed, To: states.Failed, Update: because(states.StoreFailed)},
 		{From: loading, Event: LoadTimedOut, To: states.Failed, Update: because(states.StoreFailed)},

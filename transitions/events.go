@@ -39,6 +39,7 @@ const (
 	FlowBesideToken       Event = "FlowBesideToken"
 	LoggedOutMark         Event = "LoggedOutMark"
 	CredentialNotNeeded   Event = "CredentialNotNeeded"
+	EntryInvalid          Event = "EntryInvalid"
 	StoreCorrupt          Event = "StoreCorrupt"
 	StoreFailed           Event = "StoreFailed"
 	LoadTimedOut          Event = "LoadTimedOut"
@@ -161,6 +162,7 @@ func credentialEvents() []fsm.Event[Event] {
 		outcome(FlowBesideToken, "A login was open when the process ended, its deadline is still ahead, and the stored token works beside it.", notLoading),
 		outcome(LoggedOutMark, "A person logged out.", notLoading),
 		outcome(CredentialNotNeeded, "The configuration gives the credential, or the transport needs none.", notLoading),
+		outcome(EntryInvalid, "The entry in the configuration cannot be used; the store is not asked.", notLoading),
 		outcome(StoreCorrupt, "The stored credential is damaged.", notLoading),
 		outcome(StoreFailed, "The store could not be read.", notLoading),
 		outcome(LoadTimedOut, "The store did not answer in time.", notLoading),

@@ -26,6 +26,7 @@ var (
 	ErrTokensRejected  = errors.New("the server refuses tokens that were issued just now; another one would not help")
 	ErrTokenReplaced   = errors.New("there is no token that works; the outcome of what replaces it is the answer")
 	ErrNoScopeMissing  = errors.New("there is a token, and no call was refused for a scope that it lacks")
+	ErrEntryInvalid    = errors.New("the upstream's entry in the configuration cannot be used")
 	ErrScopesAsked     = errors.New("the last login asked for these scopes already and they were not granted")
 )
 
@@ -36,6 +37,16 @@ var (
 		Check: func(_ states.Data, in *Input) error {
 			if in.Actor != fsm.Person {
 				return fmt.Errorf("%w, and this came from the %s", ErrNotPerson, in.Actor)
+			}
+			return nil
+		},
+	}
+	entryUsable = Guard{
+		Name: "entryUsable",
+		Doc:  "the entry in the configuration can be used",
+		Check: func(d states.Data, _ *Input) error {
+			if d.Settings.Problem != "" {
+				return fmt.Errorf("%w: %s", ErrEntryInvalid, d.Settings.Problem)
 			}
 			return nil
 		},

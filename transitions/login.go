@@ -7,13 +7,14 @@ import "mcpproxy/states"
 // Fresh (LoginAbandoned, LoginLapsed) where the login was for more scopes or
 // another account and the earlier token still works.
 func loginTransitions() []transition {
-	elsewhere := from{states.Anonymous, states.Fresh, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused, states.LoggedOut, states.Failed}
+	elsewhere := from{states.Anonymous, states.Fresh, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused}
 	discovering, registering := from{states.Discovering}, from{states.Registering}
 	timed := from{states.Discovering, states.Registering, states.AwaitingBrowser, states.ExchangingCode, states.AwaitingDevice}
 	browser, exchanging := from{states.AwaitingBrowser}, from{states.ExchangingCode}
 	return []transition{
 		{From: from{states.LoginRequired}, Event: LoginRequested, To: states.Discovering, Guards: guards{byPerson}, Update: beginFlow, Main: true, Doc: "no limit for people"},
 		{From: elsewhere, Event: LoginRequested, To: states.Discovering, Guards: guards{byPerson}, Update: beginFlow, Doc: "no limit for people"},
+		{From: from{states.LoggedOut, states.Failed}, Event: LoginRequested, To: states.Discovering, Guards: guards{byPerson, entryUsable}, Update: beginFlow, Doc: "no limit for people"},
 		{From: from{states.LoginRequired}, Event: LoginProposed, To: states.Discovering, Guards: guards{automaticLogin, browserLimit}, Update: beginOwnFlow},
 		{From: from{states.Fresh}, Event: LoginProposed, To: states.Discovering, Guards: guards{automaticLogin, scopesMissing, browserLimit}, Update: beginOwnFlow, Doc: "step-up; the token stays in use meanwhile"},
 

@@ -39,7 +39,7 @@ func OutlookOf(s *Snapshot, now time.Time) Outlook {
 		return Gone
 	case connection == states.Disconnected:
 		return Unwanted
-	case connection == states.Failed:
+	case connection == states.Failed, credential == states.Failed && s.Data.Reason == states.EntryInvalid:
 		return Broken
 	case renewalFails(s, credential) && !s.Data.TokenUsable(now):
 		return RenewalFails

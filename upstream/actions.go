@@ -23,6 +23,8 @@ const (
 	WishLogout     Wish = "logout"
 	WishConnect    Wish = "connect"
 	WishDisconnect Wish = "disconnect"
+	// WishCheck is asked of a program of the command line, and not of the proxy.
+	WishCheck Wish = "check"
 )
 
 // commands are those that say a wish.
@@ -32,13 +34,18 @@ var commands = map[Wish]string{
 	WishLogout:     "mcpproxy auth logout",
 	WishConnect:    "mcpproxy upstream connect",
 	WishDisconnect: "mcpproxy upstream disconnect",
+	WishCheck:      "mcpproxy config check",
 }
 
 // actions are what a person can do in the present states, the most useful first.
 func actions(s *transitions.Snapshot) []Action {
 	all := []Action{}
 	add := func(wish Wish, why string) {
-		all = append(all, Action{Wish: wish, Command: commands[wish] + " " + s.Machine, Why: why})
+		command := commands[wish]
+		if wish != WishCheck {
+			command += " " + s.Machine
+		}
+		all = append(all, Action{Wish: wish, Command: command, Why: why})
 	}
 	connection, credential := s.Region(states.Connection).State, s.Region(states.Credential).State
 	if connection == states.Closed || credential == states.Closed {
@@ -98,6 +105,11 @@ func credentialActions(s *transitions.Snapshot, credential states.State, add fun
 	case states.ExchangingCode, states.RequestingToken:
 		add(WishLogin, "joins the login that is being finished and waits for its outcome")
 	case states.Failed:
+		if s.Data.Reason == states.EntryInvalid {
+			// The change of the file is all that helps, and is seen by itself.
+			add(WishCheck, "shows all problems of the configuration file")
+			return
+		}
 		add(WishConnect, "tries again, once the cause is mended")
 		if s.Data.Reason != states.StaticRefused && s.Data.Reason != states.StoreCorrupt {
 			add(WishLogin, "logs in anew")

@@ -142,6 +142,9 @@ func (u *Upstream) hopeless(s *transitions.Snapshot, outlook transitions.Outlook
 	case transitions.Unwanted:
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s is not connected (Disconnected): somebody disconnected it. To connect it, run: mcpproxy upstream connect %s", name, name)
 	case transitions.Broken:
+		if s.Data.Reason == states.EntryInvalid {
+			return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s cannot be used (Failed). %s %s %s", name, s.Data.Reason.Doc(), sentence(s.Data.CredentialError.Text), s.Data.Reason.Mend())
+		}
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s is not connected (Failed), and trying again by itself would not help: %s. When that is mended, run: mcpproxy upstream connect %s", name, strings.TrimRight(s.Data.ConnectionError.Text, ". "), name)
 	case transitions.RenewalFails:
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s cannot be used (%s): the access token has expired and renewing it failed: %s. The next attempt is at %s; to try now, run: mcpproxy upstream connect %s",

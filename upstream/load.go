@@ -15,6 +15,9 @@ import (
 // load reads the credential from the store and says which of the declared cases
 // it is.
 func (u *Upstream) load(_ context.Context, order transitions.Order) transitions.Input {
+	if problem := order.Snapshot.Data.Settings.Problem; problem != "" {
+		return event(transitions.EntryInvalid, errors.New(problem))
+	}
 	if !u.config.usesOAuth() {
 		return transitions.Input{Event: transitions.CredentialNotNeeded}
 	}

@@ -148,7 +148,7 @@ func (u *Upstream) makeRoom() error {
 
 // mayLogIn says whether the upstream has a login at all, once its store was read.
 func (u *Upstream) mayLogIn(ctx context.Context) error {
-	if !u.config.usesOAuth() {
+	if u.config.Problem == "" && !u.config.usesOAuth() {
 		return fmt.Errorf("%s: %w (NotNeeded): the configuration gives the credential, or the transport needs none; to connect it, run: mcpproxy upstream connect %s", u.config.Name, ErrNoLogin, u.config.Name)
 	}
 	return u.loaded(ctx)

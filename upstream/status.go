@@ -44,6 +44,9 @@ type Status struct {
 	Prompts   int `json:"prompts"`
 }
 
+// EntryInvalid reports whether the upstream's entry in the configuration cannot be used.
+func (s *Status) EntryInvalid() bool { return s.Reason == states.EntryInvalid }
+
 // RegionStatus is one region of the machine.
 type RegionStatus struct {
 	Region string    `json:"region"`

@@ -100,7 +100,7 @@ func newUpstream(ctx context.Context, graph *transitions.Graph, config Config, d
 	if settings == (states.Settings{}) {
 		settings = states.DefaultSettings()
 	}
-	settings.Unattended = config.OAuth.Grant.Unattended()
+	settings.Unattended, settings.Problem = config.OAuth.Grant.Unattended(), config.Problem
 	data.Settings = settings
 	runner, err := fsm.NewRunner(ctx, graph, config.Name, data, u.observedEffects(),
 		func(err error) transitions.Payload { return transitions.Payload{Err: err} },

@@ -73,6 +73,7 @@ type step struct {
 const (
 	unattended = "unattended" // a grant without a person
 	automatic  = "automatic"  // the machine may open browsers
+	unusable   = "unusable"   // an entry that cannot be used
 	connects   = "connects"   // the job that connects is not held
 )
 
@@ -167,6 +168,9 @@ func newWalk(t *testing.T, all []journey) *walk {
 	for i, j := range all {
 		c := upstream.Config{Name: nameOf(i, j), Transport: upstream.HTTP, URL: server.MCPURL(), Settings: states.DefaultSettings()}
 		c.Settings.AutomaticLogin = j.way.variant == automatic
+		if j.way.variant == unusable {
+			c.Problem = "a variable is not set"
+		}
 		if j.way.variant == unattended {
 			c.OAuth.Grant, c.OAuth.ClientID = upstream.ClientCredentials, "machine"
 		}

@@ -176,6 +176,8 @@ func guardedWay(edge fsm.GraphEdge, guard string) way {
 		return way{unattended, plain("Connect TokenUsable TokenRejected")}
 	}
 	switch guard {
+	case "entryUsable":
+		return way{unusable, ways[states.Credential+" "+edge.From].steps}
 	case "provesPossession":
 		bare := wayOf(states.Credential, edge.From, edge.Event)
 		steps := slices.Clone(bare.steps)

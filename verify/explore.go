@@ -179,7 +179,7 @@ func (s *search) visit(next *successor, parent int32) int32 {
 			s.known.add(next.key)
 		}
 		s.nodes = append(s.nodes, node{parent: parent, action: next.action,
-			goal: next.world.serves(), needs: next.world.holdsWorkingCredential()})
+			goal: next.world.serves() || s.options.Mode == Unusable, needs: next.world.holdsWorkingCredential()})
 		s.frontier = append(s.frontier, next.world)
 		if s.survey != nil {
 			s.survey.touched = append(s.survey.touched, next.touched)

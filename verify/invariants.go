@@ -33,6 +33,7 @@ func Invariants() []Invariant {
 		{personOpens, "the machine begins a login, which opens a browser, by itself where the configuration allows it and only there, and in an hour no more often than its budget, counted from the start of the process"},
 		{boundedRefreshes, "what a resource server causes by refusing tokens is counted, and ends where another token would not help"},
 		{noNeedlessLogin, "no login is demanded of a person while a refresh token that works lies in the store"},
+		{unusableRests, "for an entry of the configuration that cannot be used nothing is begun but what reads and erases what is stored"},
 		{truthful, "a state says the truth: what it claims of token, flow, disk, jobs, timers and the other region is so"},
 		{waitsBounded, "a state that waits or works is left in bounded time: one of its timers is due within the bound and leads out of it, whatever else happens or does not"},
 		{callsMove, "a call that waits waits for something that is going to happen by itself"},
@@ -50,6 +51,7 @@ const (
 	onlyFinished          = "only finished"
 	personDecides         = "a person decides"
 	currentToken          = "the current token"
+	unusableRests         = "what is unusable rests"
 	truthful              = "states are true"
 	oneFlow               = "one flow"
 	noReuse               = "no reuse"
@@ -107,6 +109,13 @@ func (x *explorer) checkStep(w *world, before *transitions.Snapshot, in transiti
 		if newer := w.disk.generation > token.Generation; !newer && (w.disk.token == nil || w.disk.token.Access != token.Access) {
 			x.violated(storedBeforeUsed, "the token of generation %d came into use by %s and is not on disk", token.Generation, in.Event)
 		}
+	}
+}
+
+// checkUsable judges the beginning of a job.
+func (x *explorer) checkUsable(w *world, job string) {
+	if w.machine.Data.Settings.Problem != "" && job != transitions.JobLoad && job != transitions.JobLogOut {
+		x.violated(unusableRests, "%s is begun", job)
 	}
 }
 

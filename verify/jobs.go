@@ -97,6 +97,10 @@ func (w *world) diskIsBusy(asker *job) bool {
 type adder = func(label string, good bool, do func(*world, *job))
 
 func (x *explorer) load(add adder) {
+	if x.options.Mode == Unusable {
+		add("sees an entry that cannot be used", true, func(_ *world, j *job) { j.ends(transitions.Input{Event: transitions.EntryInvalid}) })
+		return
+	}
 	add("reads the store", true, func(w *world, j *job) {
 		d := w.disk
 		w.loaded = true

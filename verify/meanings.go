@@ -76,7 +76,7 @@ func tokenMeanings(say func(states.State, ...transitions.Event), note func(...tr
 	note(transitions.TokenAccepted, transitions.TokenRefused, transitions.ScopeInsufficient)
 	// only a login helps, or not even that
 	say(states.LoginRequired, transitions.TokenSpent, transitions.TokenRejected, transitions.Challenged, transitions.RefreshRejected, transitions.ClientForgotten)
-	say(states.Failed, transitions.StoreCorrupt, transitions.StoreFailed, transitions.LoadTimedOut, transitions.TokenUnsaved, transitions.LogoutFailed,
+	say(states.Failed, transitions.EntryInvalid, transitions.StoreCorrupt, transitions.StoreFailed, transitions.LoadTimedOut, transitions.TokenUnsaved, transitions.LogoutFailed,
 		transitions.JobCrashed, transitions.ClientRejected, transitions.GrantRejected, transitions.Challenged)
 	// a logout
 	say(states.LoggingOut, transitions.LogoutRequested)

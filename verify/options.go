@@ -23,10 +23,14 @@ const (
 	Unattended Mode = "unattended"
 	// Given: the configuration gives the credential.
 	Given Mode = "given"
+	// Unusable: the entry in the configuration cannot be used.
+	Unusable Mode = "unusable"
 )
 
 // Modes returns all modes, those that take longest first.
-func Modes() []Mode { return []Mode{StepUp, Automatic, Interactive, Device, Unattended, Given} }
+func Modes() []Mode {
+	return []Mode{StepUp, Automatic, Interactive, Device, Unattended, Given, Unusable}
+}
 
 // disturbance is something that happens to the machine which not every mode explores.
 type disturbance byte

@@ -112,6 +112,9 @@ var wrong = []mistake{
 			}})
 		})
 	}, true},
+	{"what is unusable rests", "a login is begun for an entry that cannot be used", verify.Options{Mode: verify.Unusable}, func(s *spec) {
+		one(s, states.LoggedOut, transitions.LoginRequested, func(r *row) { r.Guards = r.Guards[:1] })
+	}, false},
 	{"states are true", "a login that failed gives no reason", verify.Options{}, func(s *spec) {
 		after(s, states.AwaitingBrowser, transitions.LoginDenied, func(d states.Data) states.Data {
 			d.Reason = ""

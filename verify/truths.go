@@ -179,7 +179,8 @@ func (x *explorer) checkWish(w *world, before *transitions.Snapshot, in transiti
 	case transitions.LoginCancelled:
 		granted = !gives[was] || !credential.LoginOpen()
 	case transitions.LoginRequested:
-		granted = (!was.LoginOpen() || steps.Err == nil) && credential.LoginOpen() || w.keeps(in.Event) || was == states.NotNeeded || was == states.Unloaded || was == states.Closed
+		granted = (!was.LoginOpen() || steps.Err == nil) && credential.LoginOpen() || w.keeps(in.Event) || was == states.NotNeeded || was == states.Unloaded || was == states.Closed ||
+			before.Data.Settings.Problem != ""
 	case transitions.LogoutRequested:
 		granted = credential == states.LoggingOut || credential == states.LoggedOut || w.keeps(in.Event) || was == states.NotNeeded || was == states.Closed
 	case transitions.RetryRequested:

@@ -106,6 +106,9 @@ func settings(mode Mode) states.Settings {
 	s.RefreshAttempts, s.ForcedRefreshes, s.BrowserBudget = 2, 1, 1
 	s.AutomaticLogin = mode == Automatic || mode == StepUp
 	s.Unattended = mode == Unattended
+	if mode == Unusable {
+		s.Problem = "a variable is not set"
+	}
 	return s
 }
 

@@ -145,13 +145,7 @@ func (o *options) socketPath() string {
 
 func (o *options) client() *admin.Client { return admin.NewClient(o.socketPath()) }
 
-func (o *options) load() (*config.File, error) {
-	file, err := config.Load(o.config, os.LookupEnv)
-	if err != nil {
-		return nil, err
-	}
-	return file, file.Err()
-}
+func (o *options) load() (*config.File, error) { return config.Load(o.config, os.LookupEnv) }
 
 func (o *options) logger() *slog.Logger {
 	level := slog.LevelInfo

@@ -3,57 +3,118 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"time"
+	"sync/atomic"
 
+	"mcpproxy/admin"
+	"mcpproxy/config"
 	"mcpproxy/instance"
-
-	"github.com/fsnotify/fsnotify"
+	"mcpproxy/terminal"
+	"mcpproxy/upstream"
 )
 
-// reload takes up what the file says now; one that cannot be used as a whole changes
-// nothing.
-func (s *serveOptions) reload(ctx context.Context, i *instance.Instance) error {
-	file, err := s.load()
+// configuration is the file that a running proxy follows.
+type configuration struct {
+	load   func() (*config.File, error)
+	logger *slog.Logger
+	// turn is held by who reads and applies the file, so that what is read last is
+	// applied last.
+	turn chan *config.File
+	// problems are what is wrong with the file now, beside the entries of upstreams, or
+	// why it was not applied.
+	problems atomic.Pointer[[]string]
+}
+
+// follow returns the configuration that was read at the start.
+func (o *options) follow(file *config.File, logger *slog.Logger) *configuration {
+	c := &configuration{load: o.load, logger: logger, turn: make(chan *config.File, 1)}
+	c.turn <- file
+	c.said(file.Problems)
+	if file.Absent {
+		logger.Warn("there is no configuration file yet; add an upstream with: mcpproxy upstream add", "file", o.config)
+	}
+	return c
+}
+
+// said logs all problems, and keeps those that no upstream has.
+func (c *configuration) said(problems []*config.Error) {
+	var ofNone []string
+	for _, p := range problems {
+		c.logger.Error("the configuration has a problem; everything else of it is used", "problem", p)
+		if p.Upstream == "" {
+			ofNone = append(ofNone, p.Error())
+		}
+	}
+	c.problems.Store(&ofNone)
+}
+
+// reload applies what the file says now. One that is gone, or cannot be used as a
+// whole, changes nothing.
+func (c *configuration) reload(ctx context.Context, i *instance.Instance) error {
+	var before *config.File
+	select {
+	case before = <-c.turn:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	after := before
+	defer func() { c.turn <- after }()
+	file, err := c.load()
+	if err == nil && file.Absent && len(before.Upstreams) > 0 {
+		err = errors.New("the file is gone; put it back, or remove upstreams with: mcpproxy upstream remove")
+	}
 	if err != nil {
+		c.problems.Store(&[]string{"not applied, and what it said before goes on: " + err.Error()})
 		return err
 	}
+	after = file
+	c.said(file.Problems)
 	i.Manager.Limit(file.Limits)
 	i.Proxy.Limit(file.Clients)
 	return i.Manager.Apply(ctx, file.Upstreams, true)
 }
 
-// watchFile reloads the configuration when its file has changed. A file with
-// problems changes nothing.
-func watchFile(ctx context.Context, path string, logger *slog.Logger, reload func(context.Context) error) error {
-	watcher, err := fsnotify.NewWatcher()
-	if err != nil {
-		return err
-	}
-	defer watcher.Close()
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), watcher.Add(filepath.Dir(path))); err != nil {
-		return err
-	}
-	settle := time.NewTimer(time.Hour)
-	settle.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case event := <-watcher.Events:
-			if filepath.Clean(event.Name) == filepath.Clean(path) {
-				settle.Reset(200 * time.Millisecond) // editors write in several steps
-			}
-		case err := <-watcher.Errors:
-			logger.Warn("watching the configuration", "error", err)
-		case <-settle.C:
-			if err := reload(ctx); err != nil {
-				logger.Error("the configuration was not taken up; the one before goes on", "error", err)
-				continue
-			}
-			logger.Info("the configuration was taken up", "file", path)
+// watch reloads the configuration whenever its file has changed.
+func (c *configuration) watch(ctx context.Context, file *config.File, i *instance.Instance) {
+	file.Watch(ctx, func(ctx context.Context) {
+		if err := c.reload(ctx, i); err != nil {
+			c.logger.Error("the configuration was not applied; the one before goes on", "error", err)
+			return
+		}
+		c.logger.Info("the configuration was applied")
+	})
+}
+
+// sayProblems says what is wrong with the running proxy's configuration beside the
+// entries of upstreams.
+func (o *options) sayProblems(ctx context.Context, out io.Writer) {
+	var running admin.Version
+	if o.client().Get(ctx, "/v1/version", &running) == nil {
+		for _, problem := range running.Problems {
+			terminal.Printf(out, "the configuration: %s\n", problem)
 		}
 	}
+}
+
+// sayUnusable says that and which upstreams cannot be used.
+func (o *options) sayUnusable(ctx context.Context, out io.Writer) {
+	o.sayProblems(ctx, out)
+	var all []upstream.Status
+	if o.client().Get(ctx, "/v1/upstreams", &all) == nil {
+		for _, line := range unusable(all) {
+			terminal.Printf(out, "mcpproxy: %s\n", line)
+		}
+	}
+}
+
+// unusable says, for each upstream whose entry cannot be used, why.
+func unusable(all []upstream.Status) []string {
+	var lines []string
+	for _, s := range all {
+		if s.EntryInvalid() && s.CredentialError != nil {
+			lines = append(lines, s.Name+" cannot be used: "+s.CredentialError.Text)
+		}
+	}
+	return lines
 }

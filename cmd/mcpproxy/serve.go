@@ -123,23 +123,18 @@ func (s *serveOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reload := func(ctx context.Context) error { return s.reload(ctx, i) }
+	configuration := s.follow(file, logger)
+	reload := func(ctx context.Context) error { return configuration.reload(ctx, i) }
 	var page *ui.Page
-	api := admin.Handler(i, version, admin.Options{Reload: reload, Invite: func() (string, error) { return page.Invite(listener.Addr()) }})
+	api := admin.Handler(i, version, admin.Options{Reload: reload, Problems: func() []string { return *configuration.problems.Load() }, Invite: func() (string, error) { return page.Invite(listener.Addr()) }})
 	page = ui.New(api, version)
 	clients := proxy.NewHTTPServer(beside(page, observer.Accept(i.Proxy.Handler())))
 	people := admin.NewHTTPServer(api)
 	logger.Info("serving", "clients", "http://"+listener.Addr().String()+"/mcp", "socket", s.socketPath(), "upstreams", len(file.Upstreams), "key", i.Store.KeyOrigin())
-	for _, problem := range file.Problems {
-		logger.Error("the configuration", "problem", problem)
-	}
-	if file.Absent {
-		logger.Warn("there is no configuration file yet; add an upstream with: mcpproxy upstream add", "file", s.config)
-	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(clients.Serve(listener)) })
 	group.Go(func() error { return ended(people.Serve(control)) })
-	group.Go(func() error { return watchFile(ctx, s.config, logger, reload) })
+	group.Go(func() error { configuration.watch(ctx, file, i); return nil })
 	group.Go(func() error {
 		<-ctx.Done()
 		return errors.Join(clients.Close(), people.Close())

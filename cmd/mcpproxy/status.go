@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -29,7 +30,8 @@ logout erases it.`,
 			if err != nil {
 				return err
 			}
-			var names, needed []string
+			o.sayProblems(c.Context(), c.ErrOrStderr())
+			var names, needed, broken []string
 			shown := []upstream.Status{}
 			for _, status := range all {
 				names = append(names, status.Name)
@@ -37,6 +39,9 @@ logout erases it.`,
 					continue
 				}
 				shown = append(shown, status)
+				if status.EntryInvalid() {
+					broken = append(broken, status.Name)
+				}
 				if needsLogin(&status) {
 					needed = append(needed, fmt.Sprintf("%s is %s; run: mcpproxy auth login %s", status.Name, status.Phase, status.Name))
 				}
@@ -54,6 +59,9 @@ logout erases it.`,
 			if len(needed) > 0 {
 				return fmt.Errorf("%w: %s", errLoginNeeded, strings.Join(needed, "; "))
 			}
+			if len(broken) > 0 {
+				return fmt.Errorf("%w: %s; see: mcpproxy config check", errUnusable, strings.Join(broken, ", "))
+			}
 			return nil
 		}}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
@@ -70,8 +78,11 @@ func (o *options) stored(ctx context.Context) (all []upstream.Status, err error)
 	return append(all, inactive...), err
 }
 
+// errUnusable says that the configuration keeps upstreams from being used.
+var errUnusable = errors.New("the configuration has entries that cannot be used")
+
 func needsLogin(s *upstream.Status) bool {
-	return s.Phase != upstream.Inactive && s.Token == nil && (s.Reason != "" || s.Phase == states.Phase(states.LoggedOut))
+	return !s.EntryInvalid() && s.Phase != upstream.Inactive && s.Token == nil && (s.Reason != "" || s.Phase == states.Phase(states.LoggedOut))
 }
 
 func printStatus(out io.Writer, all []upstream.Status) {
@@ -92,4 +103,7 @@ func printStatus(out io.Writer, all []upstream.Status) {
 		terminal.Printf(w, "%s\t%s\t%s\t%d\t%s\n", s.Name, s.Phase, token, s.Tools, next)
 	}
 	_ = w.Flush() // the terminal went away
+	for _, line := range unusable(all) {
+		terminal.Printf(out, "%s\n", line)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mcpproxy/admin"
+	"mcpproxy/terminal"
 
 	"github.com/spf13/cobra"
 )
@@ -27,7 +28,16 @@ minute; then the bridge ends.`,
   echo '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' | mcpproxy stdio`,
 		Args: exactly(), RunE: func(c *cobra.Command, _ []string) error {
 			client := o.client()
-			if !client.Running(c.Context()) {
+			if client.Running(c.Context()) {
+				o.sayUnusable(c.Context(), c.ErrOrStderr())
+			} else {
+				file, err := o.load()
+				if err != nil {
+					return err
+				}
+				for _, problem := range file.Problems {
+					terminal.PrintError(c.ErrOrStderr(), "mcpproxy", problem)
+				}
 				if err := o.startServer(c.Context(), client); err != nil {
 					return err
 				}

@@ -8,9 +8,11 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"mcpproxy/admin"
 	"mcpproxy/config"
+	"mcpproxy/states"
 	"mcpproxy/terminal"
 	"mcpproxy/upstream"
 
@@ -38,10 +40,15 @@ func listCommand(o *options) *cobra.Command {
 				}
 				for _, known := range file.Upstreams {
 					all = append(all, upstream.Status{Name: known.Name, Transport: known.Transport, URL: known.URL, Phase: "not running"})
+					if known.Problem != "" {
+						last := &all[len(all)-1]
+						last.Reason, last.CredentialError = states.EntryInvalid, &upstream.Failure{At: time.Now(), Text: known.Problem}
+					}
 				}
 			} else if err != nil {
 				return err
 			}
+			o.sayProblems(c.Context(), c.ErrOrStderr())
 			if asJSON {
 				return terminal.JSON(c.OutOrStdout(), all)
 			}

@@ -2,29 +2,114 @@ package e2e
 
 import (
 	"encoding/json"
-	"mcpproxy/tests/oauthserver"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"mcpproxy/tests/oauthserver"
+	"mcpproxy/upstream"
 )
 
 func TestBadConfigurationNamesThePlace(t *testing.T) {
 	m := newMachine(t, oauthserver.Options{})
 	m.configure(`{"mcpServers": {"a": {"url": "ftp://x"}, "b": {"urll": "http://x"}, "c": {"url": "http://x/${UNSET_HERE}", "oauth": {"login": "maybe"}}}}`)
-	for _, command := range [][]string{{"config", "check"}, {"serve", "--listen", "127.0.0.1:0"}, {"auth", "login", "a"}} {
-		code, out, errs := m.run("mcpproxy", command...)
-		for _, want := range []string{"config.json", "mcpServers.a.url", `unknown field "urll"`, "UNSET_HERE is not set", "mcpServers.c.oauth.login", "manual, automatic"} {
-			if code != 1 || out != "" || !strings.Contains(errs, want) {
-				t.Errorf("%v: exit code %d, and %q is missing in: %s", command, code, want, errs)
-			}
+	code, out, errs := m.run("mcpproxy", "config", "check")
+	for _, want := range []string{"config.json:1:23: mcpServers.a.url", `unknown field "urll"`, "UNSET_HERE is not set", "mcpServers.c.oauth.login", "manual, automatic"} {
+		if code != 1 || out != "" || !strings.Contains(errs, want) {
+			t.Errorf("exit code %d, and %q is missing in: %s", code, want, errs)
 		}
 	}
+	if code, _, errs := m.run("mcpproxy", "auth", "login", "a"); code != 1 || !strings.Contains(errs, "mcpServers.a.url") {
+		t.Errorf("a login: exit code %d: %s", code, errs)
+	}
+	// A file that says nothing as a whole is said at once, by the bridge too.
 	m.configure(`{"mcpServers": `)
-	if code, _, errs := m.run("mcpproxy", "config", "check"); code != 1 || !strings.Contains(errs, "config.json") {
-		t.Errorf("exit code %d: %s", code, errs)
+	for _, command := range [][]string{{"config", "check"}, {"serve", "--listen", "127.0.0.1:0"}, {"stdio"}} {
+		began := time.Now()
+		if code, _, errs := m.run("mcpproxy", command...); code != 1 || !strings.Contains(errs, "config.json:1:16: the document ends") || time.Since(began) > 8*time.Second {
+			t.Errorf("%v: exit code %d after %s: %s", command, code, time.Since(began), errs)
+		}
+	}
+}
+
+// One entry that cannot be used is a Failed upstream that says why wherever upstreams are
+// shown, at the start and at a change, and the others run (fault I1).
+func TestOneBadEntryStopsNoOther(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{NoAuth: true})
+	const says = "mcpServers.bad.headers.Authorization: the environment variable UNSET_HERE is not set"
+	good := fmt.Sprintf(`{"mcpServers": {"u": {"url": %q}, "bad": {"url": %[1]q%%s}}}`, m.server.MCPURL())
+	bad := fmt.Sprintf(good, `, "headers": {"Authorization": "Bearer ${UNSET_HERE}"}`)
+	phase := func(name string) string {
+		var s upstream.Status
+		var all []upstream.Status
+		if err := json.Unmarshal([]byte(m.mustRun("mcpproxy", "upstream", "list", "--json")), &all); err != nil {
+			t.Fatal(err)
+		}
+		for _, s = range all {
+			if s.Name == name {
+				return string(s.Phase) + " " + string(s.Reason)
+			}
+		}
+		return ""
+	}
+	m.configure(bad)
+	if out := m.mustRun("mcpproxy", "upstream", "list"); !strings.Contains(out, says) {
+		t.Errorf("without a proxy: %s", out)
+	}
+	m.start()
+	m.awaitPhase("Connected")
+	if err := m.call(); err != nil {
+		t.Error(err)
+	}
+	m.eventually("the entry to be Failed", func() bool { return phase("bad") == "Failed EntryInvalid" })
+	for _, command := range [][]string{{"mcpproxy", "upstream", "list"}, {"mcpproxy", "auth", "status"}, {"mcpproxy", "config", "check"}, {"mcpproxy", "stdio"}, {"statectl", "explain", "bad"}, {"statectl", "dump", "bad"}} {
+		code, out, errs := m.run(command[0], command[1:]...)
+		if said := strings.Join(strings.Fields(out+errs), " "); !strings.Contains(said, says) {
+			t.Errorf("%v: exit code %d: %s%s", command, code, out, errs)
+		}
+	}
+	if code, _, errs := m.run("mcpproxy", "auth", "status"); code != 1 {
+		t.Errorf("auth status: exit code %d: %s", code, errs)
+	}
+	m.configure(fmt.Sprintf(good, ""))
+	m.eventually("the entry to be used", func() bool { return phase("bad") == "Connected " })
+	m.configure(bad)
+	m.eventually("the entry to be Failed again", func() bool { return phase("bad") == "Failed EntryInvalid" })
+	if err := m.call(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A configuration that is gone, or says nothing as a whole, leaves what runs as it is,
+// and that is said (fault H4).
+func TestAConfigurationThatIsGone(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{NoAuth: true})
+	m.start()
+	m.awaitPhase("Connected")
+	if err := os.Remove(filepath.Join(m.dir, "config.json")); err != nil {
+		t.Fatal(err)
+	}
+	said := func(what string) func() bool {
+		return func() bool {
+			code, out, errs := m.run("mcpproxy", "upstream", "list")
+			return code == 0 && strings.Contains(out, "Connected") && strings.Contains(errs, what)
+		}
+	}
+	m.eventually("the list to say that it is gone", said("the file is gone; put it back"))
+	if !strings.Contains(m.logs.String(), "the configuration was not applied") {
+		t.Error(m.logs.String())
+	}
+	m.configure(`{"mcpServers": {"u": `)
+	m.eventually("the list to say that it cannot be read", said("the document ends before it is complete"))
+	m.configure(fmt.Sprintf(`{"mcpServers": {"u": {"url": %q}, "v": {"url": %[1]q}}, "limit": 1}`, m.server.MCPURL()))
+	m.eventually("the list to have the other one", func() bool { return strings.Contains(m.mustRun("mcpproxy", "upstream", "list"), "\nv ") })
+	if !said(`unknown field "limit"`)() {
+		t.Error("the list does not say what is wrong beside the entries")
 	}
 }
 

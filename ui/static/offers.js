@@ -16,7 +16,7 @@ const labels = {
 // offers lists the wishes of an explanation, the one that helps most first.
 export function offers(status, explanation) {
   const now = { status, connection: region(status, "connection").state, credential: region(status, "credential").state };
-  const all = explanation.can.map(({ wish, why }, i) => ({ wish, label: labels[wish](now), why, main: i === 0 && status.phase !== "Connected" }));
+  const all = explanation.can.filter(({ wish }) => labels[wish]).map(({ wish, why }, i) => ({ wish, label: labels[wish](now), why, main: i === 0 && status.phase !== "Connected" }));
   if (now.connection === "Connected") all.unshift({ wish: "reconnect", label: "Reconnect", why: "closes the connection and opens another", main: false });
   return all;
 }
