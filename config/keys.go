@@ -92,7 +92,7 @@ func oauthKeys() []key[entry] {
 		{path: "oauth.callbackPort", doc: "the port of the redirect address; a free one by default", into: func(e *entry) any { return &e.OAuth.CallbackPort }, constraints: constraints{most: 65535}},
 		{path: "oauth.authorizationParameters", doc: "added to the authorization request; an empty value leaves out a parameter that would be sent otherwise, " +
 			"as `{\"prompt\": \"\"}` does for a server that refuses `prompt`", into: func(e *entry) any { return &e.OAuth.AuthorizationParameters }},
-		{path: "oauth.refreshAttempts", doc: "how often a refresh is tried before it pauses (3)",
+		{path: "oauth.refreshAttempts", doc: "how often a refusal in words that are not known is met before a login is required (3)",
 			into: func(e *entry) any { return &e.Settings.RefreshAttempts }, constraints: constraints{least: 1, most: 10}},
 		{path: "oauth.sendScopeOnRefresh", doc: "names the scopes at a refresh, for authorization servers that insist",
 			into: func(e *entry) any { return &e.OAuth.SendScopeOnRefresh }},

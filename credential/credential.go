@@ -187,6 +187,8 @@ type Flow struct {
 	RevocationEndpoint string
 	Resource           string
 	Scopes             []string
+	// Optional says that the server had not asked for a login when this one began.
+	Optional bool
 	// Registration is the client identity that the flow began with.
 	Registration Registration
 	// Key binds the token that the flow ends in (RFC 9449); zero for Bearer.
@@ -214,4 +216,12 @@ type LogoutMark struct {
 	// Alive is what was good at the authorization server afterwards, in words; empty for
 	// nothing.
 	Alive string `json:",omitempty"`
+}
+
+// Verdict is why a credential is over, or why the last login came to nothing, kept so
+// that it can be said after a restart too. Text has no secret in it.
+type Verdict struct {
+	At     time.Time
+	Reason string
+	Text   string
 }

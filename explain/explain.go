@@ -89,7 +89,7 @@ type Step struct {
 func Of(graph fsm.Graph, s upstream.Status) Explanation {
 	connection, credential := region(s, states.Connection), region(s, states.Credential)
 	leading, other := connection, credential
-	if states.Leading(states.State(connection.State), states.State(credential.State)) == states.Credential {
+	if s.Phase != states.Phase(connection.State) {
 		leading, other = credential, connection
 	}
 	since := leading.Since

@@ -124,7 +124,7 @@ func beside(region string, state states.State) (connection, credential states.St
 		return states.Disconnected, state
 	case state.Resting():
 		return states.Connected, state
-	case state == states.LoginRequired, state == states.LoggedOut, state == states.LoggingOut, state == states.Failed, state == states.AwaitingBrowser, state == states.AwaitingDevice:
+	case state == states.LoginRequired, state == states.LoggedOut, state == states.LoggingOut, state == states.Failed, state == states.AwaitingBrowser, state == states.AwaitingDevice, state == states.LoginBackoff:
 		return states.AwaitingLogin, state
 	}
 	return states.AwaitingCredential, state
@@ -249,6 +249,7 @@ func TestMoments(t *testing.T) {
 		{name: "a token without a refresh token", connection: states.Connected, credential: states.Fresh, change: func(d *states.Data) { d.Token = token(began.Add(time.Hour), "") }},
 		{name: "renewal fails and the token has expired", connection: states.Connected, credential: states.RefreshPaused, change: func(d *states.Data) {
 			d.Token = token(began, "refresh")
+			d.Lapsed = d.Token.Generation
 			d.RefreshAttempts, d.RefreshAt = 2, began.Add(5*time.Minute)
 			d.CredentialError = states.Failure{At: began, Text: "the refresh at https://as.example.com/token failed with 503 Service Unavailable"}
 		}},

@@ -23,6 +23,8 @@ type Data struct {
 	Accepted uint64
 	// Refused is the newest generation that the resource server answered with 401.
 	Refused uint64
+	// Lapsed is the newest generation whose expiry the machine knows to have come.
+	Lapsed uint64
 	// RefusedAt are the times of the last refreshes that a 401 caused, oldest first.
 	RefusedAt []time.Time
 
@@ -37,6 +39,10 @@ type Data struct {
 	RefreshAttempts int
 	// RefreshAt is when the next attempt is due.
 	RefreshAt time.Time
+	// RefreshFailing is since when the attempts have failed, or, where a token still worked
+	// then, since when none works. RefreshTried is when the last one failed, and
+	// RefreshNotBefore what the authorization server asked for by Retry-After.
+	RefreshFailing, RefreshTried, RefreshNotBefore time.Time
 	// Uncertain is a refresh whose outcome nobody knows; nil mostly.
 	Uncertain *credential.Intent
 
@@ -44,6 +50,14 @@ type Data struct {
 	FlowID string
 	// Flow is its record, from the moment at which the browser may be opened.
 	Flow *credential.Flow
+	// Code is the authorization code, from when it came until it is redeemed.
+	Code credential.Secret
+	// LoginBy is until when the login's steps are tried again, LoginAt when the next
+	// attempt is due.
+	LoginBy, LoginAt time.Time
+	// LoginNeeded says that nothing is sent without a token: the server has asked for one,
+	// the one that there was is over, or a user logged out.
+	LoginNeeded bool
 	// Shows counts how often a person asked to see the open flow's page, asking
 	// again within a few seconds not counted.
 	Shows   int
@@ -65,8 +79,10 @@ type Data struct {
 	// Scopes are those that the resource server said are missing.
 	Scopes []string
 
-	// Reason is why a login is required or the credential failed.
-	Reason Reason
+	// Reason is why a login is required or the credential failed. Earlier is why the last
+	// login came to nothing, or the one before the restart is over, where it is not known
+	// yet whether another is needed.
+	Reason, Earlier Reason
 	// CredentialError and ConnectionError are the last failures in each region.
 	CredentialError Failure
 	ConnectionError Failure
@@ -100,8 +116,12 @@ type Settings struct {
 	// BrowserBudget is how many logins the machine may begin by itself within an
 	// hour, also where each of them succeeds.
 	BrowserBudget int
-	// RefreshAttempts is how often a refresh is tried before it pauses.
+	// RefreshAttempts is how often a refusal whose meaning is not known is met before a login
+	// is required.
 	RefreshAttempts int
+	// RefreshBudget is for how long a renewal is tried every second while no token works.
+	// After it the pauses grow.
+	RefreshBudget time.Duration
 	// ForcedRefreshes is how many refreshes a resource server may cause by 401
 	// within ForcedWindow before its refusals are taken for final.
 	ForcedRefreshes int
@@ -117,6 +137,7 @@ func DefaultSettings() Settings {
 		BrowserInterval: 5 * time.Minute,
 		BrowserBudget:   6,
 		RefreshAttempts: 3,
+		RefreshBudget:   2 * time.Minute,
 		ForcedRefreshes: 5,
 		ForcedWindow:    time.Minute,
 		LoginDeadline:   5 * time.Minute,
@@ -161,8 +182,35 @@ func (d *Data) HasFlow(id string) bool { return id != "" && d.FlowID == id }
 // refused, so that a login that comes to nothing leaves something to go on with.
 func (d *Data) KeepsToken() bool { return d.Token != nil && d.Token.Generation != d.Refused }
 
-// TokenUsable reports whether requests may be sent with the current token at now.
-func (d *Data) TokenUsable(now time.Time) bool { return d.KeepsToken() && d.Token.UsableAt(now) }
+// TokenWorks reports whether there is a token that, as the machine knows, has neither
+// expired nor been refused.
+func (d *Data) TokenWorks() bool { return d.KeepsToken() && d.Token.Generation != d.Lapsed }
+
+// TokenUsable is TokenWorks for a moment whose passing the machine may not know yet.
+func (d *Data) TokenUsable(now time.Time) bool { return d.TokenWorks() && d.Token.UsableAt(now) }
+
+// WorksWithout reports whether requests are sent without a token, which there is none of.
+func (d *Data) WorksWithout() bool { return d.Token == nil && !d.LoginNeeded }
+
+// Works reports whether a connection can carry requests, with a token or without one.
+func (d *Data) Works() bool { return d.TokenWorks() || d.WorksWithout() }
+
+// SoonestAttempt is when a renewal may be tried again at the earliest, pause after the
+// last attempt and not before the authorization server wants it.
+func (d *Data) SoonestAttempt(pause time.Duration) time.Time {
+	if at := d.RefreshTried.Add(pause); at.After(d.RefreshNotBefore) {
+		return at
+	}
+	return d.RefreshNotBefore
+}
+
+// FailsFor is for how long a renewal has failed by now.
+func (d *Data) FailsFor(now time.Time) time.Duration {
+	if d.RefreshFailing.IsZero() {
+		return 0
+	}
+	return now.Sub(d.RefreshFailing)
+}
 
 // RefusalIsFinal reports whether a 401 about the current token ends in a login
 // instead of a refresh: the token was obtained just now and never accepted, or
@@ -202,14 +250,22 @@ func (d Data) WithRefusal(now time.Time) Data {
 // WithToken makes token the current one and forgets what the way to it needed.
 func (d Data) WithToken(token *credential.Token) Data {
 	d.Token, d.Generation = token, token.Generation
-	d.RefreshAttempts, d.RefreshAt, d.Uncertain = 0, time.Time{}, nil
-	d.Reason, d.CredentialError = "", Failure{}
-	return d.WithoutFlow()
+	d.Uncertain, d.Lapsed, d.LoginNeeded = nil, 0, false
+	d.Reason, d.Earlier, d.CredentialError = "", "", Failure{}
+	return d.WithoutAttempts().WithoutFlow()
+}
+
+// WithoutAttempts forgets the failed attempts of a renewal.
+func (d Data) WithoutAttempts() Data {
+	d.RefreshAttempts, d.RefreshAt = 0, time.Time{}
+	d.RefreshFailing, d.RefreshTried, d.RefreshNotBefore = time.Time{}, time.Time{}, time.Time{}
+	return d
 }
 
 // WithoutFlow ends the open flow.
 func (d Data) WithoutFlow() Data {
 	d.FlowID, d.Flow, d.Shows, d.ShownAt, d.Opened, d.NewClient = "", nil, 0, time.Time{}, "", false
+	d.Code, d.LoginBy, d.LoginAt = credential.Secret{}, time.Time{}, time.Time{}
 	return d
 }
 

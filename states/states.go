@@ -46,6 +46,7 @@ const (
 	AwaitingBrowser State = "AwaitingBrowser"
 	ExchangingCode  State = "ExchangingCode"
 	AwaitingDevice  State = "AwaitingDevice"
+	LoginBackoff    State = "LoginBackoff"
 	RequestingToken State = "RequestingToken"
 	GrantBackoff    State = "GrantBackoff"
 	LoginRequired   State = "LoginRequired"
@@ -60,20 +61,23 @@ const (
 )
 
 // Phase is the one word for an upstream: the connection's state, and while the
-// connection waits for the credential, the credential's.
+// connection waits for the credential, or is open and cannot carry a request for want
+// of a token that works, the credential's.
 type Phase string
 
-// PhaseOf projects the two regions' states onto the phase.
-func PhaseOf(connection, credential State) Phase {
-	if Leading(connection, credential) == Credential {
+// PhaseOf projects the two regions' states onto the phase. works says whether requests
+// can be carried ([Data.Works]).
+func PhaseOf(connection, credential State, works bool) Phase {
+	if Leading(connection, credential, works) == Credential {
 		return Phase(credential)
 	}
 	return Phase(connection)
 }
 
 // Leading is the region whose state is the phase.
-func Leading(connection, credential State) string {
-	if (connection == AwaitingCredential || connection == AwaitingLogin) && !credential.Resting() {
+func Leading(connection, credential State, works bool) string {
+	switch {
+	case (connection == AwaitingCredential || connection == AwaitingLogin) && !credential.Resting(), connection == Connected && !works:
 		return Credential
 	}
 	return Connection
@@ -102,7 +106,7 @@ func (s State) NeedsPerson() bool {
 // authorization flow.
 func (s State) LoginOpen() bool {
 	switch s {
-	case Discovering, Registering, AwaitingBrowser, ExchangingCode, AwaitingDevice, RequestingToken:
+	case Discovering, Registering, AwaitingBrowser, ExchangingCode, AwaitingDevice, LoginBackoff, RequestingToken:
 		return true
 	}
 	return false

@@ -17,6 +17,7 @@ const (
 	recordFlow       = "flow"
 	recordIntent     = "intent"
 	recordLogout     = "logout"
+	recordVerdict    = "verdict"
 	recordGeneration = "generation" // the highest ever stored; survives a logout
 )
 
@@ -26,6 +27,8 @@ type Credential struct {
 	Flow   *credential.Flow
 	Intent *credential.Intent
 	Logout *credential.LogoutMark
+	// Verdict is why there is no token, or none that can be renewed.
+	Verdict *credential.Verdict
 	// Generation is the highest that was ever stored, so that none repeats.
 	Generation uint64
 }
@@ -43,6 +46,7 @@ func (s *Store) Load(upstream string) (Credential, error) {
 		var flow flowRecord
 		var intent credential.Intent
 		var logout credential.LogoutMark
+		var verdict credential.Verdict
 		for _, part := range []struct {
 			record string
 			into   any
@@ -60,6 +64,10 @@ func (s *Store) Load(upstream string) (Credential, error) {
 			if found {
 				part.take()
 			}
+		}
+		// A verdict that is damaged keeps nobody from the token.
+		if found, err := s.read(b, upstream, recordVerdict, &verdict); found && err == nil {
+			c.Verdict = &verdict
 		}
 		c.Generation = generation(b)
 		return nil
@@ -154,7 +162,7 @@ func (s *Store) saveToken(write, upstream string, t credential.Token, after uint
 		return errors.Join(
 			s.write(b, upstream, recordToken, recordOfToken(t)),
 			b.Put([]byte(recordGeneration), binary.BigEndian.AppendUint64(nil, t.Generation)),
-			erase(b, recordIntent, recordFlow, recordLogout))
+			erase(b, recordIntent, recordFlow, recordLogout, recordVerdict))
 	})
 }
 
@@ -189,8 +197,9 @@ func (s *Store) EndRefresh(upstream, intentID string) error {
 	})
 }
 
-// DropRefresh erases the refresh token and the intent, and keeps the access token.
-func (s *Store) DropRefresh(upstream string, generation uint64) error {
+// DropRefresh erases the refresh token and the intent, and keeps the access token and
+// why the refresh token is of no more use.
+func (s *Store) DropRefresh(upstream string, generation uint64, why credential.Verdict) error {
 	return s.update("DropRefresh", upstream, func(b *bbolt.Bucket) error {
 		if err := expect(b, upstream, generation); err != nil {
 			return err
@@ -204,8 +213,14 @@ func (s *Store) DropRefresh(upstream string, generation uint64) error {
 			return erase(b, recordIntent)
 		}
 		token.Refresh = ""
-		return errors.Join(s.write(b, upstream, recordToken, token), erase(b, recordIntent))
+		return errors.Join(s.write(b, upstream, recordToken, token), s.write(b, upstream, recordVerdict, why), erase(b, recordIntent))
 	})
+}
+
+// KeepVerdict keeps why the last login came to nothing, or the credential failed, until
+// there is a token again.
+func (s *Store) KeepVerdict(upstream string, why credential.Verdict) error {
+	return s.update("KeepVerdict", upstream, func(b *bbolt.Bucket) error { return s.write(b, upstream, recordVerdict, why) })
 }
 
 // SaveFlow keeps the open authorization flow, and the registration that it began with
@@ -239,8 +254,13 @@ func (s *Store) Logout(upstream string, m credential.LogoutMark, wanted func() b
 		if !wanted() {
 			return ErrUnwanted
 		}
-		return errors.Join(erase(b, recordToken, recordFlow, recordIntent), s.write(b, upstream, recordLogout, m))
+		return errors.Join(erase(b, recordToken, recordFlow, recordIntent, recordVerdict), s.write(b, upstream, recordLogout, m))
 	})
+}
+
+// EndLogout erases the mark of a logout, where a login is what was asked for since.
+func (s *Store) EndLogout(upstream string) error {
+	return s.update("EndLogout", upstream, func(b *bbolt.Bucket) error { return erase(b, recordLogout) })
 }
 
 // Upstreams returns the names that something is stored about, sorted.

@@ -88,6 +88,7 @@ type flowRecord struct {
 	RevocationEndpoint string             `json:"revocation_endpoint,omitempty"`
 	Resource           string             `json:"resource,omitempty"`
 	Scopes             []string           `json:"scopes,omitempty"`
+	Optional           bool               `json:"optional,omitempty"`
 	Registration       registrationRecord `json:"registration"`
 	Key                string             `json:"key,omitempty"`
 	DeviceCode         string             `json:"device_code,omitempty"`
@@ -100,14 +101,14 @@ type flowRecord struct {
 
 func recordOfFlow(f credential.Flow) flowRecord {
 	return flowRecord{f.ID, f.StartedAt.UTC(), f.Deadline.UTC(), f.State.Reveal(), f.Verifier.Reveal(), f.AuthorizationURL.Reveal(), f.RedirectURI, f.Issuer,
-		f.IssuerInResponse, f.TokenEndpoint, f.RevocationEndpoint, f.Resource, f.Scopes, recordOfRegistration(f.Registration), f.Key.Reveal(), f.DeviceCode.Reveal(), f.UserCode, f.PollInterval,
+		f.IssuerInResponse, f.TokenEndpoint, f.RevocationEndpoint, f.Resource, f.Scopes, f.Optional, recordOfRegistration(f.Registration), f.Key.Reveal(), f.DeviceCode.Reveal(), f.UserCode, f.PollInterval,
 		f.Request.Reveal(), f.PushEndpoint, f.PushedUntil.UTC()}
 }
 
 func (r *flowRecord) flow() *credential.Flow {
 	return &credential.Flow{ID: r.ID, StartedAt: r.StartedAt, Deadline: r.Deadline, State: credential.NewSecret(r.State), Verifier: credential.NewSecret(r.Verifier),
 		AuthorizationURL: credential.NewSecret(r.AuthorizationURL), RedirectURI: r.RedirectURI, Issuer: r.Issuer, IssuerInResponse: r.IssuerInResponse,
-		TokenEndpoint: r.TokenEndpoint, RevocationEndpoint: r.RevocationEndpoint, Resource: r.Resource, Scopes: r.Scopes, Registration: r.Registration.registration(),
+		TokenEndpoint: r.TokenEndpoint, RevocationEndpoint: r.RevocationEndpoint, Resource: r.Resource, Scopes: r.Scopes, Optional: r.Optional, Registration: r.Registration.registration(),
 		Key: credential.NewSecret(r.Key), DeviceCode: credential.NewSecret(r.DeviceCode), UserCode: r.UserCode, PollInterval: r.PollInterval,
 		Request: credential.NewSecret(r.Request), PushEndpoint: r.PushEndpoint, PushedUntil: r.PushedUntil}
 }

@@ -57,7 +57,7 @@ func TestTokenSurvivesReopening(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	flow := credential.Flow{ID: "f", StartedAt: at, Deadline: at.Add(time.Minute), State: credential.NewSecret("canary-state"), Verifier: credential.NewSecret("canary-verifier"),
 		AuthorizationURL: credential.NewSecret("https://as.example/authorize?state=canary-state"), RedirectURI: "http://127.0.0.1:1/callback", Issuer: "https://as.example", IssuerInResponse: true,
-		TokenEndpoint: "https://as.example/token", RevocationEndpoint: "https://as.example/revoke", Resource: "https://mcp.example/mcp", Scopes: []string{"a"},
+		TokenEndpoint: "https://as.example/token", RevocationEndpoint: "https://as.example/revoke", Resource: "https://mcp.example/mcp", Scopes: []string{"a"}, Optional: true,
 		Registration: credential.Registration{Issuer: "https://as.example", Source: credential.SourceDynamic, ClientID: "c", Secret: credential.NewSecret("canary-secret"), SecretExpiresAt: at,
 			AuthMethod: "private_key_jwt", Key: credential.NewSecret("canary-key"), KeyID: "k", RedirectURIs: []string{"http://127.0.0.1:1/callback"}, ObtainedAt: at,
 			Scopes: []string{"a"}, GrantTypes: []string{"authorization_code"}, Offered: []string{"none"}, Doubtful: true, PushRequired: true, Audience: "aud", TokenParameters: map[string]string{"audience": "x"}},
@@ -114,7 +114,7 @@ func TestCompareAndSwap(t *testing.T) {
 	if err := s.BeginRefresh("u", intent); err != nil {
 		t.Errorf("the same intent again: %v", err)
 	}
-	if err := s.DropRefresh("u", 1); err != nil {
+	if err := s.DropRefresh("u", 1, credential.Verdict{Reason: "RefreshRejected", Text: "expired"}); err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := s.Load("u"); got.Intent != nil || got.Token.HasRefresh() || got.Token.Access.IsZero() {

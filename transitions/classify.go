@@ -13,21 +13,25 @@ type Stored struct {
 	Flow      *credential.Flow
 	Intent    *credential.Intent
 	LoggedOut bool
+	// Refused is the newest generation that the resource server has refused since the
+	// process started.
+	Refused uint64
 }
 
 // LoadEnd says which of the declared cases a stored credential is.
 func LoadEnd(stored Stored, now time.Time) Event {
 	token := stored.Token
+	works := token.UsableAt(now) && token.Generation != stored.Refused
 	switch flow := stored.Flow; {
 	case flow != nil && now.Before(flow.Deadline):
-		return flowOpen(!flow.DeviceCode.IsZero(), token.UsableAt(now))
+		return flowOpen(!flow.DeviceCode.IsZero(), works || token == nil && flow.Optional)
 	case stored.LoggedOut:
 		return LoggedOutMark
 	case token == nil:
 		return TokenMissing
 	case stored.Intent != nil && token.HasRefresh():
-		return Uncertain(token.UsableAt(now))
-	case token.UsableAt(now):
+		return Uncertain(works)
+	case works:
 		return TokenUsable
 	case token.HasRefresh():
 		return TokenExpired
@@ -35,13 +39,13 @@ func LoadEnd(stored Stored, now time.Time) Event {
 	return TokenSpent
 }
 
-func flowOpen(device, besideToken bool) Event {
+func flowOpen(device, beside bool) Event {
 	switch {
-	case device && besideToken:
+	case device && beside:
 		return DeviceFlowBesideToken
 	case device:
 		return DeviceFlowOpen
-	case besideToken:
+	case beside:
 		return FlowBesideToken
 	}
 	return FlowOpen
@@ -72,10 +76,10 @@ const (
 )
 
 // RefreshEnd is the event that a failed refresh is. began is the data with which
-// it began, usable whether requests may still be sent with the access token.
-func RefreshEnd(failure RefreshFailure, began *states.Data, usable bool) Event {
+// it began, usable whether requests may still be sent with the access token at now.
+func RefreshEnd(failure RefreshFailure, began *states.Data, usable bool, now time.Time) Event {
 	switch {
-	case failure == NotUsed && began.RefreshAttempts+1 >= began.Settings.RefreshAttempts:
+	case failure == NotUsed && !usable && began.FailsFor(now) >= began.Settings.RefreshBudget:
 		return RefreshExhausted
 	case failure == NotUsed:
 		return RefreshFailed
@@ -87,13 +91,49 @@ func RefreshEnd(failure RefreshFailure, began *states.Data, usable bool) Event {
 	return RefreshRejected
 }
 
-// LoginEnd returns the event that ends the open login without a token: failed
-// where nothing is left to go on with, LoginAbandoned where the earlier token is.
+// AttemptPause is the pause between two attempts that have failed for so long: a second
+// within the budget, which is for as long as somebody is likely to wait, and then a tenth
+// of the time.
+func AttemptPause(failing, budget time.Duration) time.Duration {
+	if failing < budget {
+		return hurriedPause
+	}
+	return min(max(failing/10, hurriedPause), 5*time.Minute)
+}
+
+// RefreshPause is the pause after an attempt to renew that failed at now.
+func RefreshPause(d *states.Data, now time.Time) time.Duration {
+	budget := d.Settings.RefreshBudget
+	if d.TokenUsable(now) {
+		budget = 0 // nobody waits; the end of the token will hurry it
+	}
+	return AttemptPause(d.FailsFor(now), budget)
+}
+
+// LoginEnd returns the event that ends the open login without a token, and leads back to
+// where it was: LoginAbandoned where the earlier token is left, OptionalLoginEnded where
+// the server goes on without one, or was never asked and has no login, and failed where
+// nothing is left to go on with.
 func LoginEnd(d states.Data, failed Event) Event {
-	if d.KeepsToken() {
+	switch {
+	case d.KeepsToken():
 		return LoginAbandoned
+	case d.FlowID == "": // an attempt of a grant that goes on by itself
+	case d.WorksWithout(), d.Token == nil && d.Reason == "" && failed == NotOAuth:
+		return OptionalLoginEnded
 	}
 	return failed
+}
+
+// lapseEnd is LoginEnd for a login whose deadline has come.
+func lapseEnd(d *states.Data) Event {
+	switch {
+	case d.KeepsToken():
+		return LoginLapsed
+	case d.WorksWithout():
+		return OptionalLoginLapsed
+	}
+	return LoginTimedOut
 }
 
 // RefusalEnd is the event that a 401 is: about no token, about the current one, or

@@ -33,20 +33,31 @@ func CredentialRegion() region {
 	}
 }
 
-// loginStates are those of an authorization flow, which rows share.
-var loginStates = from{states.Discovering, states.Registering, states.AwaitingBrowser, states.ExchangingCode, states.AwaitingDevice, states.RequestingToken}
+// loginStates are those of an authorization flow, which rows share; loginJobs are those
+// of them in which something runs.
+var (
+	loginStates = append(from{states.LoginBackoff}, loginJobs...)
+	loginJobs   = from{states.Discovering, states.Registering, states.AwaitingBrowser, states.ExchangingCode, states.AwaitingDevice, states.RequestingToken}
+)
+
+// renewing are the states in which a token is replaced that may still be in use.
+var renewing = append(from{states.RefreshQueued, states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...)
 
 func credentialTransitions() []transition {
 	var all []transition
 	all = append(all, loadTransitions()...)
 	all = append(all, demandTransitions()...)
 	all = append(all, freshTransitions()...)
+	all = append(all, lapseTransitions()...)
 	all = append(all, refreshTransitions()...)
 	all = append(all, loginTransitions()...)
 	all = append(all, deviceTransitions()...)
 	all = append(all, grantTransitions()...)
 	all = append(all, proofTransitions()...)
 	all = append(all, logoutTransitions()...)
+	for i := range all {
+		all[i].Update = noticing(all[i].Update)
+	}
 	return all
 }
 
@@ -60,12 +71,12 @@ func loadTransitions() []transition {
 		{From: loading, Event: TokenMissing, To: states.Anonymous, Update: keepGeneration},
 		{From: loading, Event: TokenUncertain, To: states.Fresh, Update: takeUncertain, Doc: "renewed only once it no longer works"},
 		{From: loading, Event: RefreshUncertain, To: states.RefreshQueued, Update: takeUncertain, Doc: "once"},
-		{From: loading, Event: FlowOpen, To: states.AwaitingBrowser, Update: takeFlow, Doc: "the login of before the restart goes on"},
-		{From: loading, Event: DeviceFlowOpen, To: states.AwaitingDevice, Update: takeFlow, Doc: "the login of before the restart goes on"},
-		{From: loading, Event: FlowBesideToken, To: states.AwaitingBrowser, Update: takeFlow, Signals: signals{CredentialReady}, Doc: "the login goes on, and calls with the token that there is"},
-		{From: loading, Event: DeviceFlowBesideToken, To: states.AwaitingDevice, Update: takeFlow, Signals: signals{CredentialReady}, Doc: "the login goes on, and calls with the token that there is"},
-		{From: loading, Event: LoggedOutMark, To: states.LoggedOut, Update: each(keepGeneration, credentialFailure)},
-		{From: loading, Event: CredentialNotNeeded, To: states.NotNeeded, Update: demanded},
+		{From: loading, Event: FlowOpen, To: states.AwaitingBrowser, Update: takeFlowAgain, Doc: "the login of before the restart goes on"},
+		{From: loading, Event: DeviceFlowOpen, To: states.AwaitingDevice, Update: takeFlowAgain, Doc: "the login of before the restart goes on"},
+		{From: loading, Event: FlowBesideToken, To: states.AwaitingBrowser, Update: takeFlowAgain, Signals: signals{CredentialReady}, Doc: "the login goes on, and calls with what there is"},
+		{From: loading, Event: DeviceFlowBesideToken, To: states.AwaitingDevice, Update: takeFlowAgain, Signals: signals{CredentialReady}, Doc: "the login goes on, and calls with what there is"},
+		{From: loading, Event: LoggedOutMark, To: states.LoggedOut, Update: each(logOut, credentialFailure)},
+		{From: loading, Event: CredentialNotNeeded, To: states.NotNeeded, Update: noLogin},
 		{From: loading, Event: EntryInvalid, To: states.Failed, Update: because(states.EntryInvalid), Doc: "until the configuration changes; nothing is sent"},
 		{From: loading, Event: StoreCorrupt, To: states.Failed, Update: because(states.StoreCorrupt)},
 		{From: loading, Event: StoreFailed, To: states.Failed, Update: because(states.StoreFailed)},
@@ -86,7 +97,7 @@ func demandTransitions() []transition {
 	}
 	// What works to replace a token keeps nobody from the one that still works; where none
 	// does, its outcome is the answer.
-	for _, s := range append(from{states.RefreshQueued, states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...) {
+	for _, s := range renewing {
 		answers = append(answers, transition{From: from{s}, Event: CredentialDemanded, To: s, Guards: guards{tokenWorks}, Update: demanded, Signals: signals{CredentialReady}})
 	}
 	return answers
@@ -106,6 +117,19 @@ func freshTransitions() []transition {
 	}
 }
 
+// lapseTransitions take notice of a token that expires before what replaces it is there,
+// and of a server that asks for a login while one is open.
+func lapseTransitions() []transition {
+	var all []transition
+	for _, s := range append(from{states.LoadingToken}, renewing...) {
+		all = append(all, transition{From: from{s}, Event: TokenLapsed, To: s, Update: lapsed, Doc: "calls wait for what replaces it"})
+	}
+	for _, s := range loginStates {
+		all = append(all, transition{From: from{s}, Event: Challenged, To: s, Update: needsLogin, Doc: "the login is needed now, if it was not before"})
+	}
+	return all
+}
+
 func refreshTransitions() []transition {
 	refreshing := from{states.Refreshing}
 	return []transition{
@@ -119,10 +143,10 @@ func refreshTransitions() []transition {
 		{From: refreshing, Event: ClientForgotten, To: states.LoginRequired, Update: each(dropToken, because(states.ClientForgotten))},
 		{From: refreshing, Event: ClientRejected, To: states.Failed, Update: because(states.ClientRejected)},
 		{From: refreshing, Event: RefreshFailed, To: states.RefreshBackoff, Update: scheduleRefresh},
-		{From: refreshing, Event: RefreshExhausted, To: states.RefreshPaused, Update: pauseRefresh},
+		{From: refreshing, Event: RefreshExhausted, To: states.RefreshPaused, Update: scheduleRefresh},
 		{From: refreshing, Event: TokenUncertain, To: states.Fresh, Update: takeUncertain, Doc: "the answer was lost; renewed only once the access token no longer works"},
 		{From: refreshing, Event: RefreshUncertain, To: states.RefreshBackoff, Update: takeUncertain, Doc: "the answer was lost; tried once more"},
-		{From: refreshing, Event: RefreshTimedOut, To: states.RefreshPaused, Update: pauseRefresh},
+		{From: refreshing, Event: RefreshTimedOut, To: states.RefreshPaused, Update: scheduleRefresh},
 		{From: refreshing, Event: TokenSuperseded, To: states.LoadingToken, Update: credentialFailure, Doc: "an attempt that was given up has saved its token after all; it is read"},
 		{From: refreshing, Event: TokenUnsaved, To: states.Failed, Update: because(states.StoreFailed)},
 		{From: refreshing, Event: JobCrashed, To: states.Failed, Update: because(states.Crashed)},
@@ -130,6 +154,7 @@ func refreshTransitions() []transition {
 
 		{From: from{states.RefreshBackoff, states.RefreshPaused}, Event: RefreshRetryDue, To: states.RefreshQueued},
 		{From: from{states.RefreshBackoff, states.RefreshPaused}, Event: RetryRequested, To: states.RefreshQueued, Guards: guards{byPerson}},
+		{From: from{states.RefreshPaused}, Event: TokenWanted, To: states.RefreshQueued, Guards: guards{attemptDue}, Doc: "not more often than every few seconds"},
 		{From: from{states.RefreshBackoff}, Event: TokenRefused, To: states.RefreshBackoff, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the next attempt"},
 		{From: from{states.RefreshPaused}, Event: TokenRefused, To: states.RefreshPaused, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the next attempt"},
 		{From: from{states.Failed}, Event: RetryRequested, To: states.LoadingToken, Guards: guards{byPerson}},
@@ -138,13 +163,13 @@ func refreshTransitions() []transition {
 
 func logoutTransitions() []transition {
 	return []transition{
-		{From: from{states.Unloaded, states.Anonymous, states.Fresh, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused, states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice, states.GrantBackoff, states.LoginRequired, states.Failed},
+		{From: from{states.Unloaded, states.Anonymous, states.Fresh, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused, states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice, states.LoginBackoff, states.GrantBackoff, states.LoginRequired, states.Failed},
 			Event: LogoutRequested, To: states.LoggingOut, Guards: guards{byPerson}, Update: each(doubtClient, logOut)},
 		{From: from{states.LoggingOut}, Event: LogoutDone, To: states.LoggedOut, Update: each(logOut, credentialFailure)},
 		{From: from{states.LoggingOut}, Event: LogoutFailed, To: states.Failed, Update: because(states.StoreFailed)},
 		{From: from{states.LoggingOut}, Event: JobCrashed, To: states.Failed, Update: because(states.Crashed)},
 		{From: from{states.Unloaded, states.LoadingToken, states.NotNeeded, states.Anonymous, states.Fresh, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused,
-			states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice, states.GrantBackoff, states.LoginRequired, states.LoggedOut, states.Failed},
+			states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice, states.LoginBackoff, states.GrantBackoff, states.LoginRequired, states.LoggedOut, states.Failed},
 			Event: CredentialShutdown, To: states.Closed, Doc: "an open login stays on disk and goes on at the next start"},
 	}
 }
@@ -152,7 +177,8 @@ func logoutTransitions() []transition {
 func credentialJoins() []rule {
 	return []rule{
 		{From: from{states.LoadingToken, states.LoggingOut}, Event: CredentialDemanded, Reason: "the credential is being worked on"},
-		{From: from{states.Discovering, states.Registering, states.ExchangingCode, states.RequestingToken}, Event: LoginRequested, Reason: "a login is open; wait for its outcome"},
+		{From: append(from{states.RefreshQueued, states.Refreshing, states.RefreshBackoff}, loginStates...), Event: TokenWanted, Reason: "an attempt is under way, or due within a second"},
+		{From: from{states.Discovering, states.Registering, states.ExchangingCode, states.LoginBackoff, states.RequestingToken}, Event: LoginRequested, Reason: "a login is open; wait for its outcome"},
 		{From: append(from{states.GrantBackoff}, loginStates...), Event: GrantDue, Reason: "a token is on its way"},
 		{From: loginStates, Event: LoginProposed, Reason: "a login is open; wait for its outcome"},
 		{From: from{states.RefreshQueued}, Event: RetryRequested, Reason: "the attempt waits for its turn"},
@@ -175,7 +201,8 @@ func credentialIgnores() []rule {
 	return []rule{
 		{From: from{states.LoggedOut}, Event: LogoutRequested, Reason: "nobody is logged in"},
 		{From: from{states.NotNeeded}, Event: LogoutRequested, Reason: "the configuration gives the credential; there is nothing to log out of"},
-		{From: append(from{states.LoginRequired, states.Unloaded, states.LoadingToken, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, loginStates...), Event: Challenged, Reason: "it is known that a login is needed, or one is under way"},
+		{From: from{states.Fresh, states.LoadingToken}, Event: TokenWanted, Reason: "what there is now is looked at first"},
+		{From: from{states.LoginRequired, states.Unloaded, states.LoadingToken, states.LoggingOut, states.LoggedOut, states.Failed, states.Closed}, Event: Challenged, Reason: "it is known that a login is needed"},
 		{From: from{states.Refreshing, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, Event: Challenged, Reason: "the request was sent before there was a token"},
 		{From: from{states.LoggedOut}, Event: LoginProposed, Reason: "a person logged out; only a person logs in again"},
 		{From: append(from{states.Refreshing, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...), Event: TokenAccepted, Reason: "the token is being replaced"},

@@ -50,6 +50,8 @@ const (
 	ScopeInsufficient     Event = "ScopeInsufficient"
 	RenewDue              Event = "RenewDue"
 	ExpiryReached         Event = "ExpiryReached"
+	TokenLapsed           Event = "TokenLapsed"
+	TokenWanted           Event = "TokenWanted"
 	RefreshTurn           Event = "RefreshTurn"
 	RefreshTurnOverdue    Event = "RefreshTurnOverdue"
 	Refreshed             Event = "Refreshed"
@@ -79,6 +81,11 @@ const (
 	LoginTimedOut         Event = "LoginTimedOut"
 	LoginAbandoned        Event = "LoginAbandoned"
 	LoginLapsed           Event = "LoginLapsed"
+	OptionalLoginEnded    Event = "OptionalLoginEnded"
+	OptionalLoginLapsed   Event = "OptionalLoginLapsed"
+	LoginDelayed          Event = "LoginDelayed"
+	LoginRetryDue         Event = "LoginRetryDue"
+	ExchangeRetryDue      Event = "ExchangeRetryDue"
 	CodeExchanged         Event = "CodeExchanged"
 	ExchangeRejected      Event = "ExchangeRejected"
 	TokenUnsaved          Event = "TokenUnsaved"
@@ -159,7 +166,7 @@ func credentialEvents() []fsm.Event[Event] {
 		outcome(TokenUncertain, "A refresh has no known outcome; the access token still works and is used while it does.", "no refresh or load is under way"),
 		outcome(RefreshUncertain, "A refresh has no known outcome and the access token is over; the refresh token is tried once more.", "no refresh or load is under way"),
 		outcome(FlowOpen, "A login was open when the process ended, and its deadline is still ahead.", notLoading),
-		outcome(FlowBesideToken, "A login was open when the process ended, its deadline is still ahead, and the stored token works beside it.", notLoading),
+		outcome(FlowBesideToken, "A login was open when the process ended, its deadline is still ahead, and requests are sent beside it: with the stored token, or without one where the server had not asked for it.", notLoading),
 		outcome(LoggedOutMark, "A person logged out.", notLoading),
 		outcome(CredentialNotNeeded, "The configuration gives the credential, or the transport needs none.", notLoading),
 		outcome(EntryInvalid, "The entry in the configuration cannot be used; the store is not asked.", notLoading),
@@ -173,6 +180,8 @@ func credentialEvents() []fsm.Event[Event] {
 		happening(ScopeInsufficient, "The resource server answered 403: the token lacks scopes (RFC 6750 section 3.1).", noToken),
 		outcome(RenewDue, "The time to renew ahead of expiry has come.", noToken),
 		outcome(ExpiryReached, "A token without a refresh token has expired.", noToken),
+		outcome(TokenLapsed, "The access token has expired while what replaces it is not there yet.", noToken),
+		happening(TokenWanted, "A call waits for a token that works, and asks for the next attempt now.", "no renewal is paused"),
 		outcome(RefreshTurn, "Its turn to renew the token has come.", "no refresh waits for its turn"),
 		outcome(RefreshTurnOverdue, "The turn has not come for a long time; it is asked for again.", "no refresh waits for its turn"),
 		outcome(Refreshed, "A new token is on disk.", notRefreshing),
@@ -181,7 +190,7 @@ func credentialEvents() []fsm.Event[Event] {
 		outcome(ClientForgotten, "The authorization server no longer knows the registered client (invalid_client); the registration is erased.", "no request to the token endpoint is under way"),
 		outcome(ClientRejected, "The authorization server does not accept the configured client (invalid_client).", "no request to the token endpoint is under way"),
 		outcome(RefreshFailed, "The attempt failed without spending the refresh token; another follows.", notRefreshing),
-		outcome(RefreshExhausted, "The attempt failed without spending the refresh token, and it was the last in a row.", notRefreshing),
+		outcome(RefreshExhausted, "The attempt failed without spending the refresh token, as others have for minutes while no token works.", notRefreshing),
 		outcome(RefreshTimedOut, "The refresh did not end in time; its outcome is not known.", notRefreshing),
 		outcome(RefreshRetryDue, "The pause after a failed refresh is over.", "no refresh is scheduled"),
 		happening(RetryRequested, "A person wants the next attempt now.", "no refresh is scheduled"),
@@ -202,12 +211,17 @@ func credentialEvents() []fsm.Event[Event] {
 		outcome(LoginTimedOut, "The login was not completed in time.", noLogin),
 		happening(LoginAbandoned, "The login ended without a token, and the earlier token goes on.", noLogin),
 		outcome(LoginLapsed, "The login was not completed in time, and the earlier token goes on.", noLogin),
+		happening(OptionalLoginEnded, "The login ended without a token, and the server goes on without one, as before it.", noBrowser),
+		outcome(OptionalLoginLapsed, "The login was not completed in time, and the server goes on without one, as before it.", noLogin),
+		outcome(LoginDelayed, "The authorization server could not take this step of the login now, and has spent nothing; another attempt follows.", noLogin),
+		outcome(LoginRetryDue, "The pause before the login's next attempt is over.", "no login is delayed"),
+		outcome(ExchangeRetryDue, "The pause before the code is sent again is over.", "no login is delayed"),
 		outcome(CodeExchanged, "The token of a login is on disk.", notExchanging),
-		outcome(ExchangeRejected, "The code could not be turned into a token; a code is never sent twice.", notExchanging),
+		outcome(ExchangeRejected, "The code could not be turned into a token; one that may have been spent is never sent again.", notExchanging),
 		outcome(TokenSuperseded, "The store holds another token than the one that was to be replaced.", "no token was expected"),
 		outcome(TokenUnsaved, "A token arrived and could not be written to disk.", "no token was expected"),
 		outcome(DeviceFlowOpen, "A login with a device code was open when the process ended, and its deadline is still ahead.", notLoading),
-		outcome(DeviceFlowBesideToken, "A login with a device code was open when the process ended, its deadline is still ahead, and the stored token works beside it.", notLoading),
+		outcome(DeviceFlowBesideToken, "A login with a device code was open when the process ended, its deadline is still ahead, and requests are sent beside it: with the stored token, or without one where the server had not asked for it.", notLoading),
 		outcome(DeviceCodeIssued, "The authorization server has issued a device code, and the flow is on disk (RFC 8628).", notRegistering),
 		happening(NonceDemanded, "The resource server wants its nonce in the proof that comes with the token, and has not carried the request out (RFC 9449 section 9).", noToken),
 		outcome(TokenNonceDemanded, "The token endpoint wants its nonce in the proof, and has not carried the token request out (RFC 9449 section 8).", "no token request is under way"),

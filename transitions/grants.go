@@ -19,6 +19,7 @@ func grantTransitions() []transition {
 		{From: underway, Event: GrantFailed, To: states.GrantBackoff, Update: each(endFlow, forgetDiscovery, scheduleRefresh), Doc: "a token that still works is used meanwhile"},
 		{From: from{states.GrantBackoff}, Event: GrantRetryDue, To: states.Discovering},
 		{From: from{states.GrantBackoff}, Event: RetryRequested, To: states.Discovering, Guards: guards{byPerson}},
+		{From: from{states.GrantBackoff}, Event: TokenWanted, To: states.Discovering, Guards: guards{attemptDue}, Doc: "not more often than every few seconds"},
 		{From: from{states.GrantBackoff}, Event: LoginRequested, To: states.Discovering, Guards: guards{byPerson}, Update: beginFlow},
 		{From: from{states.GrantBackoff}, Event: TokenRefused, To: states.GrantBackoff, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the next attempt"},
 		{From: requesting, Event: TokenRefused, To: states.RequestingToken, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the grant"},
@@ -45,11 +46,7 @@ func deviceTransitions() []transition {
 }
 
 // beginGrant starts the count of attempts anew.
-func beginGrant(d states.Data, in *Input) states.Data {
-	d = beginFlow(d, in)
-	d.RefreshAttempts = 0
-	return d
-}
+func beginGrant(d states.Data, in *Input) states.Data { return beginFlow(d, in).WithoutAttempts() }
 
 // keepDiscovery keeps what was found for the next token of a grant.
 func keepDiscovery(d states.Data, in *Input) states.Data {

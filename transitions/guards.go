@@ -25,6 +25,7 @@ var (
 	ErrPersonNeeded    = errors.New("the configured grant needs a person")
 	ErrTokensRejected  = errors.New("the server refuses tokens that were issued just now; another one would not help")
 	ErrTokenReplaced   = errors.New("there is no token that works; the outcome of what replaces it is the answer")
+	ErrTriedJustNow    = errors.New("the last attempt was made just now")
 	ErrNoScopeMissing  = errors.New("there is a token, and no call was refused for a scope that it lacks")
 	ErrEntryInvalid    = errors.New("the upstream's entry in the configuration cannot be used")
 	ErrScopesAsked     = errors.New("the last login asked for these scopes already and they were not granted")
@@ -107,10 +108,20 @@ var (
 	}
 	tokenWorks = Guard{
 		Name: "tokenWorks",
-		Doc:  "there is a token that has not expired and was not refused",
+		Doc:  "there is a token that has not expired and was not refused, or the server has not asked for one",
 		Check: func(d states.Data, in *Input) error {
-			if !d.TokenUsable(in.At) {
+			if !d.TokenUsable(in.At) && !d.WorksWithout() {
 				return ErrTokenReplaced
+			}
+			return nil
+		},
+	}
+	attemptDue = Guard{
+		Name: "attemptDue",
+		Doc:  "the last attempt was a while ago, and the authorization server asked for no longer pause",
+		Check: func(d states.Data, in *Input) error {
+			if at := d.SoonestAttempt(wantedPause); in.At.Before(at) {
+				return fmt.Errorf("%w; the next one may be at %s", ErrTriedJustNow, at.UTC().Format(time.RFC3339))
 			}
 			return nil
 		},

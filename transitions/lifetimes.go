@@ -35,19 +35,21 @@ func credentialStates() []state {
 	fresh := signalling(of(states.Fresh, fsm.Waiting), CredentialReady)
 	fresh.Timers = []timer{{Event: RenewDue, Doc: "renewal time", At: renewAt}, {Event: GrantRenewDue, Doc: "renewal time, where no person is needed", At: grantAt}, {Event: ExpiryReached, Doc: "expiry, without a refresh token", At: expiryAt}}
 	backoff := of(states.RefreshBackoff, fsm.Waiting)
-	backoff.Timers = []timer{{Event: RefreshRetryDue, Doc: "exponential pause or Retry-After", At: refreshAt(time.Second)}}
+	backoff.Timers = []timer{{Event: RefreshRetryDue, Doc: "a second while no token works, or Retry-After", At: refreshAt(time.Second)}, lapse()}
 	grantBackoff := of(states.GrantBackoff, fsm.Waiting)
-	grantBackoff.Timers = []timer{{Event: GrantRetryDue, Doc: "exponential pause or Retry-After", At: refreshAt(time.Second)}}
+	grantBackoff.Timers = []timer{{Event: GrantRetryDue, Doc: "a second while no token works, or Retry-After", At: refreshAt(time.Second)}, lapse()}
 	queued := of(states.RefreshQueued, fsm.Waiting)
-	queued.Timers = []timer{within(RefreshTurnOverdue, overdue)}
-	refreshing := working(states.Refreshing, JobRefresh, within(RefreshTimedOut, refreshDeadline))
+	queued.Timers = []timer{within(RefreshTurnOverdue, overdue), lapse()}
+	refreshing := working(states.Refreshing, JobRefresh, within(RefreshTimedOut, refreshDeadline), lapse())
 	refreshing.Job.Single = true
 	paused := of(states.RefreshPaused, fsm.Waiting)
-	paused.Timers = []timer{{Event: RefreshRetryDue, Doc: "long pause", At: refreshAt(time.Minute)}}
+	paused.Timers = []timer{{Event: RefreshRetryDue, Doc: "a pause that grows, or Retry-After", At: refreshAt(time.Minute)}, lapse()}
+	delayed := of(states.LoginBackoff, fsm.Waiting)
+	delayed.Timers = append(retries(), loginTimers("the login's deadline", func(d states.Data, _ time.Time) time.Time { return d.LoginBy })...)
 
 	return []state{
 		of(states.Unloaded, fsm.Parked),
-		working(states.LoadingToken, JobLoad, within(LoadTimedOut, loadDeadline)),
+		working(states.LoadingToken, JobLoad, within(LoadTimedOut, loadDeadline), lapse()),
 		signalling(of(states.NotNeeded, fsm.Parked), CredentialReady),
 		signalling(of(states.Anonymous, fsm.Parked), CredentialReady),
 		fresh,
@@ -60,7 +62,8 @@ func credentialStates() []state {
 		working(states.AwaitingBrowser, JobAwaitBrowser, flowDeadline()...),
 		working(states.ExchangingCode, JobExchange, loginWithin(exchangeDeadline)...),
 		working(states.AwaitingDevice, JobAwaitDevice, flowDeadline()...),
-		working(states.RequestingToken, JobRequestToken, within(GrantFailed, exchangeDeadline)),
+		delayed,
+		working(states.RequestingToken, JobRequestToken, grantDeadline()...),
 		grantBackoff,
 		signalling(of(states.LoginRequired, fsm.Parked), CredentialParked),
 		signalling(working(states.LoggingOut, JobLogOut, within(LogoutFailed, logoutDeadline)), CredentialParked),
@@ -99,15 +102,54 @@ func flowDeadline() []timer {
 }
 
 func loginTimers(doc string, at func(states.Data, time.Time) time.Time) []timer {
-	when := func(keeps bool) func(states.Data, time.Time) time.Time {
+	when := func(end Event) func(states.Data, time.Time) time.Time {
 		return func(d states.Data, entered time.Time) time.Time {
-			if d.KeepsToken() != keeps {
+			if lapseEnd(&d) != end {
 				return time.Time{}
 			}
 			return at(d, entered)
 		}
 	}
-	return []timer{{Event: LoginTimedOut, Doc: doc, At: when(false)}, {Event: LoginLapsed, Doc: doc + ", with a token to go on with", At: when(true)}}
+	return []timer{{Event: LoginTimedOut, Doc: doc, At: when(LoginTimedOut)}, {Event: LoginLapsed, Doc: doc + ", with a token to go on with", At: when(LoginLapsed)},
+		{Event: OptionalLoginLapsed, Doc: doc + ", where the server goes on without one", At: when(OptionalLoginLapsed)}, lapse()}
+}
+
+// grantDeadline is that of a request for a token that needs no person.
+func grantDeadline() []timer {
+	when := func(without bool) func(states.Data, time.Time) time.Time {
+		return func(d states.Data, entered time.Time) time.Time {
+			if d.WorksWithout() != without {
+				return time.Time{}
+			}
+			return entered.Add(exchangeDeadline)
+		}
+	}
+	doc := spoken(exchangeDeadline)
+	return []timer{{Event: GrantFailed, Doc: doc, At: when(false)}, {Event: OptionalLoginLapsed, Doc: doc + ", where the server goes on without one", At: when(true)}, lapse()}
+}
+
+// lapse is the expiry of a token that is being replaced.
+func lapse() timer {
+	return timer{Event: TokenLapsed, Doc: "expiry", At: func(d states.Data, _ time.Time) time.Time {
+		if !d.TokenWorks() {
+			return time.Time{}
+		}
+		return d.Token.ExpiresAt
+	}}
+}
+
+// retries are the ends of a delayed login's pause: the code is sent again where there is
+// one, and else the login goes through its steps again.
+func retries() []timer {
+	when := func(code bool) func(states.Data, time.Time) time.Time {
+		return func(d states.Data, entered time.Time) time.Time {
+			if code == d.Code.IsZero() {
+				return time.Time{}
+			}
+			return dueAt(d.LoginAt, entered, 0, hurriedPause, hurriedPause)
+		}
+	}
+	return []timer{{Event: LoginRetryDue, Doc: "the login's next attempt", At: when(false)}, {Event: ExchangeRetryDue, Doc: "the login's next attempt, with its code", At: when(true)}}
 }
 
 // renewAt is when a token with a refresh token is renewed: ahead of its expiry,
@@ -146,6 +188,6 @@ func expiryAt(d states.Data, _ time.Time) time.Time {
 
 func refreshAt(first time.Duration) func(states.Data, time.Time) time.Time {
 	return func(d states.Data, entered time.Time) time.Time {
-		return dueAt(d.RefreshAt, entered, d.RefreshAttempts, first, 5*time.Minute)
+		return dueAt(d.RefreshAt, entered, 0, first, first)
 	}
 }

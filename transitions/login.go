@@ -2,14 +2,16 @@ package transitions
 
 import "mcpproxy/states"
 
-// loginTransitions are the way from a wish to log in to a token. Every failure
-// has one of two ends: LoginRequired where there is no token to go on with, and
-// Fresh (LoginAbandoned, LoginLapsed) where the login was for more scopes or
-// another account and the earlier token still works.
+// loginTransitions are the way from a wish to log in to a token. Every failure leads
+// back to where it was: to Fresh (LoginAbandoned, LoginLapsed) where the login was for
+// more scopes or another account and the earlier token still works, to Anonymous
+// (OptionalLoginEnded, OptionalLoginLapsed) where the server had not asked for one, and
+// to LoginRequired where there is nothing to go on with.
 func loginTransitions() []transition {
 	elsewhere := from{states.Anonymous, states.Fresh, states.RefreshQueued, states.RefreshBackoff, states.RefreshPaused}
 	discovering, registering := from{states.Discovering}, from{states.Registering}
-	timed := from{states.Discovering, states.Registering, states.AwaitingBrowser, states.ExchangingCode, states.AwaitingDevice}
+	timed := from{states.Discovering, states.Registering, states.AwaitingBrowser, states.ExchangingCode, states.AwaitingDevice, states.LoginBackoff}
+	open := from{states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice, states.LoginBackoff}
 	browser, exchanging := from{states.AwaitingBrowser}, from{states.ExchangingCode}
 	return []transition{
 		{From: from{states.LoginRequired}, Event: LoginRequested, To: states.Discovering, Guards: guards{byPerson}, Update: beginFlow, Main: true, Doc: "no limit for people"},
@@ -29,7 +31,7 @@ func loginTransitions() []transition {
 
 		{From: browser, Event: LoginRequested, To: states.AwaitingBrowser, Guards: guards{byPerson}, Update: showAgain, Doc: "joins the open flow and shows its page again"},
 		{From: browser, Event: BrowserShown, To: states.AwaitingBrowser, Update: shown},
-		{From: browser, Event: CodeReceived, To: states.ExchangingCode, Guards: guards{openFlow}, Update: each(doubtClient, credentialFailure), Main: true},
+		{From: browser, Event: CodeReceived, To: states.ExchangingCode, Guards: guards{openFlow}, Update: each(doubtClient, keepCode), Main: true},
 		{From: browser, Event: LoginDenied, To: states.LoginRequired, Guards: guards{openFlow}, Update: each(doubtClient, endFlow, because(states.LoginDenied))},
 		{From: browser, Event: LoginFailed, To: states.LoginRequired, Guards: guards{openFlow}, Update: each(doubtClient, endFlow, because(states.LoginFailed))},
 
@@ -40,16 +42,24 @@ func loginTransitions() []transition {
 		{From: exchanging, Event: TokenUnsaved, To: states.Failed, Update: each(endFlow, because(states.StoreFailed))},
 		{From: from{states.ExchangingCode, states.AwaitingDevice, states.RequestingToken}, Event: TokenSuperseded, To: states.LoadingToken, Update: each(endFlow, credentialFailure), Doc: "a login that was given up has saved its token after all; it is read"},
 
-		{From: from{states.Discovering, states.Registering, states.AwaitingBrowser}, Event: LoginCancelled, To: states.LoginRequired, Guards: guards{byPerson}, Update: each(doubtClient, endFlow, because(states.LoginCancelled))},
+		{From: from{states.Discovering, states.Registering, states.ExchangingCode}, Event: LoginDelayed, To: states.LoginBackoff, Update: delayLogin, Doc: "nothing was spent"},
+		{From: from{states.LoginBackoff}, Event: LoginRetryDue, To: states.Discovering, Update: credentialFailure},
+		{From: from{states.LoginBackoff}, Event: ExchangeRetryDue, To: states.ExchangingCode, Update: credentialFailure, Doc: "with the same code, which was not spent"},
+
+		{From: from{states.Discovering, states.Registering, states.AwaitingBrowser, states.LoginBackoff}, Event: LoginCancelled, To: states.LoginRequired, Guards: guards{byPerson}, Update: each(doubtClient, endFlow, because(states.LoginCancelled))},
 		{From: timed, Event: LoginTimedOut, To: states.LoginRequired, Update: each(doubtClient, endFlow, because(states.LoginTimedOut))},
 		{From: timed, Event: LoginLapsed, To: states.Fresh, Update: each(doubtClient, endFlow, goOn)},
-		{From: from{states.Discovering, states.Registering, states.AwaitingBrowser, states.AwaitingDevice}, Event: LoginAbandoned, To: states.Fresh, Guards: guards{openFlow}, Update: each(doubtClient, endFlow, goOn, credentialFailure)},
+		{From: append(from{states.RequestingToken}, timed...), Event: OptionalLoginLapsed, To: states.Anonymous, Update: each(doubtClient, endFlow, goOnWithout(states.LoginTimedOut))},
+		{From: open, Event: OptionalLoginEnded, To: states.Anonymous, Guards: guards{openFlow}, Update: each(doubtClient, endFlow, goOnWithout(states.LoginFailed))},
+		{From: from{states.ExchangingCode, states.RequestingToken}, Event: OptionalLoginEnded, To: states.Anonymous, Guards: guards{openFlow, ownJob}, Update: each(endFlow, goOnWithout(states.LoginFailed)), Doc: "only by its own failure: a code that was sent is spent"},
+		{From: open, Event: LoginAbandoned, To: states.Fresh, Guards: guards{openFlow}, Update: each(doubtClient, endFlow, goOn, credentialFailure)},
 		{From: exchanging, Event: LoginAbandoned, To: states.Fresh, Guards: guards{openFlow, ownJob}, Update: each(endFlow, goOn, credentialFailure), Doc: "only by its own failure: a code that was sent is spent"},
-		{From: loginStates, Event: JobCrashed, To: states.Failed, Update: each(endFlow, because(states.Crashed))},
+		{From: loginJobs, Event: JobCrashed, To: states.Failed, Update: each(endFlow, because(states.Crashed))},
 
 		{From: discovering, Event: TokenRefused, To: states.Discovering, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the login"},
 		{From: registering, Event: TokenRefused, To: states.Registering, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the login"},
 		{From: browser, Event: TokenRefused, To: states.AwaitingBrowser, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the login"},
 		{From: exchanging, Event: TokenRefused, To: states.ExchangingCode, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the login"},
+		{From: from{states.LoginBackoff}, Event: TokenRefused, To: states.LoginBackoff, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the login"},
 	}
 }

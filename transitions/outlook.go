@@ -28,12 +28,18 @@ const (
 	Gone Outlook = "closed"
 )
 
+// PhaseOf is the one word for a snapshot. It is Connected exactly where the outlook is
+// [Serves]: both are functions of what the machine knows, and of no clock.
+func PhaseOf(s *Snapshot) states.Phase {
+	return states.PhaseOf(s.Region(states.Connection).State, s.Region(states.Credential).State, s.Data.Works())
+}
+
 // OutlookOf is what a call that is made now can expect. It is a pure function of
 // the snapshot: callers decide by it and remember nothing.
-func OutlookOf(s *Snapshot, now time.Time) Outlook {
+func OutlookOf(s *Snapshot) Outlook {
 	connection, credential := s.Region(states.Connection).State, s.Region(states.Credential).State
 	switch {
-	case connection == states.Connected && mayServe(s, credential, now):
+	case connection == states.Connected && s.Data.Works():
 		return Serves
 	case connection == states.Closed:
 		return Gone
@@ -41,9 +47,11 @@ func OutlookOf(s *Snapshot, now time.Time) Outlook {
 		return Unwanted
 	case connection == states.Failed, credential == states.Failed && s.Data.Reason == states.EntryInvalid:
 		return Broken
-	case renewalFails(s, credential) && !s.Data.TokenUsable(now):
+	case renewalFails(s, credential) && !s.Data.TokenWorks():
 		return RenewalFails
 	case connection == states.AwaitingLogin && credential == states.Fresh && len(s.Data.Scopes) > 0:
+		return NeedsPerson
+	case connection == states.Connected && WaitsForPerson(s):
 		return NeedsPerson
 	case connection == states.Connected || connection == states.BackingOff || connection == states.ConnectQueued || connection == states.Connecting:
 		return OnItsWay
@@ -53,31 +61,13 @@ func OutlookOf(s *Snapshot, now time.Time) Outlook {
 	return OnItsWay
 }
 
-// mayServe reports whether a request sent now has a token that may work; one that
-// is being replaced is waited for.
-func mayServe(s *Snapshot, credential states.State, now time.Time) bool {
-	if s.Data.Token == nil || s.Data.TokenUsable(now) {
-		return true
-	}
-	switch credential {
-	case states.LoadingToken, states.RefreshQueued, states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff:
-		return false
-	case states.Discovering, states.Registering, states.RequestingToken:
-		return !s.Data.Settings.Unattended
-	case states.Fresh:
-		// Its renewal is due at this moment, if there is one.
-		return !s.Data.Token.HasRefresh() && !s.Data.Settings.Unattended
-	}
-	return true
-}
-
-// renewalFails reports whether a token's renewal was tried as often as a call waits for.
+// renewalFails reports whether a token's renewal has failed for longer than a call waits.
 func renewalFails(s *Snapshot, credential states.State) bool {
 	switch credential {
 	case states.RefreshPaused:
 		return true
 	case states.GrantBackoff:
-		return s.Data.RefreshAttempts >= s.Data.Settings.RefreshAttempts
+		return s.Data.FailsFor(s.Data.RefreshTried) >= s.Data.Settings.RefreshBudget
 	}
 	return false
 }

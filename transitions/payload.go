@@ -50,7 +50,9 @@ type Payload struct {
 	Challenge states.Challenge
 	// RetryAt is when the next attempt is due.
 	RetryAt time.Time
-	Reason  states.Reason
+	// NotBefore is what the authorization server asked for by Retry-After.
+	NotBefore time.Time
+	Reason    states.Reason
 	// Opened says what became of opening the browser.
 	Opened string
 	// NewClient asks for a login with a client that is registered for it.
@@ -61,6 +63,14 @@ type Payload struct {
 	// Revocation says what the authorization server made of the logout (RFC 7009).
 	Revocation string
 	Err        error
+}
+
+// Plan plans the next attempt: after pause, and not before what the server asked for.
+func (p *Payload) Plan(now time.Time, asked, pause time.Duration) {
+	p.RetryAt = now.Add(max(asked, pause))
+	if asked > 0 {
+		p.NotBefore = now.Add(asked)
+	}
 }
 
 // Note implements [fsm.Noter]: the payload in a few words, without secrets.

@@ -1,6 +1,7 @@
 package transitions
 
 import (
+	"cmp"
 	"time"
 
 	"mcpproxy/states"
@@ -10,7 +11,43 @@ import (
 // are asked for at the same moment open one tab.
 const showAgainAfter = 3 * time.Second
 
+// The least pauses between two attempts of a renewal: that the machine makes by itself
+// while no token works, and that calls may cause after that.
+const (
+	hurriedPause = time.Second
+	wantedPause  = 2 * time.Second
+)
+
 type update = func(states.Data, *Input) states.Data
+
+// noticing is an update that also takes notice of the time: a token that has expired by
+// the event's time works no more, and what replaces one that worked until now is hurried.
+func noticing(u update) update {
+	return func(d states.Data, in *Input) states.Data {
+		worked := d.TokenWorks()
+		if u != nil {
+			d = u(d, in)
+		}
+		if d.Token != nil && !d.Token.UsableAt(in.At) {
+			d.Lapsed = d.Token.Generation
+		}
+		if worked && !d.TokenWorks() && !d.RefreshFailing.IsZero() {
+			d.RefreshFailing = in.At // only now somebody waits
+			if at := d.SoonestAttempt(hurriedPause); at.Before(d.RefreshAt) {
+				d.RefreshAt = at
+			}
+		}
+		return d
+	}
+}
+
+// lapsed is the clock's word that the token has expired.
+func lapsed(d states.Data, _ *Input) states.Data {
+	if d.Token != nil {
+		d.Lapsed = d.Token.Generation
+	}
+	return d
+}
 
 // each applies updates in order.
 func each(updates ...update) update {
@@ -52,7 +89,7 @@ func reached(d states.Data, _ *Input) states.Data {
 // because sets the reason, unless the event brings its own.
 func because(reason states.Reason) update {
 	return func(d states.Data, in *Input) states.Data {
-		d.Reason = reason
+		d.Reason, d.LoginNeeded = reason, true
 		if in.Payload.Reason != "" {
 			d.Reason = in.Payload.Reason
 		}
@@ -78,9 +115,9 @@ func takeNewLogin(d states.Data, in *Input) states.Data {
 
 // keepGeneration remembers how far the generations got, where there is no token.
 func keepGeneration(d states.Data, in *Input) states.Data {
-	d.Token = in.Payload.Token
-	d.Generation = max(d.Generation, in.Payload.Generation)
-	return d
+	d.Token, d.LoginNeeded = in.Payload.Token, false
+	d.Generation, d.Earlier = max(d.Generation, in.Payload.Generation), in.Payload.Reason
+	return credentialFailure(d, in)
 }
 
 func takeUncertain(d states.Data, in *Input) states.Data {
@@ -114,8 +151,24 @@ func noteRefused(d states.Data, in *Input) states.Data {
 
 func challenged(d states.Data, in *Input) states.Data {
 	d.Challenge = in.Payload.Challenge
-	d.Reason = states.NeverLoggedIn
+	return needsLogin(d, in)
+}
+
+// needsLogin is for a server that has asked for a login.
+func needsLogin(d states.Data, _ *Input) states.Data {
+	if d.Token == nil {
+		d.LoginNeeded = true
+		if d.Reason == "" {
+			d.Reason = cmp.Or(d.Earlier, states.NeverLoggedIn)
+		}
+	}
 	return d
+}
+
+// noLogin is for a credential that is none of the machine's.
+func noLogin(d states.Data, in *Input) states.Data {
+	d.LoginNeeded, d.Reason = false, ""
+	return demanded(d, in)
 }
 
 func missingScopes(d states.Data, in *Input) states.Data {
@@ -124,21 +177,15 @@ func missingScopes(d states.Data, in *Input) states.Data {
 	return credentialFailure(d, in)
 }
 
-func beginRefresh(d states.Data, _ *Input) states.Data {
-	d.RefreshAttempts, d.RefreshAt = 0, time.Time{}
-	return d
-}
+func beginRefresh(d states.Data, _ *Input) states.Data { return d.WithoutAttempts() }
 
 func scheduleRefresh(d states.Data, in *Input) states.Data {
 	d.RefreshAttempts++
-	d.RefreshAt = in.Payload.RetryAt
+	if d.RefreshFailing.IsZero() {
+		d.RefreshFailing = in.At
+	}
+	d.RefreshAt, d.RefreshTried, d.RefreshNotBefore = in.Payload.RetryAt, in.At, in.Payload.NotBefore
 	return credentialFailure(d, in)
-}
-
-func pauseRefresh(d states.Data, in *Input) states.Data {
-	d = scheduleRefresh(d, in)
-	d.RefreshAttempts = 0
-	return d
 }
 
 // loseRefreshToken keeps the access token alone.
@@ -146,21 +193,20 @@ func loseRefreshToken(d states.Data, in *Input) states.Data {
 	token := *d.Token
 	token.Refresh = in.Payload.Code // the zero Secret
 	d.Token, d.Uncertain = &token, nil
-	d.RefreshAttempts, d.RefreshAt = 0, time.Time{}
-	return credentialFailure(d, in)
+	return credentialFailure(d.WithoutAttempts(), in)
 }
 
 // dropToken is for a credential that is over.
 func dropToken(d states.Data, _ *Input) states.Data {
 	d.Token, d.Uncertain = nil, nil
-	d.RefreshAttempts, d.RefreshAt = 0, time.Time{}
-	return d
+	return d.WithoutAttempts()
 }
 
 func beginFlow(d states.Data, in *Input) states.Data {
 	d = d.WithoutFlow()
 	d.FlowID = in.Flow
 	d.ShownAt, d.Opened, d.NewClient = in.At, in.Payload.Opened, in.Payload.NewClient
+	d.LoginBy = in.At.Add(d.Settings.LoginDeadline)
 	return d
 }
 
@@ -176,7 +222,27 @@ func takeFlow(d states.Data, in *Input) states.Data {
 	if in.Payload.Token != nil {
 		d.Token = in.Payload.Token
 	}
+	d.LoginBy = d.Flow.Deadline
 	return d
+}
+
+// takeFlowAgain is takeFlow for the login of before a restart.
+func takeFlowAgain(d states.Data, in *Input) states.Data {
+	d = takeFlow(d, in)
+	d.LoginNeeded = !d.Flow.Optional
+	return d
+}
+
+// keepCode keeps the authorization code until it is redeemed.
+func keepCode(d states.Data, in *Input) states.Data {
+	d.Code = in.Payload.Code
+	return credentialFailure(d, in)
+}
+
+// delayLogin plans the next attempt of a login's step.
+func delayLogin(d states.Data, in *Input) states.Data {
+	d.LoginAt = in.Payload.RetryAt
+	return credentialFailure(d, in)
 }
 
 func showAgain(d states.Data, in *Input) states.Data {
@@ -207,12 +273,22 @@ func goOn(d states.Data, _ *Input) states.Data {
 	return d
 }
 
+// goOnWithout is for a login that comes to nothing where the server had not asked for
+// one. Should it ask now, the machine opens no other page at once.
+func goOnWithout(reason states.Reason) update {
+	return func(d states.Data, in *Input) states.Data {
+		d.Token, d.LoginNeeded, d.Reason = nil, false, ""
+		d.Earlier, d.ProposedAt = cmp.Or(in.Payload.Reason, reason), in.At
+		return credentialFailure(d, in)
+	}
+}
+
 // doubtClient marks the dynamically registered client of a page that brings no answer:
 // where the authorization server has forgotten it, the page shows an error and nothing
 // comes back. An answer settles the doubt. What was told a code for a device is known.
 func doubtClient(d states.Data, in *Input) states.Data {
 	switch {
-	case d.Flow == nil || d.Flow.Registration.Source != "dynamic" || !d.Flow.DeviceCode.IsZero():
+	case d.Flow == nil || d.Flow.Registration.Source != "dynamic" || !d.Flow.DeviceCode.IsZero() || !d.Code.IsZero():
 	case !in.Payload.Answered:
 		d.DoubtfulClient = d.Flow.Registration.ClientID
 	case d.DoubtfulClient == d.Flow.Registration.ClientID:
@@ -224,8 +300,8 @@ func doubtClient(d states.Data, in *Input) states.Data {
 func logOut(d states.Data, in *Input) states.Data {
 	d = dropToken(d.WithoutFlow(), in)
 	d.Generation = max(d.Generation, in.Payload.Generation)
-	d.Issued, d.Accepted, d.Refused, d.RefusedAt, d.Scopes = 0, 0, 0, nil, nil
-	d.Reason, d.CredentialError, d.Challenge = "", states.Failure{}, states.Challenge{}
+	d.Issued, d.Accepted, d.Refused, d.Lapsed, d.RefusedAt, d.Scopes = 0, 0, 0, 0, nil, nil
+	d.LoginNeeded, d.Reason, d.Earlier, d.CredentialError, d.Challenge = true, "", "", states.Failure{}, states.Challenge{}
 	return d
 }
 

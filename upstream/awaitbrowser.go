@@ -164,14 +164,17 @@ func (u *Upstream) receive(ctx context.Context, flow *credential.Flow, query url
 		u.logger.Warn("a response was not a login response; the login stays open", "flow", flow.ID, "error", err)
 		return u.page(callbackIgnored, err)
 	case refused.Class == oauth.CallbackDenied:
-		in.Event = transitions.LoginEnd(u.Snapshot().Data, transitions.LoginDenied)
+		in.Event, in.Payload.Reason = transitions.LoginEnd(u.Snapshot().Data, transitions.LoginDenied), states.LoginDenied
 	default:
-		in.Event = transitions.LoginEnd(u.Snapshot().Data, transitions.LoginFailed)
+		in.Event, in.Payload.Reason = transitions.LoginEnd(u.Snapshot().Data, transitions.LoginFailed), states.LoginFailed
 	}
 	if in.Payload.Answered = !oauth.BlamesClient(err); in.Payload.Answered {
 		u.doubt(&flow.Registration, false)
 	}
 	before := u.Snapshot().Data.Generation
+	if in.Event == transitions.LoginDenied || in.Event == transitions.LoginFailed {
+		u.keepVerdict(in.Payload.Reason, err)
+	}
 	if _, err := u.fire(in); err != nil {
 		return u.page(loginOver, err)
 	}

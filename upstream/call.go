@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"mcpproxy/fsm"
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
 	"mcpproxy/states"
@@ -79,8 +80,11 @@ func (u *Upstream) ready(ctx context.Context, p transitions.Patience, atOnce boo
 	waiting := false
 	for {
 		s := u.Snapshot()
-		outlook := transitions.OutlookOf(s, time.Now())
-		if outlook == transitions.Serves {
+		outlook := transitions.OutlookOf(s)
+		if outlook == transitions.RenewalFails && u.wantToken() {
+			continue // an attempt is under way
+		}
+		if outlook == transitions.Serves && u.punctual(s) {
 			if conn, ok := u.connections.Load(s.Data.Connection); ok {
 				return s, conn.(wire.Conn), nil
 			}
@@ -131,6 +135,22 @@ func (u *Upstream) await(ctx context.Context, p transitions.Patience, until func
 			return u.slow(err)
 		}
 	}
+}
+
+// wantToken asks for an attempt to renew the token now, and reports whether one is made.
+func (u *Upstream) wantToken() bool {
+	out, err := u.fire(transitions.Input{Event: transitions.TokenWanted})
+	return err == nil && out.Disposition == fsm.Moved
+}
+
+// punctual reports whether the machine knows what time it is. A token that has expired
+// while the process slept is taken notice of at once.
+func (u *Upstream) punctual(s *transitions.Snapshot) bool {
+	if s.Data.Token == nil || s.Data.TokenUsable(time.Now()) {
+		return true
+	}
+	u.runner.Rearm()
+	return false
 }
 
 // hopeless says why waiting would not help, or nil.
@@ -253,7 +273,7 @@ func (u *Upstream) failed(err error) error {
 		scope        *ScopeError
 	)
 	name, s := u.config.Name, u.Snapshot()
-	phase := states.PhaseOf(s.Region(states.Connection).State, s.Region(states.Credential).State)
+	phase := transitions.PhaseOf(s)
 	switch {
 	case errors.As(err, &unauthorized):
 		return u.needsPerson(s)
@@ -272,9 +292,9 @@ func (u *Upstream) slow(why error) error {
 	if credential.State.LoginOpen() && !errors.Is(why, errAtOnce) {
 		return fmt.Errorf("%w: %w", relay.ErrNotReady, u.needsPerson(s))
 	}
-	name, phase, since := u.config.Name, states.PhaseOf(connection.State, credential.State), connection.Since
+	name, phase, since := u.config.Name, transitions.PhaseOf(s), connection.Since
 	last := s.Data.ConnectionError.Text
-	if states.Leading(connection.State, credential.State) == states.Credential || connection.State == states.Connected {
+	if states.Leading(connection.State, credential.State, s.Data.Works()) == states.Credential || connection.State == states.Connected {
 		since, last = credential.Since, cmp.Or(s.Data.CredentialError.Text, last)
 	}
 	text := fmt.Sprintf("%s is not ready yet: %s since %s", name, phase, since.Local().Format(time.TimeOnly))

@@ -47,6 +47,10 @@ func (u *Upstream) discover(ctx context.Context, order transitions.Order) transi
 		return u.loginEnd(order, transitions.NotOAuth, states.NotOAuth, err)
 	case class == oauth.Unsupported, len(oauth.Suggestions(err)) > 0:
 		return u.loginEnd(order, transitions.DiscoveryFailed, states.ServerUnsuitable, err)
+	case class == oauth.Transient:
+		if in, ok := u.delayed(err); ok {
+			return in
+		}
 	}
 	return u.loginEnd(order, transitions.DiscoveryFailed, states.DiscoveryFailed, err)
 }

@@ -41,7 +41,7 @@ func (u *Upstream) wants(order transitions.Order) func() bool {
 }
 
 // loginEnd is the outcome of a login's job that failed: the login is over, and
-// the earlier token goes on where there is one. A grant that needs no person is
+// what there was before it goes on. A grant that needs no person is
 // tried again instead, where that may help.
 func (u *Upstream) loginEnd(order transitions.Order, failed transitions.Event, reason states.Reason, err error) transitions.Input {
 	if u.config.OAuth.Grant.Unattended() {
@@ -51,6 +51,15 @@ func (u *Upstream) loginEnd(order transitions.Order, failed transitions.Event, r
 	in := event(transitions.LoginEnd(*data, failed), err)
 	in.Flow = order.Snapshot.Data.FlowID
 	in.Payload.Reason = reason
+	if in.Event != transitions.LoginAbandoned {
+		u.keepVerdict(reason, err)
+	}
+	if in.Event == transitions.OptionalLoginEnded && data.LoginNeeded {
+		// A user logged out of a server that has no login: it is asked without one again.
+		if err := u.environment.Store.EndLogout(u.config.Name); err != nil {
+			u.logger.Error("the mark of a logout could not be erased", "error", err)
+		}
+	}
 	return in
 }
 

@@ -9,3 +9,6 @@ func (m *Manager) TurnsOpen() int {
 	}
 	return open
 }
+
+// Unspent reports whether a request that failed is known not to have been carried out.
+var Unspent = unspent

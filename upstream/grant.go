@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mcpproxy/credential"
+	"mcpproxy/states"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream/oauth"
 )
@@ -68,14 +69,19 @@ type IdentityProvider struct {
 // grantFailed is the outcome of a grant's step that failed: another attempt
 // where one may work, and otherwise the configuration has to be mended.
 func (u *Upstream) grantFailed(order transitions.Order, err error) transitions.Input {
+	if ended := transitions.LoginEnd(u.Snapshot().Data, transitions.NotOAuth); ended == transitions.OptionalLoginEnded {
+		in := event(ended, err) // the server goes on without a token
+		in.Flow = order.Snapshot.Data.FlowID
+		return in
+	}
 	class, pause := classOf(err)
 	switch class {
 	case oauth.NotSent, oauth.Ambiguous, oauth.Spent, oauth.Transient, oauth.Moved:
-		in := event(transitions.GrantFailed, err)
-		attempts := order.Snapshot.Data.RefreshAttempts
-		in.Payload.RetryAt = time.Now().Add(max(pause, nthPause(attempts, refreshPause, longestRefreshPause)))
+		in, now, data := event(transitions.GrantFailed, err), time.Now(), &u.Snapshot().Data
+		in.Payload.Plan(now, pause, spread(transitions.RefreshPause(data, now)))
 		return in
 	}
+	u.keepVerdict(states.GrantRejected, err)
 	return event(transitions.GrantRejected, err)
 }
 

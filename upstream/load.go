@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcpproxy/credential"
+	"mcpproxy/states"
 	"mcpproxy/store"
 	"mcpproxy/transitions"
 )
@@ -52,7 +53,7 @@ func (u *Upstream) classify(stored store.Credential, now time.Time) transitions.
 	if flow != nil && !u.onServer(flow.Resource) {
 		flow = nil
 	}
-	in.Event = transitions.LoadEnd(transitions.Stored{Token: token, Flow: flow, Intent: stored.Intent, LoggedOut: stored.Logout != nil}, now)
+	in.Event = transitions.LoadEnd(transitions.Stored{Token: token, Flow: flow, Intent: stored.Intent, LoggedOut: stored.Logout != nil, Refused: u.Snapshot().Data.Refused}, now)
 	switch in.Event {
 	case transitions.FlowOpen, transitions.FlowBesideToken, transitions.DeviceFlowOpen, transitions.DeviceFlowBesideToken:
 		in.Flow, in.Payload.Flow = flow.ID, flow
@@ -64,8 +65,18 @@ func (u *Upstream) classify(stored store.Credential, now time.Time) transitions.
 		}
 	case transitions.TokenSpent:
 		in.Payload.Err = fmt.Errorf("the access token expired at %s and there is no refresh token", token.ExpiresAt.UTC().Format(time.RFC3339))
+		remember(&in.Payload, stored.Verdict)
+	case transitions.TokenMissing:
+		remember(&in.Payload, stored.Verdict)
 	}
 	return in
+}
+
+// remember puts into the payload why there is no token that can be used.
+func remember(p *transitions.Payload, why *credential.Verdict) {
+	if why != nil {
+		p.Reason, p.Err = states.Reason(why.Reason), errors.New(why.Text)
+	}
 }
 
 func uncertainError(intent *credential.Intent) error {

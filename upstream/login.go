@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -202,14 +203,14 @@ func (u *Upstream) loginOutcome(s *transitions.Snapshot, generation uint64, flow
 	if s.Data.Token != nil && s.Data.Generation > generation {
 		return nil
 	}
-	return &LoginError{Upstream: u.config.Name, Flow: flow, State: s.Region(states.Credential).State, Reason: s.Data.Reason, Detail: s.Data.CredentialError.Text}
+	return &LoginError{Upstream: u.config.Name, Flow: flow, State: s.Region(states.Credential).State, Reason: cmp.Or(s.Data.Reason, s.Data.Earlier), Detail: s.Data.CredentialError.Text}
 }
 
 // CancelLogin gives the open login up.
 func (u *Upstream) CancelLogin() (transitions.Outcome, error) {
 	s := u.Snapshot()
 	event := transitions.LoginEnd(s.Data, transitions.LoginCancelled)
-	return u.fire(transitions.Input{Event: event, Actor: fsm.Person, Flow: s.Data.FlowID, Payload: transitions.Payload{Err: errors.New("a person gave the login up")}})
+	return u.fire(transitions.Input{Event: event, Actor: fsm.Person, Flow: s.Data.FlowID, Payload: transitions.Payload{Reason: states.LoginCancelled, Err: errors.New("a person gave the login up")}})
 }
 
 // propose begins a login without a person having asked, where the configuration

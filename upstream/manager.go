@@ -275,7 +275,7 @@ func (m *Manager) watchClock(ctx context.Context) {
 // AwaitPhase waits until the upstream is in the phase.
 func (u *Upstream) AwaitPhase(ctx context.Context, phase states.Phase) error {
 	_, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool {
-		return states.PhaseOf(s.Region(states.Connection).State, s.Region(states.Credential).State) == phase
+		return transitions.PhaseOf(s) == phase
 	})
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"mcpproxy/credential"
@@ -16,12 +17,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// refreshPause is the first pause between two attempts, longestRefreshPause the
-// longest.
-const (
-	refreshPause        = 500 * time.Millisecond
-	longestRefreshPause = 5 * time.Minute
-)
+// refreshPause is the pause before a refresh whose outcome is not known is sent again.
+const refreshPause = 500 * time.Millisecond
 
 // refresh sends the refresh token once: the intent is on disk before the request
 // and the new token is before anything uses it.
@@ -122,7 +119,7 @@ func (u *Upstream) refreshFailed(order transitions.Order, intent credential.Inte
 	case oauth.Spent:
 		return u.givenUp(order, transitions.AnswerLost, err)
 	case oauth.InvalidClient:
-		return u.clientRefused(registration, err)
+		return u.clientGone(order, registration, err)
 	case oauth.NotSent, oauth.Transient, oauth.Moved:
 		return u.postpone(order, intent, pause, err)
 	}
@@ -139,7 +136,7 @@ func (u *Upstream) lost(order transitions.Order, intent *credential.Intent, err 
 		return u.givenUp(order, transitions.NoAnswer, err)
 	}
 	now := time.Now()
-	in := event(transitions.RefreshEnd(transitions.NoAnswer, &order.Snapshot.Data, u.Snapshot().Data.TokenUsable(now)), err)
+	in := event(transitions.RefreshEnd(transitions.NoAnswer, &order.Snapshot.Data, u.Snapshot().Data.TokenUsable(now), now), err)
 	in.Payload.Intent = intent
 	in.Payload.RetryAt = now.Add(refreshPause)
 	return in
@@ -148,14 +145,54 @@ func (u *Upstream) lost(order transitions.Order, intent *credential.Intent, err 
 // givenUp erases a refresh token that is of no more use.
 func (u *Upstream) givenUp(order transitions.Order, failure transitions.RefreshFailure, err error) transitions.Input {
 	data := &order.Snapshot.Data
-	if saved := u.environment.Store.DropRefresh(u.config.Name, data.Token.Generation); errors.Is(saved, store.ErrGeneration) {
-		return event(transitions.TokenSuperseded, saved)
-	} else if saved != nil {
-		return event(transitions.TokenUnsaved, saved)
+	why := reasonOf(data)
+	if failure == transitions.AnswerLost {
+		why = states.AnswerUnreadable
 	}
-	in := event(transitions.RefreshEnd(failure, data, u.Snapshot().Data.TokenUsable(time.Now())), err)
-	if in.Payload.Reason = reasonOf(data); failure == transitions.AnswerLost {
-		in.Payload.Reason = states.AnswerUnreadable
+	if in, dropped := u.dropRefresh(data.Token, why, err); !dropped {
+		return in
+	}
+	now := time.Now()
+	in := event(transitions.RefreshEnd(failure, data, u.Snapshot().Data.TokenUsable(now), now), err)
+	in.Payload.Reason = why
+	return in
+}
+
+// dropRefresh erases the refresh token from the store and keeps why; where it cannot, it
+// returns the outcome that this is.
+func (u *Upstream) dropRefresh(token *credential.Token, why states.Reason, err error) (in transitions.Input, dropped bool) {
+	switch saved := u.environment.Store.DropRefresh(u.config.Name, token.Generation, verdict(why, err)); {
+	case errors.Is(saved, store.ErrGeneration):
+		return event(transitions.TokenSuperseded, saved), false
+	case saved != nil:
+		return event(transitions.TokenUnsaved, saved), false
+	}
+	return nothing, true
+}
+
+func verdict(why states.Reason, err error) credential.Verdict {
+	return credential.Verdict{At: time.Now().UTC(), Reason: string(why), Text: err.Error()}
+}
+
+// keepVerdict keeps why a login came to nothing, or a credential failed, for the next
+// start. That it cannot be kept is no reason to go on otherwise.
+func (u *Upstream) keepVerdict(why states.Reason, err error) {
+	if saved := u.environment.Store.KeepVerdict(u.config.Name, verdict(why, err)); saved != nil {
+		u.logger.Error("why the login came to nothing could not be written to the store", "reason", why, "error", saved)
+	}
+}
+
+// clientGone is a refresh whose client the authorization server does not take. A refresh
+// token of a client that is forgotten is of no more use.
+func (u *Upstream) clientGone(order transitions.Order, registration credential.Registration, err error) transitions.Input {
+	in := u.clientRefused(registration, err)
+	switch in.Event {
+	case transitions.ClientForgotten:
+		if failed, dropped := u.dropRefresh(order.Snapshot.Data.Token, states.ClientForgotten, err); !dropped {
+			return failed
+		}
+	case transitions.ClientRejected:
+		u.keepVerdict(states.ClientRejected, err)
 	}
 	return in
 }
@@ -172,8 +209,9 @@ func (u *Upstream) clientRefused(registration credential.Registration, err error
 	return event(transitions.ClientForgotten, err)
 }
 
-// postpone plans the next attempt with the same refresh token.
-func (u *Upstream) postpone(order transitions.Order, intent credential.Intent, pause time.Duration, err error) transitions.Input {
+// postpone plans the next attempt with the same refresh token; asked is the pause that the
+// authorization server asked for.
+func (u *Upstream) postpone(order transitions.Order, intent credential.Intent, asked time.Duration, err error) transitions.Input {
 	data := &order.Snapshot.Data
 	if data.Uncertain == nil {
 		// The refresh token is known not to have been used.
@@ -181,12 +219,16 @@ func (u *Upstream) postpone(order transitions.Order, intent credential.Intent, p
 			return event(transitions.TokenUnsaved, saved)
 		}
 	}
-	in := event(transitions.RefreshEnd(transitions.NotUsed, data, false), err)
-	if in.Event == transitions.RefreshExhausted {
-		pause = max(pause, time.Minute)
-	}
-	in.Payload.RetryAt = time.Now().Add(max(pause, nthPause(data.RefreshAttempts, refreshPause, longestRefreshPause)))
+	now, present := time.Now(), &u.Snapshot().Data
+	in := event(transitions.RefreshEnd(transitions.NotUsed, present, present.TokenUsable(now), now), err)
+	in.Payload.Plan(now, asked, spread(transitions.RefreshPause(present, now)))
 	return in
+}
+
+// spread is a pause of a random length up to the longest: those that failed together do
+// not come back together.
+func spread(longest time.Duration) time.Duration {
+	return longest/2 + rand.N(longest/2)
 }
 
 // nthPause is the exponential pause with jitter after n failures.

@@ -100,7 +100,12 @@ func (u *Upstream) clientFits(issuer string, token *credential.Token) error {
 
 func (u *Upstream) registrationFailed(order transitions.Order, err error) transitions.Input {
 	switch class, _ := classOf(err); class {
-	case oauth.NotSent, oauth.Ambiguous, oauth.Transient:
+	case oauth.NotSent, oauth.Transient:
+		if in, ok := u.delayed(err); ok {
+			return in
+		}
+		fallthrough
+	case oauth.Ambiguous:
 		return u.loginEnd(order, transitions.RegistrationFailed, states.RegistrationFailed, err)
 	}
 	return u.loginEnd(order, transitions.RegistrationRejected, states.RegistrationFailed, err)
@@ -229,7 +234,7 @@ func (u *Upstream) beginFailed(ctx context.Context, order transitions.Order, reg
 // keepFlow puts a flow on disk and says so. A login that ended meanwhile leaves
 // nothing behind that would open it again at the next start.
 func (u *Upstream) keepFlow(order transitions.Order, flow credential.Flow, begun transitions.Event) transitions.Input {
-	flow.ID = order.Snapshot.Data.FlowID
+	flow.ID, flow.Optional = order.Snapshot.Data.FlowID, order.Snapshot.Data.WorksWithout()
 	if err := u.environment.Store.SaveFlow(u.config.Name, flow, u.wants(order)); err != nil {
 		return u.loginEnd(order, transitions.RegistrationFailed, states.StoreFailed, fmt.Errorf("the login could not be written to the store, so it was not begun: %w", err))
 	}

@@ -154,12 +154,12 @@ func (u *Upstream) Status() Status {
 func StatusOf(graph *transitions.Graph, s *transitions.Snapshot, now time.Time) Status {
 	connection, credential := s.Region(states.Connection).State, s.Region(states.Credential).State
 	status := Status{
-		Name: s.Machine, Phase: states.PhaseOf(connection, credential), Outlook: transitions.OutlookOf(s, now), Reason: s.Data.Reason,
+		Name: s.Machine, Phase: transitions.PhaseOf(s), Outlook: transitions.OutlookOf(s), Reason: s.Data.Reason,
 		OwnLoginAt: optional(transitions.OwnLoginAt(s, now)), MissingScopes: s.Data.Scopes,
 		Token: TokenStatusOf(s.Data.Token), Flow: flowStatus(s), Actions: actions(s), Refused: []fsm.Entry{},
 		ConnectionError: failure(s.Data.ConnectionError), CredentialError: failure(s.Data.CredentialError),
 	}
-	status.Doc = states.Doc(states.Leading(connection, credential), states.State(status.Phase))
+	status.Doc = states.Doc(states.Leading(connection, credential, s.Data.Works()), states.State(status.Phase))
 	for i := range s.Regions {
 		status.Regions = append(status.Regions, regionStatus(graph, s, &s.Regions[i]))
 	}

@@ -102,6 +102,7 @@ var ways = map[string]way{
 	"credential AwaitingBrowser":    {"", plain("Connect TokenUsable LoginRequested Discovered Registered")},
 	"credential ExchangingCode":     {"", plain("Connect TokenUsable LoginRequested Discovered Registered CodeReceived")},
 	"credential AwaitingDevice":     {"", plain("Connect TokenUsable LoginRequested Discovered DeviceCodeIssued")},
+	"credential LoginBackoff":       {"", plain("Connect TokenUsable LoginRequested Discovered Registered CodeReceived LoginDelayed")},
 	"credential RequestingToken":    {unattended, plain("Connect TokenUsable GrantRenewDue Discovered ClientIdentified")},
 	"credential GrantBackoff":       {unattended, plain("Connect TokenUsable GrantRenewDue GrantFailed")},
 	"credential LoginRequired":      {"", plain("Connect TokenSpent")},
@@ -114,7 +115,19 @@ var ways = map[string]way{
 // wayOf leads to where the event is a transition of the state: most states are
 // reached in one way, some need a variant.
 func wayOf(region, state, event string) way {
+	w := ways[region+" "+state]
+	if event == string(transitions.OptionalLoginEnded) || event == string(transitions.OptionalLoginLapsed) {
+		// The login began where the server had not asked for one.
+		if state == string(states.RequestingToken) {
+			return way{unattended, plain("Connect TokenMissing LoginRequested Discovered ClientIdentified")}
+		}
+		w.steps = slices.Clone(w.steps)
+		w.steps[1].event = transitions.TokenMissing
+		return w
+	}
 	switch state + " " + event {
+	case "LoadingToken TokenLapsed":
+		return way{"", plain("Connect TokenExpired RefreshTurnOverdue")}
 	case "LoginRequired LoginProposed": // which it does by itself on entry, and not after a login of its own
 		return way{automatic, []step{{event: transitions.Connect}, {event: transitions.TokenUsable}, {event: transitions.LoginRequested}, {event: transitions.LoginTimedOut}}}
 	case "LoginRequired GrantDue":
@@ -126,7 +139,7 @@ func wayOf(region, state, event string) way {
 	case "Registering ClientIdentified":
 		return way{unattended, plain("Connect TokenUsable GrantRenewDue Discovered")}
 	}
-	return ways[region+" "+state]
+	return w
 }
 
 func newWalk(t *testing.T, all []journey) *walk {
@@ -331,7 +344,7 @@ func (w *walk) fire(u *upstream.Upstream, s step) (transitions.Outcome, error) {
 	if in.Flow == "" {
 		in.Flow = "flow"
 	}
-	if w.bound[s.event] || s.event == transitions.LoginAbandoned {
+	if w.bound[s.event] || s.event == transitions.LoginAbandoned || s.event == transitions.OptionalLoginEnded {
 		in.Epoch = now.Region(w.homes[s.event]).Epoch
 	}
 	if s.change != nil {

@@ -60,8 +60,11 @@ func (x *explorer) callActions(w *world) []action {
 	add := func(label string, good bool, do func(*world)) {
 		all = append(all, action{who: "a call ", what: label, good: good, own: true, do: do})
 	}
-	if w.state(states.Credential) == states.LoginRequired && transitions.OutlookOf(w.machine, w.now()) == transitions.NeedsPerson {
+	if w.state(states.Credential) == states.LoginRequired && transitions.OutlookOf(w.machine) == transitions.NeedsPerson {
 		add("comes in", true, x.propose)
+	}
+	if transitions.OutlookOf(w.machine) == transitions.RenewalFails {
+		add("waits for a token", true, func(w *world) { _ = x.fire(w, transitions.Input{Event: transitions.TokenWanted}) })
 	}
 	current := generationOf(w.machine.Data.Token)
 	if current == 0 {
@@ -117,7 +120,7 @@ func (x *explorer) personActions(w *world) []action {
 	for _, flow := range w.tabs {
 		add("approves "+which(w.machine.Data.HasFlow(flow)), true, func(w *world) {
 			w.closeTab(flow)
-			_ = say(w, transitions.Input{Event: transitions.CodeReceived, Flow: flow})
+			_ = say(w, transitions.Input{Event: transitions.CodeReceived, Flow: flow, Payload: transitions.Payload{Code: code0}})
 		})
 		add("declines "+which(w.machine.Data.HasFlow(flow)), false, func(w *world) {
 			w.closeTab(flow)

@@ -125,7 +125,7 @@ func (x *explorer) checkMove(w *world, move *transitions.Move) {
 	}
 	x.checkTaken(move)
 	if d := &move.After.Data; move.RaisedBy == transitions.CredentialDemanded && move.Input.Event == transitions.CredentialReady && move.Disposition == fsm.Moved {
-		if credential := move.After.Region(states.Credential).State; !offers[credential] && !d.TokenUsable(w.now()) {
+		if credential := move.After.Region(states.Credential).State; !offers[credential] && !d.TokenUsable(w.now()) && !d.WorksWithout() {
 			x.violated(truthful, "a connection is tried with nothing, in %s", credential)
 		}
 	}
@@ -232,7 +232,7 @@ func (x *explorer) checkWorld(w *world) {
 	if logins > 1 {
 		x.violated(oneFlow, "%d jobs of a login run", logins)
 	}
-	if !w.active() && transitions.OutlookOf(w.machine, w.now()) == transitions.OnItsWay {
+	if !w.active() && transitions.OutlookOf(w.machine) == transitions.OnItsWay {
 		x.violated(callsMove, "a call waits in %s/%s, where nothing happens by itself", w.state(states.Connection), credential)
 	}
 }
@@ -309,6 +309,8 @@ func (w *world) holdsWorkingCredential() bool {
 	}
 	switch w.state(states.Credential) {
 	case states.Failed, states.LoginRequired, states.LoggingOut, states.LoggedOut:
+		return false
+	case states.Anonymous: // a user gave a login up whose token was on its way to the disk
 		return false
 	}
 	for i := range w.jobs {

@@ -109,7 +109,7 @@ func (x *explorer) load(add adder) {
 			return
 		}
 		in := transitions.Input{Payload: transitions.Payload{Token: d.token, Generation: d.generation}}
-		in.Event = transitions.LoadEnd(transitions.Stored{Token: d.token, Flow: d.flow, Intent: d.intent, LoggedOut: d.logout}, w.now())
+		in.Event = transitions.LoadEnd(transitions.Stored{Token: d.token, Flow: d.flow, Intent: d.intent, LoggedOut: d.logout, Refused: w.machine.Data.Refused}, w.now())
 		switch in.Event {
 		case transitions.FlowOpen, transitions.FlowBesideToken, transitions.DeviceFlowOpen, transitions.DeviceFlowBesideToken:
 			in.Flow, in.Payload.Flow = d.flow.ID, d.flow

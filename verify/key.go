@@ -162,6 +162,7 @@ func (k *keyer) flow(f *credential.Flow) {
 	}
 	k.name(f.ID)
 	k.flag(k.world.now().Before(f.Deadline))
+	k.flag(f.Optional)
 	k.flag(len(f.Scopes) > 0 && k.world.machine.Data.Settings.AutomaticLogin)
 }
 
@@ -184,6 +185,8 @@ func (k *keyer) data(d *states.Data) {
 	asked := k.plain || d.Token != nil && now.Sub(d.Token.ObtainedAt) < d.Settings.ForcedWindow
 	k.flag(asked && d.Issued == current && d.Accepted != current)
 	k.flag(d.Refused == current)
+	k.flag(d.TokenWorks())
+	k.flag(d.WorksWithout())
 	minuteAgo := 0
 	for _, at := range d.RefusedAt {
 		if at.After(now.Add(-d.Settings.ForcedWindow)) {
@@ -191,8 +194,9 @@ func (k *keyer) data(d *states.Data) {
 		}
 	}
 	k.put(byte(min(minuteAgo, d.Settings.ForcedRefreshes)), 0)
+	k.flag(k.world.state(states.Credential) == states.LoginBackoff && d.Code.IsZero())
 	if renews[k.world.state(states.Credential)] || d.Settings.Unattended {
-		k.put(byte(min(d.RefreshAttempts, d.Settings.RefreshAttempts))) // counted anew when a renewal begins
+		k.renewal(d)
 	}
 	k.intent(d.Uncertain)
 	k.name(d.FlowID)
@@ -208,6 +212,22 @@ func (k *keyer) data(d *states.Data) {
 	waits := k.world.state(states.Credential) == states.Fresh || k.world.state(states.Connection) == states.AwaitingLogin
 	k.flag(len(d.Scopes) > 0 && (d.Settings.AutomaticLogin || waits))
 	k.flag(d.Settings.Unattended && d.Reason == states.TokenRejected)
+}
+
+// renewal writes what is asked of the attempts that have failed.
+func (k *keyer) renewal(d *states.Data) {
+	now := k.world.now()
+	k.flag(d.RefreshAttempts > 0)
+	if !d.TokenUsable(now) {
+		k.flag(d.FailsFor(now) >= d.Settings.RefreshBudget)
+	}
+	switch k.world.state(states.Credential) {
+	case states.GrantBackoff:
+		k.flag(d.FailsFor(d.RefreshTried) >= d.Settings.RefreshBudget)
+		k.flag(now.After(d.RefreshTried))
+	case states.RefreshPaused:
+		k.flag(now.After(d.RefreshTried))
+	}
 }
 
 func (k *keyer) machine() {
@@ -274,7 +294,6 @@ func (k *keyer) job(j *job) {
 	if j.name == transitions.JobRefresh {
 		k.token(j.began.Token)
 		k.intent(j.began.Uncertain)
-		k.put(byte(j.began.RefreshAttempts))
 	}
 	if j.step == showing {
 		k.text(string(j.cause))

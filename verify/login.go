@@ -7,7 +7,15 @@ import (
 	"mcpproxy/transitions"
 )
 
+// delayed is upstream's: the authorization server cannot take a step of the login now.
+func (x *explorer) delayed(j *job) {
+	j.ends(transitions.Input{Event: transitions.LoginDelayed, Flow: j.began.FlowID})
+}
+
 func (x *explorer) discover(add adder) {
+	if x.options.Mode != Unattended {
+		add("is not answered now", false, func(_ *world, j *job) { x.delayed(j) })
+	}
 	add("finds the authorization server", true, func(_ *world, j *job) {
 		j.ends(transitions.Input{Event: transitions.Discovered, Flow: j.began.FlowID})
 	})
@@ -29,7 +37,7 @@ func (x *explorer) register(w *world, j *job, add adder) {
 		return
 	}
 	add("has a client identity", true, func(w *world, j *job) {
-		flow := &credential.Flow{ID: j.began.FlowID, Key: key0, Deadline: w.now().Add(j.began.Settings.LoginDeadline), Scopes: j.began.Scopes}
+		flow := &credential.Flow{ID: j.began.FlowID, Key: key0, Optional: j.began.WorksWithout(), Deadline: w.now().Add(j.began.Settings.LoginDeadline), Scopes: j.began.Scopes}
 		if x.options.Mode == Unattended {
 			j.ends(transitions.Input{Event: transitions.ClientIdentified, Flow: flow.ID, Payload: transitions.Payload{Flow: flow}})
 			return
@@ -49,7 +57,10 @@ func (x *explorer) register(w *world, j *job, add adder) {
 // loginEnd is upstream's: the outcome of a login's job that failed.
 func (x *explorer) loginEnd(w *world, j *job, failed transitions.Event, final bool) {
 	in := transitions.Input{Event: transitions.LoginEnd(w.machine.Data, failed), Flow: j.began.FlowID}
-	if x.options.Mode == Unattended {
+	if in.Event == transitions.OptionalLoginEnded && w.machine.Data.LoginNeeded {
+		w.disk.logout = false // of a server that has no login
+	}
+	if x.options.Mode == Unattended && in.Event != transitions.OptionalLoginEnded {
 		in = transitions.Input{Event: transitions.GrantFailed}
 		if final {
 			in.Event = transitions.GrantRejected
@@ -107,6 +118,10 @@ func (x *explorer) obtain(w *world, j *job, add adder) {
 	case exchange:
 		add("is asked for a nonce", false, x.demandNonce)
 		add("is given a token", true, func(w *world, j *job) { x.issue(w, j, true) })
+		add("is not answered now", false, func(_ *world, j *job) {
+			x.delayed(j)
+			j.step = erasing
+		})
 		add("is refused", false, func(w *world, j *job) {
 			x.loginEnd(w, j, transitions.ExchangeRejected, false)
 			j.step = erasing
@@ -154,6 +169,9 @@ func (w *world) newToken(generation uint64, refreshable bool) *credential.Token 
 // key0 is what every token is bound to: that a server demands a nonce is possible at
 // any time, and is explored; that it does so of a token that is bound to nothing is probed.
 var key0 = credential.NewSecret("key")
+
+// code0 is the authorization code that a page comes back with.
+var code0 = credential.NewSecret("code")
 
 // demandNonce has the token endpoint answer a request with the demand for a nonce.
 func (x *explorer) demandNonce(w *world, j *job) {

@@ -62,18 +62,18 @@ func tokenMeanings(say func(states.State, ...transitions.Event), note func(...tr
 	// the store is asked, and asked again only for a reason
 	say(states.LoadingToken, transitions.CredentialDemanded, transitions.ExpiryReached, transitions.TokenSuperseded, transitions.RetryRequested, transitions.RefreshTurnOverdue)
 	note(transitions.CredentialDemanded)
-	say(states.Anonymous, transitions.TokenMissing)
+	say(states.Anonymous, transitions.TokenMissing, transitions.OptionalLoginEnded, transitions.OptionalLoginLapsed)
 	say(states.NotNeeded, transitions.CredentialNotNeeded)
 	// there is a token to go on with
 	say(states.Fresh, transitions.TokenUsable, transitions.TokenUncertain, transitions.Refreshed, transitions.RefreshTokenLost,
 		transitions.CodeExchanged, transitions.TokenGranted, transitions.LoginLapsed, transitions.LoginAbandoned)
 	// it has to be renewed; one that is refused while that is under way is noted
 	say(states.Refreshing, transitions.RefreshTurn)
-	say(states.RefreshQueued, transitions.TokenExpired, transitions.RefreshUncertain, transitions.RenewDue, transitions.RefreshRetryDue, transitions.TokenRefused, transitions.RetryRequested)
+	say(states.RefreshQueued, transitions.TokenExpired, transitions.RefreshUncertain, transitions.RenewDue, transitions.RefreshRetryDue, transitions.TokenRefused, transitions.RetryRequested, transitions.TokenWanted)
 	say(states.RefreshBackoff, transitions.RefreshFailed, transitions.RefreshUncertain)
 	say(states.RefreshPaused, transitions.RefreshExhausted, transitions.RefreshTimedOut)
 	say(states.GrantBackoff, transitions.GrantFailed)
-	note(transitions.TokenAccepted, transitions.TokenRefused, transitions.ScopeInsufficient)
+	note(transitions.TokenAccepted, transitions.TokenRefused, transitions.ScopeInsufficient, transitions.TokenLapsed, transitions.Challenged)
 	// only a login helps, or not even that
 	say(states.LoginRequired, transitions.TokenSpent, transitions.TokenRejected, transitions.Challenged, transitions.RefreshRejected, transitions.ClientForgotten)
 	say(states.Failed, transitions.EntryInvalid, transitions.StoreCorrupt, transitions.StoreFailed, transitions.LoadTimedOut, transitions.TokenUnsaved, transitions.LogoutFailed,
@@ -84,11 +84,12 @@ func tokenMeanings(say func(states.State, ...transitions.Event), note func(...tr
 }
 
 func loginMeanings(say func(states.State, ...transitions.Event), note func(...transitions.Event)) {
-	say(states.Discovering, transitions.LoginRequested, transitions.LoginProposed, transitions.GrantDue, transitions.GrantRenewDue, transitions.GrantRetryDue, transitions.RetryRequested)
+	say(states.Discovering, transitions.LoginRequested, transitions.LoginProposed, transitions.GrantDue, transitions.GrantRenewDue, transitions.GrantRetryDue, transitions.RetryRequested, transitions.TokenWanted, transitions.LoginRetryDue)
+	say(states.LoginBackoff, transitions.LoginDelayed)
 	say(states.Registering, transitions.Discovered)
 	say(states.AwaitingBrowser, transitions.Registered, transitions.FlowOpen, transitions.FlowBesideToken)
 	say(states.AwaitingDevice, transitions.DeviceCodeIssued, transitions.DeviceFlowOpen, transitions.DeviceFlowBesideToken)
-	say(states.ExchangingCode, transitions.CodeReceived)
+	say(states.ExchangingCode, transitions.CodeReceived, transitions.ExchangeRetryDue)
 	say(states.RequestingToken, transitions.ClientIdentified)
 	note(transitions.LoginRequested, transitions.BrowserShown) // its page is shown again
 	// a request is sent once more, or the first of two is done
@@ -104,6 +105,7 @@ var only = map[transitions.Event]map[states.State][]states.State{
 	transitions.CredentialDemanded: {states.LoadingToken: {states.Unloaded}},
 	transitions.TokenRefused:       {states.RefreshQueued: {states.Fresh}},
 	transitions.Challenged:         {states.LoginRequired: {states.Anonymous}, states.Failed: {states.NotNeeded}},
+	transitions.TokenWanted:        {states.RefreshQueued: {states.RefreshPaused}, states.Discovering: {states.GrantBackoff}},
 	transitions.RefreshUncertain:   {states.RefreshQueued: {states.LoadingToken}, states.RefreshBackoff: {states.Refreshing}},
 	transitions.RetryRequested: {states.RefreshQueued: {states.RefreshBackoff, states.RefreshPaused}, states.Discovering: {states.GrantBackoff},
 		states.LoadingToken: {states.Failed}},

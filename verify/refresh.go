@@ -71,7 +71,7 @@ func (x *explorer) noAnswer(w *world, j *job, intent *credential.Intent) {
 		x.giveUp(j, transitions.NoAnswer)
 		return
 	}
-	event := transitions.RefreshEnd(transitions.NoAnswer, j.began, w.machine.Data.TokenUsable(w.now()))
+	event := transitions.RefreshEnd(transitions.NoAnswer, j.began, w.machine.Data.TokenUsable(w.now()), w.now())
 	j.ends(transitions.Input{Event: event, Payload: transitions.Payload{Intent: intent}})
 }
 
@@ -90,7 +90,7 @@ func (x *explorer) dropRefresh(w *world, j *job) {
 		w.disk.token = &token
 	}
 	w.disk.intent = nil
-	j.ends(transitions.Input{Event: transitions.RefreshEnd(j.carry.failure, j.began, w.machine.Data.TokenUsable(w.now()))})
+	j.ends(transitions.Input{Event: transitions.RefreshEnd(j.carry.failure, j.began, w.machine.Data.TokenUsable(w.now()), w.now())})
 }
 
 // sendRefresh is the request: what the authorization server makes of it, and what
@@ -149,8 +149,9 @@ func (x *explorer) sendRefresh(w *world, j *job, add adder) {
 
 // notUsed is an answer after which the refresh token counts as not used: that of a gateway
 // in front of the authorization server, or one that is no refusal as far as is known.
-func (x *explorer) notUsed(_ *world, j *job) {
-	event := transitions.RefreshEnd(transitions.NotUsed, j.began, false)
+func (x *explorer) notUsed(w *world, j *job) {
+	present := &w.machine.Data
+	event := transitions.RefreshEnd(transitions.NotUsed, present, present.TokenUsable(w.now()), w.now())
 	j.result = &transitions.Input{Event: event}
 	if j.step = ending; j.began.Uncertain != nil {
 		j.step = reporting

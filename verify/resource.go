@@ -65,7 +65,7 @@ func (x *explorer) unauthorized(w *world, generation uint64) {
 
 // hears are the states in which a refusal of the current token is noted.
 var hears = map[states.State]bool{states.Fresh: true, states.RefreshQueued: true, states.Refreshing: true, states.RefreshBackoff: true, states.RefreshPaused: true, states.GrantBackoff: true,
-	states.Discovering: true, states.Registering: true, states.AwaitingBrowser: true, states.AwaitingDevice: true, states.ExchangingCode: true, states.RequestingToken: true}
+	states.Discovering: true, states.Registering: true, states.AwaitingBrowser: true, states.AwaitingDevice: true, states.ExchangingCode: true, states.LoginBackoff: true, states.RequestingToken: true}
 
 func (x *explorer) nonceDemanded(w *world, generation uint64) {
 	_ = x.fire(w, transitions.Input{Event: transitions.NonceDemanded, Payload: transitions.Payload{Generation: generation}})

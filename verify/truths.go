@@ -41,6 +41,10 @@ func (w *world) credentialUntruth() string {
 		if d.Flow == nil || !d.HasFlow(d.Flow.ID) {
 			return fmt.Sprintf("%s without the record of its flow", state)
 		}
+	case states.LoginBackoff:
+		if d.FlowID == "" || d.Code.IsZero() == (d.Flow != nil) {
+			return "a login is to be tried again, without a flow, or without the code that came for it"
+		}
 	case states.RequestingToken:
 		if d.Flow == nil {
 			return "a token is requested without knowing where"
@@ -113,7 +117,7 @@ var answered = map[states.State]bool{states.Unloaded: true, states.NotNeeded: tr
 
 // beside are those that go on beside a token that may still work.
 var beside = map[states.State]bool{states.RefreshQueued: true, states.Refreshing: true, states.RefreshBackoff: true, states.RefreshPaused: true, states.GrantBackoff: true, states.Discovering: true,
-	states.Registering: true, states.AwaitingBrowser: true, states.AwaitingDevice: true, states.ExchangingCode: true, states.RequestingToken: true}
+	states.Registering: true, states.AwaitingBrowser: true, states.AwaitingDevice: true, states.ExchangingCode: true, states.LoginBackoff: true, states.RequestingToken: true}
 
 // offers are those in which a connection can be tried, refuses those in which none
 // may be open or tried.
@@ -142,8 +146,8 @@ func (w *world) connectionUntruth() string {
 		if answered[credential] {
 			return fmt.Sprintf("the connection waits for a credential that is %s", credential)
 		}
-		if beside[credential] && d.TokenUsable(w.now()) {
-			return fmt.Sprintf("the connection waits in %s beside a token that works", credential)
+		if beside[credential] && (d.TokenUsable(w.now()) || d.WorksWithout()) {
+			return fmt.Sprintf("the connection waits in %s beside what works", credential)
 		}
 	case states.AwaitingLogin:
 		if offers[credential] && len(d.Scopes) == 0 {
@@ -192,7 +196,7 @@ func (x *explorer) checkWish(w *world, before *transitions.Snapshot, in transiti
 		}
 	case transitions.Disconnect:
 		granted = w.state(states.Connection) == states.Disconnected
-	case transitions.CodeReceived, transitions.LoginDenied, transitions.LoginFailed, transitions.LoginAbandoned:
+	case transitions.CodeReceived, transitions.LoginDenied, transitions.LoginFailed, transitions.LoginAbandoned, transitions.OptionalLoginEnded:
 		open := before.Data.HasFlow(in.Flow)
 		if !open && len(steps.Moves) > 0 {
 			x.violated(oneFlow, "%s of a login that is over was %s", in.Event, steps.Outcome.Disposition)
@@ -209,7 +213,7 @@ func (x *explorer) checkWish(w *world, before *transitions.Snapshot, in transiti
 }
 
 // gives are the states of a login that can be given up.
-var gives = map[states.State]bool{states.Discovering: true, states.Registering: true, states.AwaitingBrowser: true, states.AwaitingDevice: true}
+var gives = map[states.State]bool{states.Discovering: true, states.Registering: true, states.AwaitingBrowser: true, states.AwaitingDevice: true, states.LoginBackoff: true}
 
 // retries are the states in which a person's wish to try again means something.
 var retries = map[states.State]bool{states.RefreshBackoff: true, states.RefreshPaused: true, states.GrantBackoff: true, states.Failed: true}

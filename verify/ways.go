@@ -106,5 +106,6 @@ func (w *world) after(action string) Step {
 }
 
 func (w *world) serves() bool {
-	return w.state(states.Connection) == states.Connected && transitions.OutlookOf(w.machine, w.now()) == transitions.Serves
+	d := &w.machine.Data
+	return transitions.OutlookOf(w.machine) == transitions.Serves && (d.Token == nil || d.TokenUsable(w.now()))
 }

@@ -187,7 +187,10 @@ func (w *waitOptions) follow(ctx context.Context, name string, told chan<- news)
 		if e.Gap != nil {
 			return now()
 		}
-		return tell(news{entry: e.Entry})
+		if err := tell(news{entry: e.Entry}); err != nil || settles(e.Entry) {
+			return err
+		}
+		return now() // whether the token still works is not in the entry
 	}}
 	for {
 		_, err := w.status(ctx, name)
@@ -211,8 +214,10 @@ type whereabouts struct {
 	goals []string
 	graph fsm.Graph
 	last  *upstream.Status
-	// connection and credential are the states; epochs those of their entries.
+	// connection and credential are the states, and works whether requests can be carried,
+	// as far as is known; epochs are those of the states' entries.
 	connection, credential states.State
+	works                  bool
 	epochs                 map[string]uint64
 	// got is the goal that was reached.
 	got string
@@ -226,13 +231,20 @@ func (at *whereabouts) take(n news) {
 			at.epochs[r.Region] = r.Epoch
 			at.enter(r.Region, states.State(r.State))
 		}
+		at.works = n.status.Outlook == transitions.Serves
 	case n.entry.Disposition == fsm.Moved && n.entry.Epoch > at.epochs[n.entry.Region]:
 		at.epochs[n.entry.Region] = n.entry.Epoch
 		at.enter(n.entry.Region, states.State(n.entry.To))
+		at.works = at.credential.Resting()
 	default:
 		return
 	}
-	at.got = at.goal(at.connection, at.credential)
+	at.got = at.goal(at.connection, at.credential, at.works)
+}
+
+// settles reports whether an entry says all that the phase depends on.
+func settles(e *fsm.Entry) bool {
+	return e.Disposition.Refused() || e.Region == states.Credential && e.Disposition == fsm.Moved && states.State(e.To).Resting()
 }
 
 func (at *whereabouts) enter(region string, state states.State) {
@@ -244,10 +256,14 @@ func (at *whereabouts) enter(region string, state states.State) {
 }
 
 // goal is the goal that the states meet, or "".
-func (at *whereabouts) goal(connection, credential states.State) string {
+//
+// Connected, which both are, means the phase: the connection's state alone does not say
+// that requests get through.
+func (at *whereabouts) goal(connection, credential states.State, works bool) string {
+	phase := string(states.PhaseOf(connection, credential, works))
 	for _, goal := range at.goals {
-		switch goal {
-		case string(states.PhaseOf(connection, credential)), string(connection), string(credential):
+		switch {
+		case goal == phase, goal == string(connection) && connection != states.Connected, goal == string(credential):
 			return goal
 		}
 	}
@@ -257,7 +273,7 @@ func (at *whereabouts) goal(connection, credential states.State) string {
 // mayArrive reports whether the graph has a way there without a person.
 func (at *whereabouts) mayArrive() bool {
 	return transitions.ReachableAlone(at.graph, at.connection, at.credential, func(connection, credential states.State) bool {
-		return at.goal(connection, credential) != ""
+		return at.goal(connection, credential, credential.Resting()) != ""
 	})
 }
 
@@ -274,7 +290,9 @@ func (at *whereabouts) plight(goals []string) string {
 	return text
 }
 
-func (at *whereabouts) phase() states.Phase { return states.PhaseOf(at.connection, at.credential) }
+func (at *whereabouts) phase() states.Phase {
+	return states.PhaseOf(at.connection, at.credential, at.works)
+}
 
 func (at *whereabouts) waited(err error) waited {
 	out := waited{Upstream: at.name, Outcome: reached, Phase: at.phase(), Connection: at.connection, Credential: at.credential, Actions: []upstream.Action{}}

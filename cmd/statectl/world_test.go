@@ -150,7 +150,7 @@ func (w *world) await(so func(*transitions.Snapshot) bool) {
 func (w *world) awaitPhase(phase states.Phase) {
 	w.Helper()
 	w.await(func(s *transitions.Snapshot) bool {
-		return states.PhaseOf(s.Region(states.Connection).State, s.Region(states.Credential).State) == phase
+		return transitions.PhaseOf(s) == phase
 	})
 }
 

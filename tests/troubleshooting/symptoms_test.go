@@ -85,7 +85,7 @@ func symptoms() []symptom {
 		}},
 		{name: "expired-and-unavailable", options: approve, provoke: func(s *scene) error {
 			s.faults(oauthserver.Fault{Endpoint: "token", Kind: "ttl", TTL: 2, Grant: "authorization_code", Count: 1}, oauthserver.Fault{Endpoint: "token", Kind: "status", Status: 503, Grant: "refresh_token"})
-			s.config.Settings.RefreshAttempts = 1
+			s.config.Settings.RefreshBudget = 0
 			s.start()
 			s.login()
 			s.await(states.Credential, states.RefreshPaused)
