@@ -1,4 +1,4 @@
-.PHONY: build test verify mutants coverage lint soak crash e2e conformance diagrams bench bench-compare fuzz demo
+.PHONY: stopped build test verify mutants coverage lint soak crash e2e conformance diagrams bench bench-compare fuzz demo
 
 FUZZTIME ?= 10s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -56,6 +56,12 @@ crash:
 # Real processes, sockets and kill -9.
 e2e:
 	tests/run-oauth-e2e.sh
+
+# What clients that were stopped cost the others: the 99th percentile of a call alone and
+# beside them, and the proxy's memory. The short run is part of e2e.
+STOPPED_FOR ?= 1m
+stopped:
+	STOPPED_FOR=$(STOPPED_FOR) go test ./tests/e2e -count=1 -run TestStoppedClientsHoldNobodyUp -v -timeout 10m
 
 # The public conformance suite, both ways; writes docs/conformance.md. Part of test.
 conformance:

@@ -17,6 +17,10 @@ import (
 var programs string
 
 func TestMain(m *testing.M) {
+	if os.Getenv(chattyVariable) != "" {
+		chatty()
+		return
+	}
 	code, err := build(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
