@@ -298,3 +298,20 @@ func TestObserversSeeOneOrder(t *testing.T) {
 		t.Errorf("%d moves of %d, in order: %t", len(sequences), m.Snapshot().Sequence, slices.IsSorted(sequences))
 	}
 }
+
+// Next is Step without what only a journal wants.
+func TestNextIsStepWithoutEntries(t *testing.T) {
+	d := newDoor(options{}).Definition()
+	s := newDoor(options{}).Snapshot()
+	for _, in := range []input{{Event: push, At: noon, Payload: payload{"k"}}, {Event: pull, At: noon}, {Event: closes, At: noon, Epoch: 7}, {Event: "Kick"}} {
+		after, step := d.Step(s, in, nil)
+		same, next := d.Next(s, in)
+		if len(next.Entries) != 0 || next.Outcome != step.Outcome || len(next.Moves) != len(step.Moves) || (next.Err == nil) != (step.Err == nil) {
+			t.Errorf("%s: Next says %+v, %v, and Step %+v, %v", in.Event, next.Outcome, next.Err, step.Outcome, step.Err)
+		}
+		if after.Sequence != same.Sequence || after.Regions[0].State != same.Regions[0].State {
+			t.Errorf("%s: Next leads to %+v, Step to %+v", in.Event, same.Regions[0], after.Regions[0])
+		}
+		s = after
+	}
+}

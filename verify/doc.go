@@ -23,8 +23,9 @@
 // each processor; what they found is noted by one, in the order of the worlds and actions,
 // so that the search goes the same way on any number of processors. What it knows of a
 // world that was expanded is its key: the whole world, packed, and no hash of it, so that
-// no two worlds are taken for one by chance. Three things keep it small, and each can be
-// turned off ([Options].Plain) for the tests that hold the reduced search to the full one:
+// no two worlds are taken for one by chance. Three things keep it small; that a token was
+// taken, of the second, and the third can be turned off ([Options].Plain) for the tests
+// that hold the reduced search to the full one:
 //
 //   - Symmetry. Names, generations, times and epochs are put into the key as they relate to
 //     each other: worlds that differ in what a token or a flow is called are one.
