@@ -41,8 +41,8 @@ func schemaOf[T any](t *testing.T, k *key[T]) *jsonschema.Schema {
 	return s
 }
 
-// object is the schema of an object with the keys.
-func object[T any](t *testing.T, keys []key[T]) *jsonschema.Schema {
+// objectSchema is the schema of an object with the keys.
+func objectSchema[T any](t *testing.T, keys []key[T]) *jsonschema.Schema {
 	t.Helper()
 	closed := func() *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "object", Properties: map[string]*jsonschema.Schema{}, AdditionalProperties: &jsonschema.Schema{Not: &jsonschema.Schema{}}}
@@ -64,10 +64,10 @@ func object[T any](t *testing.T, keys []key[T]) *jsonschema.Schema {
 
 func schema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	root := object(t, documentKeys())
+	root := objectSchema(t, documentKeys())
 	root.Schema, root.Title = "https://json-schema.org/draft/2020-12/schema", "the configuration of mcpproxy"
 	root.Properties["$schema"] = &jsonschema.Schema{Type: "string"}
-	root.Properties["mcpServers"] = &jsonschema.Schema{Type: "object", Description: "the upstreams, by name", AdditionalProperties: object(t, entryKeys())}
+	root.Properties["mcpServers"] = &jsonschema.Schema{Type: "object", Description: "the upstreams, by name", AdditionalProperties: objectSchema(t, entryKeys())}
 	return root
 }
 

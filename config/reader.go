@@ -241,7 +241,7 @@ func (r *reader) text(path string, v *hujson.Value, c constraints) string {
 
 func (r *reader) expanded(raw string) (string, error) {
 	if r.environment == nil {
-		return expand(raw, func(string) (string, bool) { return "", true })
+		return expand(raw, func(name string) (string, bool) { return "", !slices.Contains(editors, name) })
 	}
 	return expand(raw, r.environment)
 }

@@ -109,26 +109,29 @@ func importCommand(o *options) *cobra.Command {
 	var replace bool
 	c := &cobra.Command{Use: "import FILE [NAME...]", Short: "Take upstreams over from another MCP client's configuration",
 		Long: `Takes the entries of another MCP client's configuration over, all or those that
-are named. An entry that runs mcp-remote becomes the remote server behind it. The
-other client's file is not changed; put this proxy into it in their place:
+are named, from JSON (with comments too) or TOML. An entry that runs mcp-remote becomes
+the remote server behind it; one that cannot be taken says why and stops no other.
+The other client's file is not changed; put this proxy into it in their place:
 
   {"mcpServers": {"proxy": {"command": "mcpproxy", "args": ["stdio"]}}}`,
 		Example: "  mcpproxy upstream import ~/.cursor/mcp.json\n  mcpproxy upstream import claude_desktop_config.json github", Args: atLeast("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			all, err := config.Import(o.config, args[0], args[1:], replace)
-			if errors.Is(err, config.ErrInvalid) && len(args) == 1 {
-				return errors.Join(err, fmt.Errorf("nothing was taken over; to take only some of the entries, name them behind the file, as in: mcpproxy upstream import %s github", args[0]))
-			}
 			if err != nil {
 				return err
 			}
-			for _, imported := range all {
-				terminal.Printf(c.OutOrStdout(), "%s\n", strings.Join(append([]string{"added " + imported.Name}, imported.Notes...), "; "))
+			var refused []error
+			for _, one := range all {
+				if one.Refused != nil {
+					refused = append(refused, fmt.Errorf("%s was not taken: %w", one.Name, one.Refused))
+					continue
+				}
+				terminal.Printf(c.OutOrStdout(), "%s\n", strings.Join(append([]string{"added " + one.Name}, one.Notes...), "; "))
 			}
 			if len(all) == 0 {
 				terminal.Printf(c.ErrOrStderr(), "nothing was taken over: %s has no entry but this proxy's own\n", args[0])
 			}
-			return nil
+			return errors.Join(refused...)
 		}}
 	c.Flags().BoolVar(&replace, "replace", false, "replace entries of the same names")
 	return c

@@ -197,7 +197,8 @@ func TestTheFirstStepIsSaid(t *testing.T) {
 	m.awaitPhase("Connected")
 }
 
-// An import takes all entries or none; it says so, also where there is nothing to take.
+// An import takes what can be taken and says what was not and why, also where there is
+// nothing to take.
 func TestImportSaysWhatWasTaken(t *testing.T) {
 	m := newMachine(t, oauthserver.Options{NoAuth: true})
 	foreign := filepath.Join(m.dir, "other.json")
@@ -208,9 +209,9 @@ func TestImportSaysWhatWasTaken(t *testing.T) {
 		out, says string
 	}{
 		{`{"mcpServers": {"proxy": {"command": "mcpproxy", "args": ["stdio"]}}}`, nil, 0, "", "nothing was taken over"},
-		{`{"mcpServers": {"good": {"url": "https://a.example/mcp"}, "two words": {"url": "https://b.example/mcp"}}}`, nil, 1, "", "to take only some of the entries, name them behind the file"},
+		{`{"mcpServers": {"good": {"url": "https://a.example/mcp"}, "two words": {"url": "https://b.example/mcp"}, "bad": {"url": "no"}}}`, nil, 1, "added good\nadded two-words; \"two words\" there\n", "bad was not taken: "},
 		{`{"mcpServers": {"good": {"url": "https://a.example/mcp"}, "two words": {"url": "https://b.example/mcp"}}}`, []string{"goood"}, 1, "", "did you mean good?"},
-		{`{"mcpServers": {"good": {"url": "https://a.example/mcp"}, "two words": {"url": "https://b.example/mcp"}}}`, []string{"good"}, 0, "added good\n", ""},
+		{`{"mcpServers": {"good": {"url": "https://a.example/mcp"}, "two words": {"url": "https://b.example/mcp"}}}`, []string{"good"}, 1, "", "is there already; --replace replaces it"},
 	} {
 		if err := os.WriteFile(foreign, []byte(test.text), 0o600); err != nil {
 			t.Fatal(err)
