@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
-	"io/fs"
 	"os"
 )
 
@@ -21,21 +20,11 @@ const (
 
 // inspect refuses files that bbolt must not be let near: foreign ones, and those
 // that are shorter than they say.
-func inspect(path string) error {
-	file, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("opening the store: %w", err)
-	}
-	defer file.Close()
+func inspect(file *os.File) error {
+	path := file.Name()
 	info, err := file.Stat()
 	if err != nil {
 		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%w: %s is no regular file", ErrForeign, path)
 	}
 	if info.Size() == 0 {
 		return fmt.Errorf("%w: %s is empty; remove it if nothing needs it", ErrForeign, path)

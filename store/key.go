@@ -65,7 +65,7 @@ func (f fallback) Make(ctx context.Context) ([]byte, string, error) {
 // keyringService is the name under which keys are in the OS keyring.
 const keyringService = "mcpproxy"
 
-// keyringLimit bounds how long a keyring may take: some ask a person.
+// keyringLimit bounds how long a keyring, or a key file, may take: some ask a person.
 const keyringLimit = 3 * time.Second
 
 type keyringKeys struct{ account string }
@@ -93,8 +93,7 @@ func (k keyringKeys) Make(ctx context.Context) ([]byte, string, error) {
 	return key, "the OS keyring", err
 }
 
-// bounded gives a keyring that does not answer up. Its goroutine ends when the
-// keyring does.
+// bounded gives up what does not answer. Its goroutine ends with the asking.
 func bounded(ctx context.Context, ask func() (string, error)) (string, error) {
 	type answer struct {
 		text string
@@ -122,15 +121,18 @@ type fileKeys string
 
 func (f fileKeys) origin() string { return "the key file " + string(f) }
 
-func (f fileKeys) Find(context.Context) ([]byte, string, error) {
-	text, err := os.ReadFile(string(f))
+func (f fileKeys) Find(ctx context.Context) ([]byte, string, error) {
+	text, err := bounded(ctx, func() (string, error) { // it may be a pipe that nobody writes to
+		text, err := os.ReadFile(string(f))
+		return string(text), err
+	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", nil
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("the key file: %w", err)
 	}
-	key, err := decodeKey(strings.TrimSpace(string(text)))
+	key, err := decodeKey(strings.TrimSpace(text))
 	if err != nil {
 		return nil, "", fmt.Errorf("the key file %s: %w", string(f), err)
 	}
@@ -145,7 +147,7 @@ func (f fileKeys) narrow() (origin string, err error) {
 		return "", fmt.Errorf("the key file: %w", err)
 	}
 	mode := info.Mode().Perm()
-	if runtime.GOOS == "windows" || mode&0o077 == 0 {
+	if runtime.GOOS == "windows" || mode&0o077 == 0 || !info.Mode().IsRegular() {
 		return f.origin(), nil
 	}
 	if err := os.Chmod(string(f), mode&0o700); err != nil {

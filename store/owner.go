@@ -30,12 +30,21 @@ func writeOwner(path, socket string) error {
 
 func removeOwner(path string) { _ = os.Remove(ownerPath(path)) } // a stale one is not believed
 
+// introduction is how long a holder may take to say who it is: it does so as soon as it
+// has the lock. Who only reads never does.
+const introduction = 200 * time.Millisecond
+
 func lockedBy(path string) *LockedError {
 	locked := &LockedError{Path: path}
-	text, err := os.ReadFile(ownerPath(path))
-	var o owner
-	if err == nil && json.Unmarshal(text, &o) == nil {
-		locked.PID, locked.Since, locked.Socket = o.PID, o.Since, o.Socket
+	for deadline := time.Now().Add(introduction); ; time.Sleep(introduction / 20) {
+		text, err := os.ReadFile(ownerPath(path))
+		var o owner
+		if err == nil && json.Unmarshal(text, &o) == nil && alive(o.PID) {
+			locked.PID, locked.Since, locked.Socket = o.PID, o.Since, o.Socket
+			return locked
+		}
+		if time.Now().After(deadline) {
+			return locked
+		}
 	}
-	return locked
 }

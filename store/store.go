@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -75,7 +76,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// prepare makes the directory, and mends modes that are too wide.
+// prepare makes the directory. One that is there may be others' too, and is left as it is.
 func (s *Store) prepare() error {
 	if s.options.ReadOnly {
 		if _, err := os.Stat(s.path); errors.Is(err, fs.ErrNotExist) {
@@ -87,25 +88,23 @@ func (s *Store) prepare() error {
 	if err := os.MkdirAll(directory, 0o700); err != nil {
 		return fmt.Errorf("the directory of the store could not be made: %w; use another store (--store)", err)
 	}
-	return errors.Join(s.narrow(directory, 0o700), s.narrow(s.path, 0o600))
+	if info, err := os.Stat(directory); err == nil && info.Mode().Perm()&0o022 != 0 && runtime.GOOS != "windows" {
+		s.options.Logger.Warn("other users may write to the directory of the store, and it was left so; give the store one that is yours alone (--store)",
+			"path", directory, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
+	}
+	return nil
 }
 
-// narrow takes access to a file of ours away from other users.
-func (s *Store) narrow(path string, mode fs.FileMode) error {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+// narrow takes access to the store, which is locked and known to be one, away from other
+// users.
+func (s *Store) narrow(file *os.File, mode fs.FileMode) error {
+	if mode.Perm()&^0o600 == 0 || runtime.GOOS == "windows" {
 		return nil
 	}
-	if err != nil {
-		return err
+	if err := file.Chmod(0o600); err != nil {
+		return fmt.Errorf("%s can be read by other users (mode %04o), and that could not be changed: %w", s.path, mode.Perm(), err)
 	}
-	if info.Mode().Perm()&^mode == 0 {
-		return nil
-	}
-	if err := os.Chmod(path, mode); err != nil {
-		return fmt.Errorf("%s can be read by other users (mode %04o), and that could not be changed: %w", path, info.Mode().Perm(), err)
-	}
-	s.options.Logger.Warn("other users could read this; the mode was narrowed", "path", path, "from", fmt.Sprintf("%04o", info.Mode().Perm()), "to", fmt.Sprintf("%04o", mode))
+	s.options.Logger.Warn("other users could read this; the mode was narrowed", "path", s.path, "from", fmt.Sprintf("%04o", mode.Perm()), "to", "0600")
 	return nil
 }
 
@@ -115,19 +114,16 @@ func (s *Store) open(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := inspect(s.path); err != nil {
-		return err
-	}
 	if err := s.openFile(); err != nil {
-		return err
-	}
-	if err := s.checkPages(); err != nil {
 		return err
 	}
 	if !s.options.ReadOnly {
 		if err := writeOwner(s.path, s.options.Socket); err != nil {
 			return err
 		}
+	}
+	if err := s.checkPages(); err != nil {
+		return err
 	}
 	if err := s.migrate(); err != nil {
 		return err
@@ -138,15 +134,45 @@ func (s *Store) open(ctx context.Context) error {
 // openFile takes the lock. A damaged file may make bbolt fault or panic.
 func (s *Store) openFile() (err error) {
 	defer damaged(s.path, &err)()
-	s.db, err = bbolt.Open(s.path, 0o600, &bbolt.Options{Timeout: s.options.LockTimeout, ReadOnly: s.options.ReadOnly, FreelistType: bbolt.FreelistMapType})
+	s.db, err = bbolt.Open(s.path, 0o600, &bbolt.Options{Timeout: s.options.LockTimeout, ReadOnly: s.options.ReadOnly, FreelistType: bbolt.FreelistMapType, OpenFile: s.inspected})
 	if errors.Is(err, bbolterrors.ErrTimeout) {
 		return lockedBy(s.path)
+	}
+	if errors.Is(err, ErrForeign) || errors.Is(err, ErrCorrupt) {
+		return err
 	}
 	if err != nil {
 		return fmt.Errorf("opening the store %s: %w", s.path, err)
 	}
 	s.db.MaxBatchDelay = company
 	return nil
+}
+
+// inspected opens the file for bbolt, which is let near nothing but a store: it is locked
+// first, so that what is seen is not what its holder is about to write.
+func (s *Store) inspected(path string, flag int, _ fs.FileMode) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // to open a pipe is to wait for its other end
+		return nil, fmt.Errorf("%w: %s is no regular file; use another path (--store)", ErrForeign, path)
+	}
+	file, err := os.OpenFile(path, flag&^os.O_CREATE, 0)
+	if err != nil {
+		return nil, err
+	}
+	err = lock(file, !s.options.ReadOnly, s.options.LockTimeout)
+	if err == nil {
+		err = inspect(file)
+	}
+	if err == nil && !s.options.ReadOnly {
+		err = s.narrow(file, info.Mode())
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
 
 // damaged turns a fault or panic of bbolt into ErrCorrupt.

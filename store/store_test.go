@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 
@@ -139,6 +140,41 @@ func TestSecondProcessIsToldWho(t *testing.T) {
 	var locked *store.LockedError
 	if !errors.As(err, &locked) || locked.PID != os.Getpid() || locked.Socket != "/run/x.sock" {
 		t.Fatalf("got %v", err)
+	}
+}
+
+// Many processes may meet at the first start: one has the store, and each other is told
+// who, and never that a store is damaged which is being made (fault J11).
+func TestManyAtTheFirstStart(t *testing.T) {
+	for range 60 {
+		path := filepath.Join(t.TempDir(), "store.db")
+		const processes = 8
+		var work sync.WaitGroup
+		opened, failed := make(chan *store.Store, processes), make(chan error, processes)
+		for range processes {
+			work.Go(func() {
+				s, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key"), LockTimeout: time.Millisecond})
+				if err == nil {
+					opened <- s
+				} else {
+					failed <- err
+				}
+			})
+		}
+		work.Wait()
+		close(failed)
+		for err := range failed {
+			var locked *store.LockedError
+			if !errors.As(err, &locked) || locked.PID != os.Getpid() {
+				t.Fatalf("one of those that were late was told: %v", err)
+			}
+		}
+		if len(opened) != 1 {
+			t.Fatalf("%d have the store", len(opened))
+		}
+		if err := (<-opened).Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
