@@ -92,7 +92,6 @@ fuzz:
 	go test -run '^$$' -fuzz FuzzTokenResponse -fuzztime $(FUZZTIME) ./upstream/oauth
 	go test -run '^$$' -fuzz FuzzCallback -fuzztime $(FUZZTIME) ./upstream/oauth
 	go test -run '^$$' -fuzz FuzzEvents -fuzztime $(FUZZTIME) ./upstream/wire
-	go test -run '^$$' -fuzz FuzzPackMessage -fuzztime $(FUZZTIME) ./upstream/wire
 	go test -run '^$$' -fuzz FuzzRecord -fuzztime $(FUZZTIME) ./store
 	go test -run '^$$' -fuzz FuzzDownstream -fuzztime $(FUZZTIME) ./proxy
 

@@ -132,11 +132,28 @@ func doing(s upstream.Status, r upstream.RegionStatus) string {
 	if attempts := r.FailedAttempts; attempts > 0 && states.State(r.State) != states.Disconnected {
 		text += " " + counted(attempts, "attempt has failed", "attempts have failed") + " so far."
 	}
+	if r.Region == states.Connection {
+		text += missing(s.Missing)
+	}
 	if r.Region == states.Credential && s.Flow != nil && s.Flow.Browser != "" {
 		text += " The browser: " + strings.TrimSuffix(s.Flow.Browser, ".") + "."
 	}
 	if len(r.Postponed) > 0 {
 		text += " Kept for afterwards: " + strings.Join(r.Postponed, ", ") + "."
+	}
+	return text
+}
+
+// missing names what the connection lacks against the server's word.
+func missing(parts []upstream.PartStatus) (text string) {
+	for _, part := range parts {
+		switch {
+		case part.Absent:
+		case part.Part == states.OwnStream:
+			text += " The server's own stream, for what concerns no call, is not there: " + strings.TrimSuffix(part.Text, ".") + "."
+		default:
+			text += " " + part.Part + " could not be read as a whole: " + strings.TrimSuffix(part.Text, ".") + "."
+		}
 	}
 	return text
 }
@@ -208,11 +225,23 @@ func steps(s upstream.Status, leading string) []Step {
 			all = append(all, Step{When: w.when, At: timer.At, Event: timer.Event, Text: w.text})
 		}
 	}
+	for _, part := range s.Missing {
+		if !part.Absent {
+			all = append(all, Step{When: At, At: part.RetryAt, Event: string(transitions.PartRestored), Text: "it asks for " + partWords(part.Part) + " again"})
+		}
+	}
 	if at := s.OwnLoginAt; at != nil {
 		all = append(all, Step{When: From, At: *at, Event: string(transitions.LoginProposed), Text: "the next call that needs a login may open its page by itself (oauth.login is automatic)"})
 	}
 	slices.SortStableFunc(all, func(a, b Step) int { return a.At.Compare(b.At) })
 	return all
+}
+
+func partWords(part string) string {
+	if part == states.OwnStream {
+		return "the server's own stream"
+	}
+	return part
 }
 
 // then is what comes of it, or what is waited for.

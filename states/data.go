@@ -91,6 +91,8 @@ type Data struct {
 	Connection uint64
 	// ConnectedAt is when the present connection, or the last one, was made.
 	ConnectedAt time.Time
+	// Parts are those of the present connection that are missing, by name.
+	Parts []Part
 	// Attempts counts the failed connection attempts since the last success; Unsettled is
 	// how many there were before it.
 	Attempts, Unsettled int

@@ -118,7 +118,7 @@ func connectionTransitions() []transition {
 		// what the credential region says
 		{From: from{states.AwaitingCredential}, Event: CredentialReady, To: states.ConnectQueued, Main: true},
 		{From: from{states.AwaitingLogin}, Event: CredentialReady, To: states.ConnectQueued, Doc: "after the login"},
-		{From: from{states.AwaitingCredential, states.ConnectQueued, states.Connecting, states.Connected, states.BackingOff}, Event: CredentialParked, To: states.AwaitingLogin},
+		{From: from{states.AwaitingCredential, states.ConnectQueued, states.Connecting, states.Connected, states.BackingOff}, Event: CredentialParked, To: states.AwaitingLogin, Update: withoutParts},
 		{From: from{states.AwaitingCredential}, Event: CredentialOverdue, To: states.BackingOff, Update: backOff, Doc: "asks again after a pause"},
 
 		// its turn
@@ -134,13 +134,15 @@ func connectionTransitions() []transition {
 		{From: from{states.Connecting}, Event: ProtocolFailed, To: states.Failed, Update: connectionFailure},
 
 		// while it serves
-		{From: from{states.Connected}, Event: SessionLost, To: states.ConnectQueued, Update: connectionFailure, Doc: "a new session at once"},
+		{From: from{states.Connected}, Event: PartFailed, To: states.Connected, Update: partFailed, Doc: "requests flow; the part is tried again"},
+		{From: from{states.Connected}, Event: PartRestored, To: states.Connected, Update: partRestored},
+		{From: from{states.Connected}, Event: SessionLost, To: states.ConnectQueued, Update: each(connectionFailure, withoutParts), Doc: "a new session at once"},
 		{From: from{states.Connected}, Event: TransportFailed, To: states.BackingOff, Update: lost},
 
 		// the pause is over
 		{From: from{states.BackingOff}, Event: ReconnectDue, To: states.AwaitingCredential},
 
 		{From: from{states.Disconnected, states.AwaitingCredential, states.AwaitingLogin, states.ConnectQueued, states.Connecting, states.Connected, states.BackingOff, states.Failed},
-			Event: ConnectionShutdown, To: states.Closed, Signals: signals{CredentialShutdown}},
+			Event: ConnectionShutdown, To: states.Closed, Update: withoutParts, Signals: signals{CredentialShutdown}},
 	}
 }

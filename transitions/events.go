@@ -21,6 +21,8 @@ const (
 	ProtocolFailed     Event = "ProtocolFailed"
 	ConnectTimedOut    Event = "ConnectTimedOut"
 	SessionLost        Event = "SessionLost"
+	PartFailed         Event = "PartFailed"
+	PartRestored       Event = "PartRestored"
 	ReconnectDue       Event = "ReconnectDue"
 	ConnectionShutdown Event = "ConnectionShutdown"
 )
@@ -121,6 +123,7 @@ func happening(name Event, doc, otherwise string) fsm.Event[Event] {
 // connectionEvents declares the events of the connection region, with what they
 // mean and why they are refused where no row names them.
 func connectionEvents() []fsm.Event[Event] {
+	const notConnected = "it is about a connection that serves, and there is none"
 	const notConnecting = "it is the outcome of a connection attempt and none is under way"
 	return []fsm.Event[Event]{
 		happening(Connect, "The upstream is wanted: at start, after a reload, or because a person asks.", "the upstream is closed"),
@@ -137,6 +140,8 @@ func connectionEvents() []fsm.Event[Event] {
 		outcome(ProtocolFailed, "The server answers, but not as the protocol demands; trying again would not help.", notConnecting),
 		outcome(ConnectTimedOut, "The attempt took too long.", notConnecting),
 		happening(SessionLost, "The server no longer knows the session (404, MCP 2025-11-25 transports).", "there is no session to lose"),
+		outcome(PartFailed, "A part that the server need not have is not there: a list could not be read, or its own stream does not open or last.", notConnected),
+		outcome(PartRestored, "A part that was missing is there again.", notConnected),
 		outcome(ReconnectDue, "The pause after a failed attempt is over.", "no attempt is scheduled"),
 		happening(ConnectionShutdown, "The upstream is removed, or the proxy goes down.", "the upstream is closed already"),
 	}

@@ -62,7 +62,9 @@ type Payload struct {
 	Answered bool
 	// Revocation says what the authorization server made of the logout (RFC 7009).
 	Revocation string
-	Err        error
+	// Parts are those that the connection lacks, or the one that the event is about.
+	Parts []states.Part
+	Err   error
 }
 
 // Plan plans the next attempt: after pause, and not before what the server asked for.
@@ -102,10 +104,25 @@ func (p Payload) Note() string {
 	if p.Revocation != "" {
 		words = append(words, p.Revocation)
 	}
+	for _, part := range p.Parts {
+		words = append(words, partNote(part))
+	}
 	if p.Err != nil {
 		words = append(words, p.Err.Error())
 	}
 	return strings.Join(words, "; ")
+}
+
+// partNote is which part is missing, and why, or which is there again.
+func partNote(p states.Part) string {
+	note := p.Name
+	if p.Text != "" {
+		note += ": " + p.Text
+	}
+	if !p.RetryAt.IsZero() {
+		note += ", next attempt at " + p.RetryAt.UTC().Format(time.RFC3339)
+	}
+	return note
 }
 
 // flowNote is which client asks for what.

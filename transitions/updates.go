@@ -308,13 +308,34 @@ func logOut(d states.Data, in *Input) states.Data {
 func connected(d states.Data, in *Input) states.Data {
 	d.Connection, d.ConnectedAt = in.Epoch, in.At
 	d.Attempts, d.Unsettled, d.RetryAt, d.ConnectionError = 0, d.Attempts, time.Time{}, states.Failure{}
+	d.Parts = in.Payload.Parts
+	return d
+}
+
+func partFailed(d states.Data, in *Input) states.Data {
+	for _, part := range in.Payload.Parts {
+		d = d.WithPart(part)
+	}
+	return d
+}
+
+func partRestored(d states.Data, in *Input) states.Data {
+	for _, part := range in.Payload.Parts {
+		d = d.WithoutPart(part.Name)
+	}
+	return d
+}
+
+// withoutParts is for a connection that is over.
+func withoutParts(d states.Data, _ *Input) states.Data {
+	d.Parts = nil
 	return d
 }
 
 // lost is for a connection that broke.
 func lost(d states.Data, in *Input) states.Data {
 	d.Attempts = d.FailedAttempts(in.At)
-	return backOff(d, in)
+	return backOff(withoutParts(d, in), in)
 }
 
 func backOff(d states.Data, in *Input) states.Data {
@@ -324,6 +345,6 @@ func backOff(d states.Data, in *Input) states.Data {
 }
 
 func resetAttempts(d states.Data, _ *Input) states.Data {
-	d.Attempts, d.Unsettled, d.RetryAt = 0, 0, time.Time{}
+	d.Attempts, d.Unsettled, d.RetryAt, d.Parts = 0, 0, time.Time{}, nil
 	return d
 }

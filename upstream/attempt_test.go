@@ -64,8 +64,8 @@ func TestEachFailureOfAnAttemptIsOneEvent(t *testing.T) {
 		{name: "500", handle: plain(500), want: again, says: "500 Internal Server Error"},
 		{name: "503", handle: plain(503), want: again, says: "503 Service Unavailable"},
 		{name: "a redirect", handle: answer(307, "text/plain", "", "Location", "http://127.0.0.1:1/other"), want: no, says: "redirects to http://127.0.0.1:1/other"},
-		{name: "a page", handle: answer(200, "text/html", "<p>hello"), want: again, says: "unexpected content type: text/html"},
-		{name: "no JSON", handle: answer(200, "application/json", `{"jsonrpc"`), want: again, says: "failed to decode response"},
+		{name: "a page", handle: answer(200, "text/html", "<p>hello"), want: again, says: `no message: it has the content type "text/html"`},
+		{name: "no JSON", handle: answer(200, "application/json", `{"jsonrpc"`), want: again, says: "no message: not a JSON-RPC 2.0 message"},
 		{name: "no answer to the request", handle: answer(200, "application/json", `{"jsonrpc":"2.0","id":"x","result":{}}`), want: no, says: "does not speak the protocol"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -70,6 +69,8 @@ type bearer struct {
 	// nonce is the last one that the server gave for proofs of possession: any answer may
 	// bring the next. Whether a request is sent again for one is the machine's to say.
 	nonce atomic.Pointer[string]
+	// moved is where the server last said that an address of its origin has moved to.
+	moved atomic.Pointer[moved]
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -88,16 +89,19 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 	if data.Token != nil && u.isOrigin(request.URL) {
 		token, generation = data.Token, data.Token.Generation
 	}
-	response, err := b.send(request, token)
+	response, err := b.follow(request, token)
 	if err != nil {
 		return nil, err
 	}
+	optional := wire.Optional(request)
 	switch {
 	case response.StatusCode == http.StatusUnauthorized:
 		discard(response)
-		u.unauthorized(generation, challengeOf(response))
+		if !optional {
+			u.unauthorized(generation, challengeOf(response))
+		}
 		return nil, &UnauthorizedError{Upstream: u.config.Name, Generation: generation}
-	case response.StatusCode == http.StatusForbidden && generation != 0:
+	case response.StatusCode == http.StatusForbidden && generation != 0 && !optional:
 		if challenge := challengeOf(response); challenge.Error == "insufficient_scope" {
 			discard(response)
 			failure := &ScopeError{Upstream: u.config.Name, Generation: generation, Scopes: challenge.Scopes}
@@ -134,11 +138,6 @@ func passes(status int) bool {
 		return true
 	}
 	return status >= 500
-}
-
-// isOrigin reports whether tokens may be sent to an address.
-func (u *Upstream) isOrigin(at *url.URL) bool {
-	return strings.EqualFold(at.Scheme, u.origin.Scheme) && strings.EqualFold(at.Host, u.origin.Host)
 }
 
 // send puts the token on a request. A server that wants a nonce with the proof of

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
+	"mcpproxy/states"
 	"mcpproxy/upstream/wire"
 )
 
@@ -24,7 +26,7 @@ type list struct {
 	of         func(*relay.Catalog) *[]relay.Item
 }
 
-// lists are all of them. Templates change with the resources.
+// lists are all of them, what clients need first. Templates change with the resources.
 func lists() []list {
 	return []list{
 		{"tools", "tools/list", "tools", "name", "notifications/tools/list_changed", func(c *relay.Catalog) *[]relay.Item { return &c.Tools }},
@@ -34,71 +36,169 @@ func lists() []list {
 	}
 }
 
-// readCatalog reads every list that the server says it has.
-func readCatalog(ctx context.Context, conn wire.Conn, server wire.Server) (*relay.Catalog, error) {
-	catalog := &relay.Catalog{ServerInfo: server.Info, Capabilities: server.Capabilities, Instructions: server.Instructions, ProtocolVersion: server.ProtocolVersion}
-	var offered map[string]json.RawMessage
-	if err := json.Unmarshal(server.Capabilities, &offered); err != nil {
-		return nil, fmt.Errorf("%w: its capabilities: %w", wire.ErrProtocol, err)
-	}
+// offeredLists are those that a server says it has.
+func offeredLists(capabilities json.RawMessage) (all []list) {
 	for _, l := range lists() {
-		if offered[l.capability] == nil {
-			continue
+		if jsonrpc.Member(capabilities, l.capability) != nil {
+			all = append(all, l)
 		}
-		items, err := l.read(ctx, conn)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", l.method, err)
-		}
-		*l.of(catalog) = items
 	}
-	return catalog, nil
+	return all
 }
 
-// read follows the list's pages to the end.
+var (
+	errUnanswered = errors.New("it was not answered in time")
+	errRepeats    = fmt.Errorf("%w: the list is incomplete, as a cursor repeats", wire.ErrProtocol)
+	errEndless    = fmt.Errorf("%w: the list is incomplete, as it has more than %d pages", wire.ErrProtocol, maxPages)
+)
+
+// otherLists is how long the lists besides the first may take while a connection is made.
+const otherLists = 5 * time.Second
+
+// reading is what came of reading a list.
+type reading struct {
+	list
+	items []relay.Item
+	err   error
+}
+
+// readCatalog reads every list that the server says it has, all at once. Those that
+// cannot be read are parts that are missing; they are an error where none can.
+func (u *Upstream) readCatalog(ctx context.Context, conn wire.Conn, server wire.Server) (*relay.Catalog, []states.Part, error) {
+	before := u.Catalog()
+	catalog := &relay.Catalog{ServerInfo: server.Info, Capabilities: server.Capabilities, Instructions: server.Instructions, ProtocolVersion: server.ProtocolVersion}
+	wanted := offeredLists(server.Capabilities)
+	var parts []states.Part
+	var failure error // of a list, where the server spoke of none
+	silent := true
+	for _, r := range u.readLists(ctx, conn, wanted) {
+		items := r.of(catalog)
+		if *items = r.items; r.err == nil {
+			continue
+		}
+		if ctx.Err() != nil || decides(r.err) {
+			return nil, nil, r.err
+		}
+		if known := *r.of(before); len(known) > 0 && !errors.Is(r.err, errRepeats) {
+			*items = known
+		}
+		if silent = silent && !spoken(r.err); failure == nil {
+			failure = r.err
+		}
+		parts = append(parts, u.listFailed(r.method, r.err, 0))
+	}
+	if silent && failure != nil && len(parts) == len(wanted) {
+		return nil, nil, failure
+	}
+	return catalog, parts, nil
+}
+
+// decides reports whether what came of a list concerns every request.
+func decides(err error) bool {
+	var unauthorized *UnauthorizedError
+	return errors.As(err, &unauthorized) || errors.Is(err, wire.ErrSessionLost)
+}
+
+// spoken reports whether the server answered a list in the protocol's words, or its own,
+// so that it can be expected to answer calls.
+func spoken(err error) bool {
+	var object *jsonrpc.Error
+	return errors.As(err, &object) || errors.Is(err, wire.ErrProtocol) || errors.Is(err, wire.ErrTooLarge)
+}
+
+// readLists reads the lists at once. The first may take most of the attempt's time, the
+// others little of it.
+func (u *Upstream) readLists(ctx context.Context, conn wire.Conn, wanted []list) []reading {
+	limit := u.Snapshot().Data.Settings.ConnectDeadline * 2 / 3
+	ctx, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%w: %s", errUnanswered, limit))
+	defer stop()
+	others, stopOthers := context.WithCancelCause(ctx)
+	defer stopOthers(nil)
+	patience := time.NewTimer(min(otherLists, limit))
+	defer patience.Stop()
+	all := make([]reading, len(wanted))
+	done := make(chan int)
+	for i, l := range wanted {
+		bound := others
+		if i == 0 {
+			bound = ctx
+		}
+		go func() {
+			items, err := l.read(bound, conn)
+			all[i] = reading{l, items, err}
+			done <- i
+		}()
+	}
+	first, patient := len(wanted) > 0, true
+	for running := len(wanted); running > 0; {
+		select {
+		case i := <-done:
+			running--
+			first = first && i != 0
+		case <-patience.C:
+			patient = false
+		}
+		if !first && !patient {
+			stopOthers(fmt.Errorf("%w: %s", errUnanswered, min(otherLists, limit)))
+		}
+	}
+	return all
+}
+
+// read follows the list's pages to the end. With an error come those that were read.
 func (l *list) read(ctx context.Context, conn wire.Conn) ([]relay.Item, error) {
 	var items []relay.Item
 	var params json.RawMessage
+	there, asked := map[string]bool{}, map[string]bool{}
 	for range maxPages {
 		result, err := conn.Call(ctx, relay.Call{Method: l.method, Params: params, Safe: true})
 		var object *jsonrpc.Error
-		if errors.As(err, &object) && object.Code == jsonrpc.CodeMethodNotFound {
-			return nil, nil // announced, but not there
-		}
-		if err != nil {
-			return nil, err
+		switch {
+		case errors.As(err, &object) && object.Code == jsonrpc.CodeMethodNotFound:
+			return items, nil // announced, but not there
+		case err != nil && ctx.Err() != nil:
+			return items, context.Cause(ctx)
+		case err != nil:
+			return items, err
 		}
 		page, cursor, err := l.page(result)
 		if err != nil {
-			return nil, err
+			return items, err
 		}
-		items = append(items, page...)
-		if cursor == "" {
+		for _, item := range page {
+			if key := item.Name + "\x00" + string(item.Raw); !there[key] {
+				there[key] = true
+				items = append(items, item)
+			}
+		}
+		switch {
+		case cursor == nil:
 			return items, nil
+		case asked[string(cursor)]:
+			return items, errRepeats
 		}
-		params, _ = json.Marshal(map[string]string{"cursor": cursor}) // strings always encode
+		asked[string(cursor)] = true
+		params = jsonrpc.Put(nil, cursor, "cursor")
 	}
-	return nil, fmt.Errorf("%w: the list has more than %d pages", wire.ErrProtocol, maxPages)
+	return items, errEndless
 }
 
-func (l *list) page(result json.RawMessage) (items []relay.Item, cursor string, err error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(result, &members); err != nil {
-		return nil, "", fmt.Errorf("%w: %w", wire.ErrProtocol, err)
-	}
+func (l *list) page(result json.RawMessage) (items []relay.Item, cursor json.RawMessage, err error) {
 	var raws []json.RawMessage
-	if err := json.Unmarshal(members[l.member], &raws); err != nil {
-		return nil, "", fmt.Errorf("%w: the member %s: %w", wire.ErrProtocol, l.member, err)
+	if err := json.Unmarshal(jsonrpc.Member(result, l.member), &raws); err != nil {
+		return nil, nil, fmt.Errorf("%w: the member %s of its answer: %w", wire.ErrProtocol, l.member, err)
 	}
 	for _, raw := range raws {
-		var fields map[string]json.RawMessage
-		var name string
-		if json.Unmarshal(raw, &fields) != nil || json.Unmarshal(fields[l.name], &name) != nil || name == "" {
+		name, _ := jsonrpc.String(raw, l.name)
+		if name == "" {
 			continue // an item without a name cannot be asked for
 		}
-		items = append(items, relay.Item{Name: name, Raw: raw, Repeatable: repeatable(fields["annotations"])})
+		items = append(items, relay.Item{Name: name, Raw: raw, Repeatable: repeatable(jsonrpc.Member(raw, "annotations"))})
 	}
-	if next := members["nextCursor"]; next != nil {
-		_ = json.Unmarshal(next, &cursor) // null, or no string, ends the list
+	// A cursor goes back as it came, whatever it is; some servers say with an empty one
+	// that there is none.
+	if next := jsonrpc.Member(result, "nextCursor"); next != nil && string(next) != "null" && string(next) != `""` {
+		cursor = next
 	}
 	return items, cursor, nil
 }
@@ -138,45 +238,4 @@ func sameItems(a, b []relay.Item) bool {
 		}
 	}
 	return true
-}
-
-// notified hands on what the server says outside calls. A changed list is read
-// anew before anybody is told.
-func (u *Upstream) notified(ctx context.Context, conn wire.Conn, method string, params json.RawMessage) {
-	for _, l := range lists() {
-		if l.changed == method {
-			u.work.Go(func() { u.reread(ctx, conn, method) })
-			return
-		}
-	}
-	u.watchers.tell(method, params)
-}
-
-// reread reads the lists that a notification says have changed.
-func (u *Upstream) reread(ctx context.Context, conn wire.Conn, changed string) {
-	read := map[string][]relay.Item{}
-	for _, l := range lists() {
-		if l.changed != changed {
-			continue
-		}
-		items, err := l.read(ctx, conn)
-		if err != nil {
-			if ctx.Err() == nil {
-				u.logger.Warn("a list that has changed could not be read anew", "list", l.method, "error", err)
-			}
-			return
-		}
-		read[l.method] = items
-	}
-	u.publishing.Lock()
-	next := *u.catalog.Load()
-	for _, l := range lists() {
-		if items, ok := read[l.method]; ok {
-			*l.of(&next) = items
-		}
-	}
-	next.Generation++
-	u.catalog.Store(&next)
-	u.publishing.Unlock()
-	u.watchers.tell(changed, nil)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -33,6 +34,9 @@ func child(kind string) {
 	if kind == "ends at once" {
 		os.Exit(3)
 	}
+	if kind == "leaves" {
+		detach()
+	}
 	say := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		m, err := jsonrpc.Decode(in.Bytes())
@@ -59,6 +63,52 @@ func child(kind string) {
 				say(`{"jsonrpc":"2.0","id":%s,"result":{"resultType":"complete","pid":%d}}`, m.ID, os.Getpid())
 			}
 		}
+	}
+}
+
+// detach starts a process out of the child's group that holds its streams.
+func detach() {
+	helper := exec.Command("sleep", "600")
+	helper.Stdout, helper.Stderr = os.Stdout, os.Stderr
+	helper.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	_ = helper.Start()
+	fmt.Fprintln(os.Stderr, "detached", helper.Process.Pid, "")
+}
+
+// A child that ends although a helper of its own holds its streams is no connection any
+// more, at once, and neither the next child nor the stop has to wait: fault C2.
+func TestAHelperOfAChildHoldsUpNothing(t *testing.T) {
+	t.Parallel()
+	r := childRig(t, "leaves")
+	first := r.pid()
+	r.awaitLogged("detached ", 1)
+	defer func() {
+		for rest := r.logs.String(); ; {
+			_, text, found := strings.Cut(rest, "detached ")
+			if rest = text; !found {
+				return
+			}
+			number, _, _ := strings.Cut(text, " ")
+			if pid, err := strconv.Atoi(number); err == nil {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+	}()
+	begin := time.Now()
+	if err := syscall.Kill(first, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	r.await("the end of the connection", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.BackingOff })
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("it is said to be connected for %s", took)
+	}
+	if second := r.pid(); second == first {
+		t.Errorf("%d answers after its end", second)
+	}
+	begin = time.Now()
+	r.stopped()
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("the stop took %s", took)
 	}
 }
 

@@ -28,9 +28,10 @@ const (
 
 // connect opens the transport, agrees on the protocol and reads the lists.
 func (u *Upstream) connect(ctx context.Context, order transitions.Order) transitions.Input {
-	conn, err := u.dial()
+	conn, err := u.dial(ctx)
+	var parts []states.Part
 	if err == nil {
-		err = u.begin(ctx, conn)
+		parts, err = u.begin(ctx, conn)
 	}
 	if err != nil {
 		if conn != nil {
@@ -44,22 +45,29 @@ func (u *Upstream) connect(ctx context.Context, order transitions.Order) transit
 	// Calls look the connection up by the attempt that made it, so it is there
 	// before the machine says so.
 	u.connections.Store(order.Epoch, conn)
-	if _, err := order.Fire(transitions.Input{Event: transitions.Handshaken}); err != nil {
+	if _, err := order.Fire(transitions.Input{Event: transitions.Handshaken, Payload: transitions.Payload{Parts: parts}}); err != nil {
 		u.connections.Delete(order.Epoch)
 		u.hangUp(ctx, conn)
 	}
 	return nothing
 }
 
-// dial makes the connection's object; nothing is sent yet.
-func (u *Upstream) dial() (wire.Conn, error) {
+// dial makes the connection's object; nothing is sent yet. An upstream has one child
+// process at most: the next one waits for the end of the one before.
+func (u *Upstream) dial(ctx context.Context) (wire.Conn, error) {
 	switch c := &u.config; c.Transport {
 	case Stdio:
+		select {
+		case u.child <- struct{}{}:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 		env := os.Environ()
 		for name, value := range c.Env {
 			env = append(env, name+"="+value.Reveal())
 		}
-		return wire.Stdio(wire.Command{Path: c.Command, Args: c.Args, Env: env, Dir: c.Dir}, u.logger, u.Catalog().ProtocolVersion), nil
+		said := func(stream, line string) { u.logger.Info("child process", stream, line) }
+		return wire.Stdio(wire.Command{Path: c.Command, Args: c.Args, Env: env, Dir: c.Dir, Said: said}, u.Catalog().ProtocolVersion), nil
 	case SSE:
 		return wire.SSE(c.URL, u.client, u.logger)
 	default:
@@ -68,20 +76,20 @@ func (u *Upstream) dial() (wire.Conn, error) {
 }
 
 // begin is the handshake, the first reading of the lists, and what stands of before.
-func (u *Upstream) begin(ctx context.Context, conn wire.Conn) error {
+func (u *Upstream) begin(ctx context.Context, conn wire.Conn) ([]states.Part, error) {
 	server, err := conn.Handshake(ctx, wire.Client{Name: "mcpproxy", Version: u.environment.Version, Capabilities: capabilities})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	catalog, err := readCatalog(ctx, conn, server)
+	catalog, parts, err := u.readCatalog(ctx, conn, server)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := u.askAgain(ctx, conn); err != nil {
-		return err
+		return nil, err
 	}
 	u.publish(catalog)
-	return nil
+	return parts, nil
 }
 
 // hangUpLimit bounds the courtesy of ending the session at the server.
@@ -91,6 +99,9 @@ func (u *Upstream) hangUp(ctx context.Context, conn wire.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hangUpLimit)
 	defer cancel()
 	conn.Close(ctx)
+	if u.config.Transport == Stdio {
+		<-u.child
+	}
 }
 
 // connectFailed turns the one error of an attempt into the one event that it is.
@@ -114,6 +125,7 @@ func (u *Upstream) connectFailed(order transitions.Order, err error) transitions
 		return event(transitions.Forbidden, err)
 	case errors.As(err, &unavailable):
 		pause = max(pause, unavailable.RetryAfter)
+	case errors.Is(err, wire.ErrUnreadable):
 	case errors.As(err, &status), errors.As(err, &redirect), errors.Is(err, wire.ErrProtocol), errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrPermission), errors.Is(err, os.ErrNotExist):
 		return event(transitions.ProtocolFailed, err)
 	}
@@ -121,7 +133,8 @@ func (u *Upstream) connectFailed(order transitions.Order, err error) transitions
 	return retry
 }
 
-// watch listens to the connection while it serves, and closes it in the end.
+// watch listens to the connection while it serves, and closes it in the end, after the
+// machine has said that it is over.
 func (u *Upstream) watch(ctx context.Context, order transitions.Order) transitions.Input {
 	attempt := order.Cause.Epoch
 	found, ok := u.connections.Load(attempt)
@@ -129,12 +142,25 @@ func (u *Upstream) watch(ctx context.Context, order transitions.Order) transitio
 		return event(transitions.TransportFailed, errors.New("the connection was closed before it could serve"))
 	}
 	conn := found.(wire.Conn)
-	defer func() {
-		u.connections.Delete(attempt)
-		u.hangUp(ctx, conn)
-	}()
+	end := u.listen(ctx, order, conn)
+	u.connections.Delete(attempt)
+	if end.Event != "" {
+		_, _ = order.Fire(end) // a refusal is in the journal
+	}
+	u.hangUp(ctx, conn)
+	return nothing
+}
+
+// listen takes what the connection brings until it is over, and returns how it ended.
+func (u *Upstream) listen(ctx context.Context, order transitions.Order, conn wire.Conn) transitions.Input {
+	ctx, stop := context.WithCancel(ctx)
+	keeper := &listKeeper{upstream: u, order: order, conn: conn, changed: map[string]chan struct{}{}}
+	defer keeper.work.Wait()
+	defer stop()
+	keeper.begin(ctx)
+	listener := wire.Listener{Notified: func(method string, params json.RawMessage) { keeper.notified(ctx, method, params) }, Stream: keeper.streamed}
 	for {
-		err := conn.Listen(ctx, func(method string, params json.RawMessage) { u.notified(ctx, conn, method, params) })
+		err := conn.Listen(ctx, listener)
 		var unauthorized *UnauthorizedError
 		switch {
 		case ctx.Err() != nil || err == nil:
@@ -163,12 +189,12 @@ func (u *Upstream) nextToken(ctx context.Context, generation uint64) bool {
 	return err == nil
 }
 
-// RedirectError says that the server redirects, which requests with a token do
-// not follow.
+// RedirectError says that the server redirects to where requests with a token do not
+// follow.
 type RedirectError struct{ Target string }
 
 func (e *RedirectError) Error() string {
-	return "the server redirects to " + e.Target + "; requests with a token follow no redirect: put that address into the configuration if it is right"
+	return "the server redirects to " + e.Target + "; only what has moved within its origin is followed, as requests carry tokens: put that address into the configuration if it is right"
 }
 
 // refuseRedirect keeps tokens from following a redirect.

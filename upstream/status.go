@@ -33,7 +33,10 @@ type Status struct {
 	// MissingScopes are those that a call was refused for.
 	MissingScopes   []string `json:"missing_scopes,omitempty"`
 	ConnectionError *Failure `json:"connection_error,omitempty"`
-	CredentialError *Failure `json:"credential_error,omitempty"`
+	// Missing are the parts that the connection lacks while requests flow: lists that
+	// could not be read as a whole, or the server's own stream.
+	Missing         []PartStatus `json:"missing,omitempty"`
+	CredentialError *Failure     `json:"credential_error,omitempty"`
 	// Refused are the last refused events, oldest first.
 	Refused []fsm.Entry `json:"refused"`
 	// Actions are what a person can do now.
@@ -136,6 +139,17 @@ type Failure struct {
 	Text string    `json:"text"`
 }
 
+// PartStatus is what a server need not have, and does not have now.
+type PartStatus struct {
+	// Part is a list, by the name of its method, or "stream".
+	Part string `json:"part"`
+	Text string `json:"text"`
+	// Absent says that the server has none by design.
+	Absent bool `json:"absent,omitempty"`
+	// RetryAt is when it is asked for again.
+	RetryAt time.Time `json:"retry_at"`
+}
+
 // Status returns the upstream as it is now.
 func (u *Upstream) Status() Status {
 	catalog := u.Catalog()
@@ -158,6 +172,9 @@ func StatusOf(graph *transitions.Graph, s *transitions.Snapshot, now time.Time) 
 		OwnLoginAt: optional(transitions.OwnLoginAt(s, now)), MissingScopes: s.Data.Scopes,
 		Token: TokenStatusOf(s.Data.Token), Flow: flowStatus(s), Actions: actions(s), Refused: []fsm.Entry{},
 		ConnectionError: failure(s.Data.ConnectionError), CredentialError: failure(s.Data.CredentialError),
+	}
+	for _, part := range s.Data.Parts {
+		status.Missing = append(status.Missing, PartStatus{Part: part.Name, Text: part.Text, Absent: part.Absent, RetryAt: part.RetryAt})
 	}
 	status.Doc = states.Doc(states.Leading(connection, credential, s.Data.Works()), states.State(status.Phase))
 	for i := range s.Regions {

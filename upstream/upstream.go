@@ -19,6 +19,7 @@ import (
 	"mcpproxy/upstream/callback"
 	"mcpproxy/upstream/oauth"
 	"mcpproxy/upstream/turns"
+	"mcpproxy/upstream/wire"
 
 	"golang.org/x/sync/singleflight"
 )
@@ -83,6 +84,8 @@ type Upstream struct {
 	seen        seen
 	work        sync.WaitGroup
 	calling     atomic.Int64 // calls under way
+	// child holds one while there is a child process.
+	child chan struct{}
 	// The turns that are waited for or held, each in one state of its region.
 	connectTurn, refreshTurn atomic.Pointer[turns.Turn]
 }
@@ -90,9 +93,9 @@ type Upstream struct {
 // newUpstream returns the machine of an upstream, disconnected, which begins with data.
 // ctx bounds everything it will ever do.
 func newUpstream(ctx context.Context, graph *transitions.Graph, config Config, data states.Data, environment *Environment) (*Upstream, error) {
-	u := &Upstream{config: config, environment: environment, logger: environment.Logger.With("upstream", config.Name)}
+	u := &Upstream{config: config, environment: environment, child: make(chan struct{}, 1), logger: environment.Logger.With("upstream", config.Name)}
 	u.catalog.Store(&relay.Catalog{})
-	u.client = &http.Client{Transport: &bearer{upstream: u, next: environment.Network}}
+	u.client = &http.Client{Transport: &bearer{upstream: u, next: wire.Unpacking(environment.Network)}}
 	u.origin = config.origin()
 	u.reach = max(environment.Reach, oauth.ReachOf(config.URL, config.OAuth.Issuer, config.OAuth.IdentityProvider.TokenEndpoint))
 	u.authorization = environment.Authorization(u.reach)
@@ -160,7 +163,6 @@ func (u *Upstream) close(ctx context.Context) {
 		u.logger.Warn("the upstream was closed before its work was finished", "state", u.Snapshot().Region(states.Credential).State)
 	}
 	u.runner.Close()
-	u.work.Wait()
 	u.giveTurnsBack()
 	u.environment.journal.flush()
 }

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"mcpproxy/credential"
+	"mcpproxy/states"
 	"mcpproxy/transitions"
 )
 
@@ -74,6 +75,11 @@ func (x *explorer) jobActions(w *world, i int) []action {
 	case transitions.JobWatch:
 		for _, event := range []transitions.Event{transitions.TransportFailed, transitions.SessionLost} {
 			add(string(event), false, func(_ *world, j *job) { j.ends(transitions.Input{Event: event}) })
+		}
+		for _, event := range []transitions.Event{transitions.PartFailed, transitions.PartRestored} {
+			add("the part that the server need not have: "+string(event), event == transitions.PartRestored, func(w *world, j *job) {
+				_ = x.fire(w, transitions.Input{Event: event, Epoch: j.epoch, Payload: transitions.Payload{Parts: []states.Part{{Name: states.OwnStream}}}})
+			})
 		}
 	}
 	return all

@@ -41,7 +41,7 @@ var meanings = func() map[transitions.Event]meaning {
 	return all
 }()
 
-func connectionMeanings(say func(states.State, ...transitions.Event), _ func(...transitions.Event)) {
+func connectionMeanings(say func(states.State, ...transitions.Event), note func(...transitions.Event)) {
 	// it is wanted, or not
 	say(states.AwaitingCredential, transitions.Connect)
 	say(states.Disconnected, transitions.Disconnect)
@@ -55,6 +55,8 @@ func connectionMeanings(say func(states.State, ...transitions.Event), _ func(...
 	say(states.Connected, transitions.Handshaken)
 	say(states.BackingOff, transitions.TransportFailed, transitions.ConnectTimedOut, transitions.CredentialOverdue)
 	say(states.Failed, transitions.ProtocolFailed)
+	// what the server need not have decides nothing
+	note(transitions.PartFailed, transitions.PartRestored)
 	say(states.Closed, transitions.ConnectionShutdown, transitions.CredentialShutdown)
 }
 

@@ -49,11 +49,13 @@ func Kinds() []string {
 func endpoints() map[string][]string {
 	everywhere := []string{"prm", "metadata", "register", "par", "authorize", "token", "revoke", "device", "mcp"}
 	token := []string{"token"}
-	return map[string][]string{
+	all := map[string][]string{
 		"answer": everywhere, "delay": everywhere, "status": everywhere, "cut-before": everywhere, "malformed": everywhere, "html": everywhere,
 		"taken": token, "cut-after": token, "hold-after": token, "invalid-grant": token, "invalid-client": token, "no-expiry": token, "refuse": {"register", "par", "token", "revoke", "device"}, "no-refresh-token": token, "ttl": token, "clock-skew": token, "narrow": token,
 		"wrong-issuer": {"metadata", "authorize"}, "denied": {"authorize"}, "unauthorized": {"mcp"},
 	}
+	maps.Copy(all, mcpKinds())
+	return all
 }
 
 // ParseFault reads "endpoint:kind[,key=value]...", the form of the flag. A body comes last,
@@ -90,6 +92,8 @@ func (f *Fault) check() error {
 		return fmt.Errorf("a fault of the kind status needs a status from 400 to 599, and not %d", f.Status)
 	case (f.Kind == "answer" || f.Kind == "taken") && f.Status != 0 && (f.Status < 200 || f.Status > 599):
 		return fmt.Errorf("a fault of the kind %s has a status from 200 to 599, and not %d", f.Kind, f.Status)
+	case f.Kind == "moved" && (f.Status < 300 || f.Status > 399):
+		return fmt.Errorf("a fault of the kind moved needs a status from 300 to 399, and not %d", f.Status)
 	case f.Kind == "refuse" && f.Error == "":
 		return errors.New("a fault of the kind refuse needs an error code")
 	case (f.Kind == "ttl" || f.Kind == "clock-skew") && f.TTL <= 0:

@@ -19,7 +19,8 @@ import (
 const stepUpScope = "mcp:admin"
 
 func (s *Server) mcpServer() http.Handler {
-	m := server.NewMCPServer("oauthserver", "1.0.0", server.WithToolCapabilities(true), server.WithResourceCapabilities(true, true), server.WithPromptCapabilities(true), server.WithLogging(), server.WithInstructions("A server to test with."))
+	s.tools = server.NewMCPServer("oauthserver", "1.0.0", server.WithToolCapabilities(true), server.WithResourceCapabilities(true, true), server.WithPromptCapabilities(true), server.WithLogging(), server.WithInstructions("A server to test with."))
+	m := s.tools
 	m.AddTool(mcp.NewTool("echo", mcp.WithDescription("Returns its text."), mcp.WithString("text", mcp.Required())), func(_ context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		return mcp.NewToolResultText(r.GetString("text", "")), nil
 	})
@@ -68,7 +69,7 @@ func (s *Server) protect(next http.Handler) http.Handler {
 			return
 		}
 		var message struct {
-			Method string `json:"method"`
+			rpcRequest
 			Params struct {
 				Name string `json:"name"`
 			} `json:"params"`
@@ -83,6 +84,9 @@ func (s *Server) protect(next http.Handler) http.Handler {
 		if f != nil && s.misbehave(w, r, f) {
 			return
 		}
+		if f != nil && s.misbehaveMCP(w, r, f, message.rpcRequest) {
+			return
+		}
 		if !s.options.NoAuth && !s.authorized(w, r, message.Params.Name, f) {
 			return
 		}
@@ -91,7 +95,12 @@ func (s *Server) protect(next http.Handler) http.Handler {
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		next.ServeHTTP(&sessionWriter{ResponseWriter: w, server: s}, r)
+		w = &sessionWriter{ResponseWriter: w, server: s}
+		if f.is("noise") && message.ID != nil {
+			noisily(w, r, next)
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

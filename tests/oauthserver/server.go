@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/mark3labs/mcp-go/server"
 )
 
 // Options of a server. The zero value rotates refresh tokens, asks for consent on
@@ -59,6 +61,8 @@ type Options struct {
 	Leeway time.Duration
 	// Identities are the ID tokens that are exchanged, and the JWTs of workloads.
 	Identities []string
+	// Faults are ordered from the first request on.
+	Faults []Fault
 	// Clients are registered beforehand: ids and their secrets ("" for public ones).
 	Clients map[string]string
 	Logger  *slog.Logger
@@ -72,6 +76,7 @@ type Server struct {
 	work    sync.WaitGroup
 	// handlers are the requests that are being answered.
 	handlers sync.WaitGroup
+	tools    *server.MCPServer
 
 	mu       sync.Mutex
 	closed   bool // no handler begins any more
@@ -129,6 +134,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	s.nonces.proofs = map[string]bool{}
 	if o.ProofNonces {
 		s.RenewNonces()
+	}
+	if err := s.SetFaults(o.Faults...); err != nil {
+		return nil, errors.Join(err, listener.Close())
 	}
 	s.counters.MCP = map[string]int{}
 	s.http = &http.Server{Handler: s.routes(), ConnContext: o.ConnContext, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug)}
@@ -189,7 +197,9 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /token", s.faulty("token", s.token))
 	mux.HandleFunc("POST /register", s.faulty("register", s.register))
 	mux.HandleFunc("POST /revoke", s.faulty("revoke", s.revoke))
-	mux.Handle("/mcp", s.protect(s.mcpServer()))
+	served := s.protect(s.mcpServer())
+	mux.Handle("/mcp", served)
+	mux.Handle("/mcp/", served)
 	s.control(mux)
 	var handler http.Handler = mux
 	if s.options.Front != nil {

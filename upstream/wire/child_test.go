@@ -49,6 +49,13 @@ func child(kind string) {
 		_ = grandchild.Start()
 		fmt.Fprintln(os.Stderr, "grandchild", grandchild.Process.Pid)
 	}
+	if strings.Contains(kind, "leaves") {
+		detached := exec.Command("sleep", "600")
+		detached.Stdout, detached.Stderr = os.Stdout, os.Stderr
+		detached.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		_ = detached.Start()
+		fmt.Fprintln(os.Stderr, "detached", detached.Process.Pid, "")
+	}
 	fmt.Fprintln(os.Stderr, "a child of the kind", kind, "with the pid", os.Getpid(), "")
 	in := bufio.NewScanner(os.Stdin)
 	for n := 0; in.Scan(); n++ {
@@ -69,13 +76,18 @@ func child(kind string) {
 	fmt.Fprintln(os.Stderr, "ends by itself")
 }
 
+// logged logs what a child says.
+func logged(logger *slog.Logger) func(stream, line string) {
+	return func(stream, line string) { logger.Info("child process", stream, line) }
+}
+
 // beProxy holds a connection to a child of its own until it is killed.
 func beProxy() {
 	program, err := os.Executable()
 	if err != nil {
 		panic(err)
 	}
-	conn := wire.Stdio(wire.Command{Path: program, Env: append(os.Environ(), childKind+"=obedient")}, slog.New(slog.NewTextHandler(os.Stdout, nil)), "2025-11-25")
+	conn := wire.Stdio(wire.Command{Path: program, Env: append(os.Environ(), childKind+"=obedient"), Said: logged(slog.New(slog.NewTextHandler(os.Stdout, nil)))}, "2025-11-25")
 	defer conn.Close(context.Background())
 	if _, err := conn.Handshake(context.Background(), wire.Client{Name: "t", Version: "1", Capabilities: json.RawMessage("{}")}); err != nil {
 		panic(err)
@@ -123,8 +135,8 @@ func (c *children) start(kind, known string) (wire.Conn, wire.Server, error) {
 	if err != nil {
 		c.Fatal(err)
 	}
-	logger := slog.New(slog.NewTextHandler(&c.log, nil))
-	conn := wire.Stdio(wire.Command{Path: program, Env: append(os.Environ(), childKind+"="+kind)}, logger, known)
+	said := logged(slog.New(slog.NewTextHandler(&c.log, nil)))
+	conn := wire.Stdio(wire.Command{Path: program, Env: append(os.Environ(), childKind+"="+kind), Said: said}, known)
 	c.Cleanup(func() { conn.Close(context.Background()) })
 	ctx, cancel := context.WithTimeout(c.Context(), 20*time.Second)
 	defer cancel()
@@ -205,7 +217,9 @@ func TestNotificationsOfAStatelessChild(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	notified := make(chan string, 8)
 	ended := make(chan error, 1)
-	go func() { ended <- conn.Listen(ctx, func(method string, _ json.RawMessage) { notified <- method }) }()
+	go func() {
+		ended <- conn.Listen(ctx, listening(func(method string, _ json.RawMessage) { notified <- method }))
+	}()
 	if method := <-notified; method != "notifications/tools/list_changed" {
 		t.Errorf("first came %s", method)
 	}
@@ -226,7 +240,7 @@ func TestNotificationsOfAStatelessChild(t *testing.T) {
 
 // A call that nobody waits for any more is cancelled at the child, in both eras.
 func TestCancellingAtAChild(t *testing.T) {
-	for _, kind := range []string{"legacy", "modern"} {
+	for kind, id := range map[string]string{"legacy": "3", "modern": "2"} { // behind one handshake or two
 		c := &children{T: t}
 		conn, _, err := c.start(kind, "")
 		if err != nil {
@@ -245,7 +259,7 @@ func TestCancellingAtAChild(t *testing.T) {
 		if err := <-ended; !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
-		if !c.logged(`\"reason\":\"context canceled\",\"requestId\":2}`) {
+		if !c.logged(`\"reason\":\"context canceled\",\"requestId\":` + id + `}`) {
 			t.Errorf("%s: the child was not told: %s", kind, c.log.String())
 		}
 	}
@@ -313,6 +327,73 @@ func TestClosingEndsTheChild(t *testing.T) {
 			}
 		})
 	}
+}
+
+// pidLogged is the number behind a word that a child logs.
+func (c *children) pidLogged(word string) int {
+	c.Helper()
+	c.logged(word + " ")
+	_, text, _ := strings.Cut(c.log.String(), word+" ")
+	number, _, _ := strings.Cut(text, " ")
+	pid, err := strconv.Atoi(number)
+	if err != nil {
+		c.Fatal(err)
+	}
+	return pid
+}
+
+// A child that ends is over although what it left behind, out of its group, holds its
+// streams open, and so is the connection, in time: fault C2.
+func TestWhatAChildLeavesBehindHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	c := &children{T: t}
+	conn, _, err := c.start("leaves", "2025-11-25")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, detached := c.pidLogged("with the pid"), c.pidLogged("detached")
+	defer func() { _ = syscall.Kill(detached, syscall.SIGKILL) }()
+	ended := make(chan error, 1)
+	go func() { ended <- conn.Listen(t.Context(), listening(func(string, json.RawMessage) {})) }()
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "signal: killed") {
+		t.Errorf("the listening ended with %v", err)
+	}
+	conn.Close(t.Context())
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+// A child that reads nothing holds up nobody for longer than he waits, and is ended all
+// the same: fault C5.
+func TestAChildThatReadsNothingHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	c := &children{T: t}
+	conn, _, err := c.start("legacy", "2025-11-25")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(c.pidLogged("with the pid"), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	large := json.RawMessage(`{"text":"` + strings.Repeat("x", 3<<20) + `"}`)
+	for range 3 { // the first is in the middle of its line, the others behind it
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		begin := time.Now()
+		_, err := conn.Call(ctx, relay.Call{Method: "tools/list", Params: large})
+		if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
+			t.Errorf("after %s: %v", took, err)
+		}
+		if err := conn.Notify(ctx, "notifications/x", nil); err == nil {
+			t.Error("a notification was sent")
+		}
+		cancel()
+	}
+	conn.Close(t.Context())
 }
 
 // A proxy that is killed closes nothing by itself. The system closes its end of the

@@ -3,20 +3,17 @@ package wire
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"time"
 
-	"github.com/mark3labs/mcp-go/client/transport"
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
 // Stdio returns the connection to a child process, which its handshake starts, of
 // whatever revision the child speaks. known is the one that it spoke last time, or
-// empty; it is tried first. What the child writes to its standard error goes to
-// logger. The handshake returns an error that wraps exec.ErrNotFound or
+// empty; it is tried first. The handshake returns an error that wraps exec.ErrNotFound or
 // fs.ErrPermission where the command cannot be run.
-func Stdio(c Command, logger *slog.Logger, known string) Conn {
-	return &child{command: c, logger: logger, known: known}
+func Stdio(c Command, known string) Conn {
+	return &child{command: c, known: known}
 }
 
 // child is a connection to a child process.
@@ -25,7 +22,6 @@ type child struct {
 	process *process
 
 	command Command
-	logger  *slog.Logger
 	known   string
 }
 
@@ -47,23 +43,14 @@ func (c *child) Handshake(ctx context.Context, client Client) (Server, error) {
 // first, only that there is no other.
 func (c *child) start(ctx context.Context, client Client, handshaken, only bool) (Server, error) {
 	var err error
-	if c.process, err = startProcess(c.command, c.logger); err != nil {
+	if c.process, err = startProcess(c.command); err != nil {
 		return Server{}, err
 	}
 	s := c.process.session
-	if err := s.open(ctx); err != nil {
-		return Server{}, err
-	}
 	lines := newStatelessLines(s)
 	ways := []way{
 		{lines, func(ctx context.Context) (Server, error) { return lines.Handshake(ctx, client) }},
-		{s, func(ctx context.Context) (Server, error) {
-			server, err := handshake(ctx, s.transport, client)
-			if err != nil {
-				err = s.explain(err)
-			}
-			return server, err
-		}},
+		{s, func(ctx context.Context) (Server, error) { return s.Handshake(ctx, client) }},
 	}
 	if handshaken {
 		ways[0], ways[1] = ways[1], ways[0]
@@ -77,9 +64,7 @@ func (c *child) start(ctx context.Context, client Client, handshaken, only bool)
 	}
 	c.Conn = conn
 	c.process.batches.Store(hasBatches(server.ProtocolVersion))
-	if both, ok := s.transport.(transport.BidirectionalInterface); ok && mcp.IsModernProtocol(server.ProtocolVersion) {
-		both.SetRequestHandler(unanswered)
-	}
+	s.unanswering.Store(mcp.IsModernProtocol(server.ProtocolVersion))
 	return server, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"time"
@@ -12,11 +13,12 @@ import (
 // maxEvent bounds one server-sent event, in bytes.
 const maxEvent = 64 << 20
 
-var errEventTooLong = errors.New("a server-sent event is longer than 64 MiB")
+var errEventTooLong = fmt.Errorf("%w: a server-sent event is longer than 64 MiB", ErrTooLarge)
 
 // event is one server-sent event (WHATWG HTML, section 9.2).
 type event struct {
 	ID   string
+	Type string // empty for messages
 	Data []byte
 	// Rest, if set, yields the data that is not in Data. It has to be read to its end.
 	Rest io.Reader
@@ -30,7 +32,7 @@ type eventReader struct {
 	// Retry is the pause that the server asked for, or 0.
 	Retry time.Duration
 
-	id string // of the event that is being read
+	id, kind string // of the event that is being read
 }
 
 func newEventReader(r io.Reader) *eventReader {
@@ -49,7 +51,7 @@ func (r *eventReader) Next() (event, error) {
 	e, err := r.Begin()
 	if err == nil && e.Rest != nil {
 		e.Data, err = readRest(e.Data, e.Rest, maxEvent)
-		e.Rest = nil
+		e.Rest, e.Type = nil, r.kind // which may have come behind the data
 	}
 	return e, err
 }
@@ -58,12 +60,12 @@ func (r *eventReader) Next() (event, error) {
 // beginning is there.
 func (r *eventReader) Begin() (event, error) {
 	var data []byte
-	r.id = r.LastID
+	r.id, r.kind = r.LastID, ""
 	for {
 		line, err := r.lines.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
 			if value, ok := bytes.CutPrefix(line, []byte("data:")); ok && data == nil {
-				return event{ID: r.id, Data: bytes.Clone(bytes.TrimPrefix(value, []byte(" "))), Rest: &eventRest{events: r}}, nil
+				return event{ID: r.id, Type: r.kind, Data: bytes.Clone(bytes.TrimPrefix(value, []byte(" "))), Rest: &eventRest{events: r}}, nil
 			}
 			line, err = r.longLine(line)
 		}
@@ -74,8 +76,9 @@ func (r *eventReader) Begin() (event, error) {
 		if len(line) == 0 {
 			r.LastID = r.id
 			if data != nil {
-				return event{ID: r.id, Data: data}, nil
+				return event{ID: r.id, Type: r.kind, Data: data}, nil
 			}
+			r.kind = ""
 			continue
 		}
 		if value, ok := r.field(line); ok {
@@ -101,6 +104,10 @@ func (r *eventReader) field(line []byte) (data []byte, ok bool) {
 	case "id":
 		if !bytes.ContainsRune(value, 0) {
 			r.id = string(value)
+		}
+	case "event":
+		if r.kind = string(value); r.kind == "message" {
+			r.kind = ""
 		}
 	case "retry":
 		if ms, err := strconv.Atoi(string(value)); err == nil && ms >= 0 {

@@ -28,6 +28,10 @@ type exchange struct {
 	// this connection.
 	token json.RawMessage
 	asked sync.WaitGroup
+	// passedOver is told what is on the answer's stream and no message of this call;
+	// strange is why the last of that is none.
+	passedOver func(text []byte, err error)
+	strange    error
 	// batches says that the server may put several messages into one text.
 	batches bool
 
@@ -39,13 +43,13 @@ type exchange struct {
 
 // newExchange gives a call an id that is unique on its connection. meta makes the
 // _meta that is sent of the one that is given; nil stands for the same.
-func newExchange(call relay.Call, id int64, meta func(given, token json.RawMessage) json.RawMessage) *exchange {
+func newExchange(call relay.Call, id int64, passOver func([]byte, error), meta func(given, token json.RawMessage) json.RawMessage) *exchange {
 	members := call.Members
 	if members == nil {
 		found := jsonrpc.Look(call.Params)
 		members = &found
 	}
-	x := &exchange{call: call, id: strconv.AppendInt(nil, id, 10)}
+	x := &exchange{call: call, id: strconv.AppendInt(nil, id, 10), passedOver: passOver}
 	x.call.Members = members
 	given := members.Get("_meta")
 	if given != nil {
@@ -56,7 +60,7 @@ func newExchange(call relay.Call, id int64, meta func(given, token json.RawMessa
 }
 
 func (c *httpConn) exchange(call relay.Call) *exchange {
-	x := newExchange(call, c.next.Add(1), sessionMeta)
+	x := newExchange(call, c.next.Add(1), c.endpoint.passOver, sessionMeta)
 	x.resume, x.respond, x.batches = c.resume, c.respond, c.batches
 	return x
 }
@@ -65,7 +69,7 @@ func (c *httpConn) exchange(call relay.Call) *exchange {
 func (x *exchange) answer(ctx context.Context, response *http.Response) (json.RawMessage, error) {
 	defer response.Body.Close()
 	switch media := mediaType(response); media {
-	case "application/json":
+	case "application/json", "text/plain", "": // what it is called matters less than what it is
 		return x.document(ctx, response)
 	case "text/event-stream":
 		// What the server asked during the call is answered before the call ends.
@@ -74,19 +78,29 @@ func (x *exchange) answer(ctx context.Context, response *http.Response) (json.Ra
 		defer stop()
 		return x.stream(ctx, response)
 	default:
-		return nil, fmt.Errorf("%w: it answers a request with the content type %q", ErrProtocol, media)
+		return nil, fmt.Errorf("%w: it has the content type %q", ErrUnreadable, media)
 	}
 }
 
 func (x *exchange) result(m *jsonrpc.Message) (json.RawMessage, error) {
 	switch {
-	case !m.IsResponse() || !bytes.Equal(m.ID, x.id) && m.Error == nil:
+	case !m.IsResponse() || !x.answers(m) && m.Error == nil:
 		return nil, fmt.Errorf("%w: the answer is not one to this request", ErrProtocol)
 	case m.Error != nil:
 		return nil, m.Error
 	}
 	return m.Result, nil
 }
+
+// passOver is for what is no message of this call.
+func (x *exchange) passOver(text []byte, err error) {
+	x.strange = err
+	x.passedOver(text, err)
+}
+
+// answers reports whether a response has the request's id, which some servers repeat as a
+// string.
+func (x *exchange) answers(m *jsonrpc.Message) bool { return bytes.Equal(bytes.Trim(m.ID, `"`), x.id) }
 
 // resumptions bounds how often a broken stream is taken up again without
 // anything new arriving on it.
@@ -104,10 +118,13 @@ func (x *exchange) stream(ctx context.Context, response *http.Response) (json.Ra
 	for {
 		e, err := events.Begin()
 		if err == nil && e.Rest != nil {
-			if passed, err := x.pass(e.Data, e.Rest, -1); passed {
-				return nil, err
+			if e.Type == "" {
+				if passed, err := x.pass(e.Data, e.Rest, -1); passed {
+					return nil, err
+				}
 			}
 			e.Data, err = readRest(e.Data, e.Rest, maxEvent)
+			e.Type = events.kind // which may have come behind the data
 		}
 		if err == nil {
 			failures = 0
@@ -120,8 +137,11 @@ func (x *exchange) stream(ctx context.Context, response *http.Response) (json.Ra
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if events.LastID == "" || failures >= resumptions || x.resume == nil {
-			return nil, fmt.Errorf("%w: %w", ErrLost, unexpected(err))
+		if err == io.EOF && x.strange != nil && events.LastID == "" {
+			return nil, fmt.Errorf("%w: its stream ends without an answer, and has what is none: %w", ErrProtocol, x.strange)
+		}
+		if events.LastID == "" || failures >= resumptions || x.resume == nil || errors.Is(err, ErrTooLarge) {
+			return nil, broken(unexpected(err))
 		}
 		failures++
 		resumed, err := x.resume(ctx, events, failures)
@@ -134,12 +154,22 @@ func (x *exchange) stream(ctx context.Context, response *http.Response) (json.Ra
 	}
 }
 
+// broken says that an answer broke off on its way here, unless that was this side's doing.
+func broken(err error) error {
+	if errors.Is(err, ErrTooLarge) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrLost, err)
+}
+
 func unexpected(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
 }
+
+var errOtherAnswer = errors.New("it answers another request")
 
 // resume takes a stream up after its last event, after the pause that the
 // server asked for.
@@ -153,6 +183,11 @@ func (c *httpConn) resume(ctx context.Context, events *eventReader, failures int
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+	return c.get(ctx, events)
+}
+
+// get opens a stream, the server's own or one that goes on after an event.
+func (c *httpConn) get(ctx context.Context, events *eventReader) (*http.Response, error) {
 	request := c.endpoint.request(ctx, http.MethodGet, c.listening)
 	if events.LastID != "" {
 		request.Header.Set("Last-Event-ID", events.LastID)
@@ -162,15 +197,20 @@ func (c *httpConn) resume(ctx context.Context, events *eventReader, failures int
 
 // event handles one event of the call's stream; done means that it was the answer.
 func (x *exchange) event(ctx context.Context, e event) (result json.RawMessage, done bool, err error) {
-	if len(e.Data) == 0 {
-		return nil, false, nil // primes the stream with an id
+	if len(e.Data) == 0 || e.Type != "" {
+		return nil, false, nil // primes the stream with an id, or is no message
 	}
 	m, err := jsonrpc.Decode(e.Data)
 	if errors.Is(err, jsonrpc.ErrBatch) && x.batches {
 		return x.batch(ctx, e.Data)
 	}
 	if err != nil {
-		return nil, true, fmt.Errorf("%w: %w", ErrProtocol, err)
+		x.passOver(e.Data, err)
+		return nil, false, nil
+	}
+	if m.IsResponse() && m.Error == nil && !x.answers(m) {
+		x.passOver(e.Data, errOtherAnswer)
+		return nil, false, nil
 	}
 	return x.message(ctx, m)
 }

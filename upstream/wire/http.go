@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"mime"
 	"net/http"
 	"sync/atomic"
@@ -15,7 +14,7 @@ import (
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
 
-	"github.com/mark3labs/mcp-go/client/transport"
+	"github.com/mark3labs/mcp-go/mcp"
 )
 
 // maxBody bounds an answer that is not a stream, in bytes.
@@ -35,10 +34,9 @@ func (e *StatusError) Error() string {
 
 // httpConn is streamable HTTP with a handshake (MCP 2025-03-26 to 2025-11-25).
 type httpConn struct {
-	endpoint  *endpoint
-	transport *transport.StreamableHTTP
+	endpoint *endpoint
 
-	posting, listening http.Header // set by Handshake, like all up to next
+	posting, listening http.Header // changed by Handshake only
 	batches            bool
 	opening            chan opened
 	end                context.CancelFunc
@@ -47,45 +45,56 @@ type httpConn struct {
 	askers             askers
 }
 
-func newSessionHTTP(url string, client *http.Client, logger *slog.Logger) (*httpConn, error) {
-	t, err := transport.NewStreamableHTTP(url, transport.WithHTTPBasicClient(client), transport.WithHTTPLogger(logger))
-	if err != nil {
-		return nil, err
-	}
-	e, err := newEndpoint(url, client)
-	if err != nil {
-		return nil, err
-	}
-	return &httpConn{endpoint: e, transport: t}, nil
+func newSessionHTTP(e *endpoint) *httpConn {
+	return &httpConn{endpoint: e, posting: http.Header{"Accept": {"application/json, text/event-stream"}, "Content-Type": {"application/json"}}}
 }
 
 func (c *httpConn) Handshake(ctx context.Context, client Client) (Server, error) {
-	server, err := handshake(ctx, c.transport, client)
+	var session string
+	server, err := initialize(ctx, client, func(ctx context.Context, call relay.Call) (json.RawMessage, error) {
+		result, header, err := c.send(ctx, call)
+		session = header.Get("Mcp-Session-Id")
+		return result, err
+	})
+	if err != nil {
+		return server, err
+	}
 	c.batches = hasBatches(server.ProtocolVersion)
-	c.listening = http.Header{"Accept": {"text/event-stream"}, "Mcp-Protocol-Version": {server.ProtocolVersion}}
-	if session := c.transport.GetSessionId(); session != "" {
-		c.listening.Set("Mcp-Session-Id", session)
+	c.posting.Set("Mcp-Protocol-Version", server.ProtocolVersion)
+	if session != "" {
+		c.posting.Set("Mcp-Session-Id", session)
 	}
-	c.posting = c.listening.Clone()
-	c.posting.Set("Accept", "application/json, text/event-stream")
-	c.posting.Set("Content-Type", "application/json")
-	if err == nil {
-		c.open(ctx)
+	c.listening = c.posting.Clone()
+	c.listening.Set("Accept", "text/event-stream")
+	c.listening.Del("Content-Type")
+	var refused *StatusError
+	if err := c.Notify(ctx, initialized, nil); errors.As(err, &refused) {
+		c.endpoint.logger.Warn("the server refuses the end of the handshake, and is used all the same", "notification", initialized, "error", err)
+	} else if err != nil {
+		return server, err
 	}
-	return server, err
+	c.open(ctx)
+	return server, nil
 }
 
-// Close ends the session with a DELETE, which mcp-go bounds.
-func (c *httpConn) Close(context.Context) {
-	_ = c.transport.Close()
+// Close ends the session with a DELETE, whose answer does not matter: a server need not
+// let clients end sessions.
+func (c *httpConn) Close(ctx context.Context) {
 	if c.end != nil {
 		c.end()
 	}
 	c.work.Wait()
 	select {
-	case o := <-c.opening: // nobody has listened
-		o.close()
+	case o, ok := <-c.opening:
+		if ok { // nobody has listened
+			o.close()
+		}
 	default:
+	}
+	if c.listening.Get("Mcp-Session-Id") != "" {
+		if response, err := c.endpoint.send(c.endpoint.request(optional(ctx), http.MethodDelete, c.listening)); err == nil {
+			_ = response.Body.Close()
+		}
 	}
 }
 
@@ -112,6 +121,12 @@ func (c *httpConn) Call(ctx context.Context, call relay.Call) (json.RawMessage, 
 	if call.Stateless {
 		call.Stream = nil // the result has to be made one of the other protocol
 	}
+	result, _, err := c.send(ctx, call)
+	return result, err
+}
+
+// send makes one request; the header is the answer's.
+func (c *httpConn) send(ctx context.Context, call relay.Call) (json.RawMessage, http.Header, error) {
 	x := c.exchange(call)
 	defer x.body.end()
 	request := c.endpoint.request(ctx, http.MethodPost, c.posting)
@@ -119,22 +134,28 @@ func (c *httpConn) Call(ctx context.Context, call relay.Call) (json.RawMessage, 
 	response, err := c.endpoint.send(request)
 	if err == nil {
 		var result json.RawMessage
-		result, err = x.answer(ctx, response)
-		if err == nil {
-			return result, nil
+		if result, err = x.answer(ctx, response); err == nil {
+			return result, response.Header, nil
 		}
 	}
-	var status *StatusError
-	if errors.As(err, &status) {
-		// Some servers put the error object under a status that says no.
-		if m, invalid := jsonrpc.Decode(status.Body); invalid == nil && m.Error != nil {
-			return nil, m.Error
-		}
+	if object := errorObject(err); object != nil {
+		return nil, nil, object
 	}
-	if ctx.Err() != nil {
+	if ctx.Err() != nil && call.Method != string(mcp.MethodInitialize) { // which may not be cancelled
 		c.cancel(ctx, x.id)
 	}
-	return nil, err
+	return nil, nil, err
+}
+
+// errorObject is the error object that some servers put under a status that says no.
+func errorObject(err error) *jsonrpc.Error {
+	var status *StatusError
+	if errors.As(err, &status) {
+		if m, invalid := jsonrpc.Decode(status.Body); invalid == nil && m.Error != nil {
+			return m.Error
+		}
+	}
+	return nil
 }
 
 // cancel tells the server that nobody waits any more (MCP 2025-11-25

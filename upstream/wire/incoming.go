@@ -26,7 +26,7 @@ func (x *exchange) document(ctx context.Context, response *http.Response) (json.
 	size := response.ContentLength
 	text, whole, err := readFirst(response.Body, size)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrLost, err)
+		return nil, broken(err)
 	}
 	if !whole {
 		if passed, err := x.pass(text, response.Body, size); passed {
@@ -45,7 +45,7 @@ func (x *exchange) document(ctx context.Context, response *http.Response) (json.
 		}
 		return nil, fmt.Errorf("%w: it answers with a batch that has no answer in it", ErrProtocol)
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrProtocol, err)
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	return x.result(m)
 }
@@ -76,10 +76,10 @@ func readRest(first []byte, rest io.Reader, limit int64) ([]byte, error) {
 	buffer := bytes.NewBuffer(first)
 	n, err := io.Copy(buffer, io.LimitReader(rest, limit+1))
 	if n > limit {
-		return nil, fmt.Errorf("%w: the answer is longer than %d MiB", ErrProtocol, limit>>20)
+		return nil, fmt.Errorf("%w: it is longer than %d MiB", ErrTooLarge, limit>>20)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrLost, err)
+		return nil, broken(err)
 	}
 	return buffer.Bytes(), nil
 }
@@ -92,7 +92,7 @@ func (x *exchange) pass(first []byte, rest io.Reader, size int64) (passed bool, 
 		return false, nil
 	}
 	begin := jsonrpc.Begin(first)
-	if begin.Result < 0 || begin.ID != nil && !bytes.Equal(begin.ID, x.id) {
+	if begin.Result < 0 || begin.ID != nil && !bytes.Equal(bytes.Trim(begin.ID, `"`), x.id) {
 		return false, nil
 	}
 	result := relay.Stream{Body: io.MultiReader(bytes.NewReader(first[begin.Result:]), rest), Size: -1}
@@ -155,7 +155,7 @@ func (r *resultReader) Read(buffer []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if m, err := jsonrpc.Decode(envelope); err != nil || !bytes.Equal(m.ID, r.id) {
+	if m, err := jsonrpc.Decode(envelope); err != nil || !bytes.Equal(bytes.Trim(m.ID, `"`), r.id) {
 		return 0, fmt.Errorf("%w: the answer is not one to this request", ErrProtocol)
 	}
 	buffer[end] = '}'

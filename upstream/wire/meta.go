@@ -65,7 +65,7 @@ type discovered struct {
 func (d *discovered) server(version string) Server {
 	s := Server{Info: d.Meta[mcp.MetaKeyServerInfo], Capabilities: d.Capabilities, Instructions: d.Instructions, ProtocolVersion: version}
 	if s.Info == nil {
-		s.Info = json.RawMessage(`{"name":"","version":""}`)
+		s.Info = json.RawMessage(unnamed)
 	}
 	if s.Capabilities == nil {
 		s.Capabilities = json.RawMessage("{}")

@@ -18,15 +18,16 @@ import (
 // server speaks. known is the one that it spoke last time, or empty; it is tried
 // first. Requests go through client, which must return errors for refusals.
 func HTTP(url string, client *http.Client, logger *slog.Logger, known string) (Conn, error) {
-	session, err := newSessionHTTP(url, client, logger)
+	e, err := newEndpoint(url, client, logger)
 	if err != nil {
 		return nil, err
 	}
+	session := newSessionHTTP(e)
 	older, err := SSE(url, client, logger)
 	if err != nil {
 		return nil, err
 	}
-	stateless := newStatelessHTTP(session.endpoint, logger)
+	stateless := newStatelessHTTP(e)
 	n := &negotiated{ways: []Conn{stateless, session, older}, older: older}
 	switch {
 	case known == mcp.ProtocolVersion20241105:

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mcpproxy/jsonrpc"
+	"mcpproxy/upstream/wire"
 )
 
 // sent is one request as a server got it.
@@ -120,4 +121,9 @@ func stream(w http.ResponseWriter) func(format string, args ...any) {
 // param is one member of what was sent.
 func (s *sent) param(path ...string) json.RawMessage {
 	return jsonrpc.Member(s.message.Params, path...)
+}
+
+// listening is a listener that is not told of streams.
+func listening(notified func(string, json.RawMessage)) wire.Listener {
+	return wire.Listener{Notified: notified, Stream: func(error, time.Time) {}}
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,17 +13,19 @@ import (
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
 
-	"github.com/mark3labs/mcp-go/client/transport"
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// session is a connection over one of mcp-go's transports on which all messages
-// share one stream, so that what belongs to which call is told by progress tokens.
+// session is a connection on which all that the server says comes on one stream, so
+// that what belongs to which call is told by ids and progress tokens.
 type session struct {
-	transport transport.Interface
-	// end ends what the transport started.
-	end context.CancelFunc
-	// lost is closed, with the reason before it, when the transport breaks.
+	// send sends one message within ctx. Where nothing of it was sent the error is
+	// errUnsent.
+	send func(ctx context.Context, m *jsonrpc.Message) error
+	// life is the context of what the server asks; end ends it.
+	life context.Context
+	end  context.CancelFunc
+	// lost is closed, with the reason before it, when the connection breaks.
 	lost     chan struct{}
 	lostOnce sync.Once
 	reason   error
@@ -30,9 +33,12 @@ type session struct {
 	next   atomic.Int64
 	work   workers
 	askers askers
+	// unanswering says that the server may ask nothing and is sent no responses (MCP
+	// 2026-07-28 transports, stdio).
+	unanswering atomic.Bool
 
 	mu            sync.Mutex
-	calls         map[string]*running // by the progress token that the server sees
+	calls         map[string]*running // by id, which is the progress token that the server sees
 	notifications func(string, json.RawMessage)
 	// early are notifications from before Listen.
 	early []notification
@@ -45,40 +51,35 @@ type notification struct {
 
 // running is a call whose answer is awaited.
 type running struct {
-	call  relay.Call
-	token json.RawMessage
+	call   relay.Call
+	token  json.RawMessage
+	answer chan *jsonrpc.Message // has room for one
 }
 
 // keptEarly bounds the notifications that are kept for Listen.
 const keptEarly = 256
 
-func newSession(t transport.Interface) *session {
-	return &session{transport: t, lost: make(chan struct{}), calls: map[string]*running{}}
+var (
+	// errUnsent says that the caller's time was over before anything was sent.
+	errUnsent = errors.New("the message was not sent")
+	errClosed = errors.New("the connection was closed")
+)
+
+func newSession(send func(context.Context, *jsonrpc.Message) error) *session {
+	life, end := context.WithCancel(context.Background())
+	return &session{send: send, life: life, end: end, lost: make(chan struct{}), calls: map[string]*running{}}
 }
 
 func (s *session) Handshake(ctx context.Context, client Client) (Server, error) {
-	if err := s.open(ctx); err != nil {
-		return Server{}, plainly(err)
-	}
-	server, err := handshake(ctx, s.transport, client)
+	server, err := initialize(ctx, client, s.Call)
 	if err != nil {
+		return Server{}, err
+	}
+	var refused *StatusError
+	if err := s.Notify(ctx, initialized, nil); err != nil && !errors.As(err, &refused) {
 		return Server{}, s.explain(err)
 	}
 	return server, nil
-}
-
-// open starts the transport.
-func (s *session) open(ctx context.Context) error {
-	// The transport lives as long as the connection, its opening as long as ctx.
-	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	s.end = end
-	stop := context.AfterFunc(ctx, end)
-	defer stop()
-	s.transport.SetNotificationHandler(s.notified)
-	if both, ok := s.transport.(transport.BidirectionalInterface); ok {
-		both.SetRequestHandler(s.asked)
-	}
-	return s.transport.Start(life)
 }
 
 func (s *session) Call(ctx context.Context, call relay.Call) (json.RawMessage, error) {
@@ -89,45 +90,65 @@ func (s *session) Call(ctx context.Context, call relay.Call) (json.RawMessage, e
 // request sends one request. meta makes the _meta that is sent of the one that is
 // given and of the progress token that the server sees; nil stands for the same.
 func (s *session) request(ctx context.Context, call relay.Call, meta func(given, token json.RawMessage) json.RawMessage) (json.RawMessage, error) {
-	id := s.next.Add(1)
-	request := transport.JSONRPCRequest{JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(id), Method: call.Method}
-	seen := json.RawMessage(strconv.AppendInt(nil, id, 10))
+	id := json.RawMessage(strconv.AppendInt(nil, s.next.Add(1), 10))
 	params := call.Params
 	given := jsonrpc.Member(params, "_meta")
-	token := jsonrpc.Member(given, progressToken)
-	if sent := meta(given, seen); sent != nil {
+	if sent := meta(given, id); sent != nil {
 		params = jsonrpc.Put(params, sent, "_meta")
 	}
-	if params != nil {
-		request.Params = pack(params)
+	r := &running{call: call, token: bytes.Clone(jsonrpc.Member(given, progressToken)), answer: make(chan *jsonrpc.Message, 1)}
+	defer s.begin(string(id), r)()
+	err := s.send(ctx, &jsonrpc.Message{ID: id, Method: call.Method, Params: params})
+	if err == nil {
+		return s.await(ctx, id, r)
 	}
-	defer s.begin(string(seen), &running{call: call, token: token})()
-	response, err := s.transport.SendRequest(ctx, request)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		s.cancel(ctx, seen)
-		return nil, context.Cause(ctx)
-	case err != nil:
+	if ctx.Err() == nil {
 		return nil, s.explain(err)
-	case response.Error != nil:
-		return nil, errorOf(response.Error)
 	}
-	return response.Result, nil
+	if !errors.Is(err, errUnsent) {
+		s.cancel(ctx, id, call.Method)
+	}
+	return nil, context.Cause(ctx)
+}
+
+// await waits for the answer to a request that was sent.
+func (s *session) await(ctx context.Context, id json.RawMessage, r *running) (json.RawMessage, error) {
+	var m *jsonrpc.Message
+	select {
+	case m = <-r.answer:
+	case <-ctx.Done():
+		s.cancel(ctx, id, r.call.Method)
+		return nil, context.Cause(ctx)
+	case <-s.lost:
+		select {
+		case m = <-r.answer: // it came before
+		default:
+			return nil, s.explain(s.reason)
+		}
+	}
+	if m.Error != nil {
+		return nil, m.Error
+	}
+	return m.Result, nil
 }
 
 // begin registers a call for what the server says about it, until done.
-func (s *session) begin(token string, r *running) (done func()) {
+func (s *session) begin(id string, r *running) (done func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.calls[token] = r
+	s.calls[id] = r
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		delete(s.calls, token)
+		delete(s.calls, id)
 	}
 }
 
-func (s *session) cancel(ctx context.Context, id json.RawMessage) {
+// cancel tells the server that nobody waits any more, unless that may not be said.
+func (s *session) cancel(ctx context.Context, id json.RawMessage, method string) {
+	if method == string(mcp.MethodInitialize) {
+		return
+	}
 	reason := context.Cause(ctx).Error()
 	ctx = context.WithoutCancel(ctx)
 	s.work.Go(func() {
@@ -138,25 +159,36 @@ func (s *session) cancel(ctx context.Context, id json.RawMessage) {
 }
 
 func (s *session) Notify(ctx context.Context, method string, params json.RawMessage) error {
-	n := mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION, Notification: mcp.Notification{Method: method}}
-	if params != nil {
-		text := string(params)
-		n.Params.AdditionalFields = map[string]any{"raw": &text}
+	return s.send(ctx, &jsonrpc.Message{Method: method, Params: params})
+}
+
+// received takes what the server says, one message after the other. The message's bytes
+// are the session's.
+func (s *session) received(m *jsonrpc.Message) {
+	switch {
+	case m.IsNotification():
+		s.notified(m.Method, m.Params)
+	case m.IsRequest():
+		if !s.unanswering.Load() {
+			s.work.Go(func() { _ = s.send(s.life, answerTo(s.life, m, s.askers.youngest())) }) // a connection that broke says so
+		}
+	default:
+		if r := s.running(string(bytes.Trim(m.ID, `"`))); r != nil {
+			select {
+			case r.answer <- m:
+			default: // it has answered already
+			}
+		}
 	}
-	return s.transport.SendNotification(ctx, n)
 }
 
 // notified routes a notification to its call, or to whoever listens.
-func (s *session) notified(n mcp.JSONRPCNotification) {
-	var params json.RawMessage
-	if text, ok := n.Params.AdditionalFields["raw"].(string); ok {
-		params = json.RawMessage(text)
-	}
-	if n.Method == "notifications/progress" {
-		if r := s.running(tokenOf(params)); r != nil {
+func (s *session) notified(method string, params json.RawMessage) {
+	if method == "notifications/progress" {
+		if r := s.running(string(jsonrpc.Member(params, progressToken))); r != nil {
 			if r.call.Notify != nil {
-				restored, _ := jsonrpc.Splice(params, r.token, "progressToken")
-				r.call.Notify(n.Method, restored)
+				restored, _ := jsonrpc.Splice(params, r.token, progressToken)
+				r.call.Notify(method, restored)
 			}
 			return
 		}
@@ -164,55 +196,26 @@ func (s *session) notified(n mcp.JSONRPCNotification) {
 	s.mu.Lock()
 	listener := s.notifications
 	if listener == nil && len(s.early) < keptEarly {
-		s.early = append(s.early, notification{n.Method, params})
+		s.early = append(s.early, notification{method, params})
 	}
 	s.mu.Unlock()
 	if listener != nil {
-		listener(n.Method, params)
+		listener(method, params)
 	}
 }
 
-func (s *session) running(token string) *running {
+func (s *session) running(id string) *running {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.calls[token]
+	return s.calls[id]
 }
 
-func tokenOf(params json.RawMessage) string {
-	var p struct {
-		Token json.RawMessage `json:"progressToken"`
-	}
-	_ = json.Unmarshal(params, &p) // it was encoded just now
-	return string(p.Token)
-}
-
-// asked answers a request of the server.
-func (s *session) asked(ctx context.Context, request transport.JSONRPCRequest) (*transport.JSONRPCResponse, error) {
-	var params json.RawMessage
-	if carried, ok := request.Params.(map[string]any); ok {
-		text, _ := carried["raw"].(string)
-		params = json.RawMessage(text)
-	}
-	answer := answerTo(ctx, &jsonrpc.Message{Method: request.Method, Params: params}, s.askers.youngest())
-	response := &transport.JSONRPCResponse{JSONRPC: mcp.JSONRPC_VERSION, ID: request.ID}
-	if answer.Error != nil {
-		object, err := answer.Error.MarshalJSON()
-		if err != nil {
-			return nil, err
-		}
-		response.Error = &mcp.JSONRPCErrorDetails{Code: answer.Error.Code, Message: answer.Error.Message, Data: pack(object)}
-		return response, nil
-	}
-	response.Result = pack(answer.Result)
-	return response, nil
-}
-
-func (s *session) Listen(ctx context.Context, notification func(string, json.RawMessage)) error {
+func (s *session) Listen(ctx context.Context, listener Listener) error {
 	s.mu.Lock()
 	for _, n := range s.early {
-		notification(n.method, n.params)
+		listener.Notified(n.method, n.params)
 	}
-	s.early, s.notifications = nil, notification
+	s.early, s.notifications = nil, listener.Notified
 	s.mu.Unlock()
 	select {
 	case <-ctx.Done():
@@ -222,7 +225,7 @@ func (s *session) Listen(ctx context.Context, notification func(string, json.Raw
 	}
 }
 
-// broke notes why the transport is over.
+// broke notes why the connection is over.
 func (s *session) broke(err error) {
 	s.lostOnce.Do(func() {
 		s.reason = err
@@ -230,23 +233,18 @@ func (s *session) broke(err error) {
 	})
 }
 
-// explain says why the transport is over where that is known better.
+// explain says why the connection is over where that is known better.
 func (s *session) explain(err error) error {
 	select {
 	case <-s.lost:
 		return fmt.Errorf("%w: %w", ErrLost, s.reason)
 	default:
+		return err
 	}
-	if errors.Is(err, transport.ErrTransportClosed) {
-		return fmt.Errorf("%w: %w", ErrLost, err)
-	}
-	return err
 }
 
 func (s *session) Close(context.Context) {
-	_ = s.transport.Close()
-	if s.end != nil {
-		s.end()
-	}
+	s.broke(errClosed)
+	s.end()
 	s.work.Wait()
 }

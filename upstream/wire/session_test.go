@@ -128,7 +128,7 @@ func TestPingsAndCommentsOfAServer(t *testing.T) {
 			}
 			ctx, stop := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
-			go func() { ended <- conn.Listen(ctx, func(string, json.RawMessage) {}) }()
+			go func() { ended <- conn.Listen(ctx, listening(func(string, json.RawMessage) {})) }()
 			if answer, err := conn.Call(t.Context(), relay.Call{Method: "tools/call", Params: json.RawMessage(`{"name":"t"}`)}); string(answer) != `{"content":[]}` {
 				t.Errorf("%s, %v", answer, err)
 			}

@@ -200,7 +200,9 @@ func TestSubscriptionsOfAStatelessServer(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	told, ended := make(chan string, 64), make(chan error, 1)
-	go func() { ended <- conn.Listen(ctx, func(method string, _ json.RawMessage) { told <- method }) }()
+	go func() {
+		ended <- conn.Listen(ctx, listening(func(method string, _ json.RawMessage) { told <- method }))
+	}()
 	if method := <-told; method != "notifications/tools/list_changed" {
 		t.Errorf("first came %s", method)
 	}

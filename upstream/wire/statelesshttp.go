@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"sync/atomic"
 
@@ -18,14 +17,13 @@ import (
 type statelessHTTP struct {
 	stateless
 	endpoint *endpoint
-	logger   *slog.Logger
 
 	next    atomic.Int64
 	headers parameterHeaders
 }
 
-func newStatelessHTTP(e *endpoint, logger *slog.Logger) *statelessHTTP {
-	c := &statelessHTTP{stateless: newStateless(), endpoint: e, logger: logger}
+func newStatelessHTTP(e *endpoint) *statelessHTTP {
+	c := &statelessHTTP{stateless: newStateless(), endpoint: e}
 	c.stateless.send = c.sendHTTP
 	return c
 }
@@ -63,7 +61,7 @@ func (c *statelessHTTP) sendHTTP(ctx context.Context, call relay.Call) (json.Raw
 	if !call.Stateless {
 		call.Stream = nil // a result that asks for input has to be known before
 	}
-	x := newExchange(call, c.next.Add(1), func(given, token json.RawMessage) json.RawMessage { return c.describing.meta(given, &call, token) })
+	x := newExchange(call, c.next.Add(1), c.endpoint.passOver, func(given, token json.RawMessage) json.RawMessage { return c.describing.meta(given, &call, token) })
 	defer x.body.end()
 	response, err := c.endpoint.send(c.post(ctx, x))
 	if err == nil {
@@ -72,11 +70,8 @@ func (c *statelessHTTP) sendHTTP(ctx context.Context, call relay.Call) (json.Raw
 			return result, nil
 		}
 	}
-	var status *StatusError
-	if errors.As(err, &status) {
-		if m, invalid := jsonrpc.Decode(status.Body); invalid == nil && m.Error != nil {
-			return nil, m.Error
-		}
+	if object := errorObject(err); object != nil {
+		return nil, object
 	}
 	return nil, err
 }

@@ -7,7 +7,6 @@ import (
 
 	"mcpproxy/relay"
 
-	"github.com/mark3labs/mcp-go/client/transport"
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
@@ -28,23 +27,20 @@ func newStatelessLines(s *session) *statelessLines {
 
 // Listen implements [Conn]. All notifications come on the one stream; those of a
 // subscription are known by their names.
-func (c *statelessLines) Listen(ctx context.Context, notification func(string, json.RawMessage)) error {
+func (c *statelessLines) Listen(ctx context.Context, listener Listener) error {
 	ctx, stop := context.WithCancel(ctx)
 	var subscribing sync.WaitGroup
 	defer subscribing.Wait()
 	defer stop()
-	subscribing.Go(func() { _ = c.stateless.Listen(ctx, func(string, json.RawMessage) {}) }) // a server without subscriptions serves all the same
-	return c.session.Listen(ctx, func(method string, params json.RawMessage) {
-		if method != mcp.MethodNotificationSubscriptionsAcknowledged {
-			notification(method, params)
-		}
+	subscribing.Go(func() {
+		// When the connection is lost the session says so.
+		_ = c.stateless.Listen(ctx, Listener{Notified: func(string, json.RawMessage) {}, Stream: listener.Stream})
 	})
+	return c.session.Listen(ctx, Listener{Notified: func(method string, params json.RawMessage) {
+		if method != mcp.MethodNotificationSubscriptionsAcknowledged {
+			listener.Notified(method, params)
+		}
+	}})
 }
 
 func (c *statelessLines) Close(ctx context.Context) { c.session.Close(ctx) }
-
-// unanswered stands where servers may ask nothing and are sent no responses (MCP
-// 2026-07-28 transports, stdio).
-func unanswered(context.Context, transport.JSONRPCRequest) (*transport.JSONRPCResponse, error) {
-	return nil, nil
-}

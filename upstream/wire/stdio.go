@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"sync"
@@ -15,8 +14,6 @@ import (
 	"time"
 
 	"mcpproxy/jsonrpc"
-
-	"github.com/mark3labs/mcp-go/client/transport"
 )
 
 // Command is a child process that speaks MCP on its standard streams.
@@ -26,11 +23,24 @@ type Command struct {
 	// Env is the whole environment, as in os/exec.
 	Env []string
 	Dir string
+	// Said is given each line that the child says besides messages: what it writes to
+	// its standard error, and to its standard output where that is no message.
+	Said func(stream, line string)
 }
+
+// The streams of a child.
+const (
+	Stdout = "stdout"
+	Stderr = "stderr"
+)
 
 // stopPause is how long a child has to end after its input was closed, and then
 // again after it was asked to terminate (MCP 2025-11-25 lifecycle, shutdown).
 const stopPause = 2 * time.Second
+
+// endPause is how long a child that says no more has to end, and how long what it left
+// behind may hold its streams open after it has ended.
+const endPause = time.Second
 
 // process is the child behind a stdio connection.
 type process struct {
@@ -38,13 +48,25 @@ type process struct {
 	// batches says that it may put several messages into one line.
 	batches atomic.Bool
 	command *exec.Cmd
+	said    func(stream, line string)
 	stdin   io.WriteCloser
+	out     *os.File
+	log     *os.File
+	writing chan write
+	free    chan struct{} // holds one while nothing is being written
 	exited  chan struct{}
-	readers sync.WaitGroup
+	readers sync.WaitGroup // of the child's streams
+	work    sync.WaitGroup
+}
+
+// write is a line on its way to the child.
+type write struct {
+	message *jsonrpc.Message
+	done    chan error // has room for one
 }
 
 // startProcess starts a child process.
-func startProcess(c Command, logger *slog.Logger) (*process, error) {
+func startProcess(c Command) (*process, error) {
 	command := exec.Command(c.Path, c.Args...)
 	command.Env, command.Dir = c.Env, c.Dir
 	ownGroup(command)
@@ -68,16 +90,18 @@ func startProcess(c Command, logger *slog.Logger) (*process, error) {
 		_, _, _ = out.Close(), log.Close(), stdin.Close() // the command's error is the one to be told
 		return nil, fmt.Errorf("the command could not be started: %w", err)
 	}
-	p := &process{command: command, stdin: stdin, exited: make(chan struct{})}
-	said := &childLines{lines: jsonrpc.NewLineReader(out), from: out, batches: &p.batches}
-	p.session = newSession(transport.NewIO(said, &unpackingWriter{stdin, jsonrpc.NewLineWriter(stdin)}, io.NopCloser(nil)))
-	said.end = p.silent
-	p.readers.Go(func() { logLines(log, logger) })
-	p.readers.Go(p.reap)
+	p := &process{command: command, said: c.Said, stdin: stdin, out: out, log: log, writing: make(chan write), free: make(chan struct{}, 1), exited: make(chan struct{})}
+	p.free <- struct{}{}
+	p.session = newSession(p.send)
+	p.readers.Go(func() { p.silent(p.read()) })
+	p.readers.Go(p.listen)
+	p.work.Go(p.reap)
+	p.work.Go(p.write)
 	return p, nil
 }
 
-// reap waits for the child's end and says how it went.
+// reap waits for the child's end and says how it went. What still holds the child's
+// streams then may not hold up anything here.
 func (p *process) reap() {
 	err := p.command.Wait()
 	if err == nil {
@@ -85,21 +109,79 @@ func (p *process) reap() {
 	}
 	p.session.broke(fmt.Errorf("the child process ended: %w", err))
 	close(p.exited)
+	read := make(chan struct{})
+	p.work.Go(func() {
+		defer close(read)
+		p.readers.Wait()
+	})
+	pause := time.NewTimer(endPause)
+	defer pause.Stop()
+	select {
+	case <-read:
+	case <-pause.C:
+	}
+	_, _, _ = p.out.Close(), p.log.Close(), p.stdin.Close()
 }
-
-// endPause is how long a child that says no more has to end.
-const endPause = time.Second
 
 // silent is called when the child says no more. Mostly it ends at that moment, and how
 // it ended says more.
 func (p *process) silent(err error) {
+	p.ends()
+	p.session.broke(err)
+}
+
+// ends waits for the child's end for a moment.
+func (p *process) ends() {
 	pause := time.NewTimer(endPause)
 	defer pause.Stop()
 	select {
 	case <-p.exited:
 	case <-pause.C:
 	}
-	p.session.broke(err)
+}
+
+// send gives a message to the child, which may read it when it likes: the caller waits
+// for that within ctx. What has begun to be written is written to its end.
+func (p *process) send(ctx context.Context, m *jsonrpc.Message) error {
+	select {
+	case <-p.free:
+	case <-ctx.Done():
+		return errUnsent
+	case <-p.exited:
+		return errClosed
+	}
+	w := write{m, make(chan error, 1)}
+	select {
+	case p.writing <- w:
+	case <-p.exited:
+		p.free <- struct{}{}
+		return errClosed
+	}
+	select {
+	case err := <-w.done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// write writes what is sent, a line after the other, while the child lives.
+func (p *process) write() {
+	lines := jsonrpc.NewLineWriter(p.stdin)
+	for {
+		select {
+		case w := <-p.writing:
+			err := lines.Write(w.message)
+			if err != nil {
+				p.ends() // its end says more
+				err = fmt.Errorf("%w: %w", ErrLost, err)
+			}
+			w.done <- err
+			p.free <- struct{}{}
+		case <-p.exited:
+			return
+		}
+	}
 }
 
 // Close closes the child's input, and ends it when it does not end by itself.
@@ -116,56 +198,51 @@ func (p *process) Close(ctx context.Context) {
 	}
 	<-p.exited
 	kill(p.command) // what the child left behind in its group
+	p.work.Wait()
 	p.readers.Wait()
 	p.session.Close(ctx)
 }
 
-// childLines is what a child says, a message a line, until it says no more. It
-// bounds the lines, takes batches apart, packs the messages, and tells when and why
-// it ended.
-type childLines struct {
-	lines   *jsonrpc.LineReader
-	from    io.Closer
-	batches *atomic.Bool
-	end     func(error)
-	rest    []byte
-}
-
-func (r *childLines) Read(buffer []byte) (int, error) {
-	for len(r.rest) == 0 {
-		line, err := r.lines.Next()
+// read takes what the child says, a message a line, until it says no more.
+func (p *process) read() error {
+	defer p.out.Close()
+	lines := jsonrpc.NewLineReader(p.out)
+	for {
+		line, err := lines.Next()
+		if errors.Is(err, io.EOF) {
+			return errors.New("the child process closed its output")
+		}
 		if err != nil {
-			_ = r.from.Close()
-			if errors.Is(err, io.EOF) {
-				err = errors.New("the child process closed its output")
-			}
-			r.end(err)
-			return 0, io.EOF
+			return err
 		}
 		parts := []json.RawMessage{line}
-		if line[0] == '[' && r.batches.Load() {
+		if line[0] == '[' && p.batches.Load() {
 			if batch, err := jsonrpc.Split(line); err == nil {
 				parts = batch
 			}
 		}
 		for _, part := range parts {
-			r.rest = append(append(r.rest, packMessage(part)...), '\n')
+			if m, err := jsonrpc.Decode(part); err == nil {
+				p.session.received(m)
+			} else {
+				p.said(Stdout, string(part[:min(len(part), longestSaid)]))
+			}
 		}
 	}
-	n := copy(buffer, r.rest)
-	r.rest = r.rest[n:]
-	return n, nil
 }
 
-// logLines logs what the child says besides the protocol.
-func logLines(from io.ReadCloser, logger *slog.Logger) {
-	defer from.Close()
-	lines := bufio.NewReaderSize(from, 8<<10)
+// longestSaid bounds a line that is no message, in bytes.
+const longestSaid = 8 << 10
+
+// listen hands on what the child says on its standard error.
+func (p *process) listen() {
+	defer p.log.Close()
+	lines := bufio.NewReaderSize(p.log, longestSaid)
 	for {
 		line, _, err := lines.ReadLine()
 		if err != nil {
 			return
 		}
-		logger.Info("child process", "stderr", string(line))
+		p.said(Stderr, string(line))
 	}
 }

@@ -58,9 +58,21 @@ func (c *stateless) filter() mcp.SubscriptionFilter {
 }
 
 // Listen keeps a subscription open to everything that the server can tell (MCP
-// 2026-07-28, subscriptions/listen), taking it up again when it ends.
-func (c *stateless) Listen(ctx context.Context, notification func(string, json.RawMessage)) error {
-	for failures := 0; ; {
+// 2026-07-28, subscriptions/listen), which it need not take.
+func (c *stateless) Listen(ctx context.Context, listener Listener) error {
+	stream := ownStream{told: listener.Stream, hold: func(ctx context.Context, opened func()) (time.Duration, error) {
+		return 0, c.listen(optional(ctx), opened, listener.Notified)
+	}, probe: func(ctx context.Context) error {
+		_, err := c.send(ctx, relay.Call{Method: string(mcp.MethodServerDiscover)})
+		return err
+	}}
+	return stream.keep(ctx)
+}
+
+// listen holds a subscription to what is wanted at each moment until the server or ctx
+// ends it; an error says that it was not opened.
+func (c *stateless) listen(ctx context.Context, opened func(), notified func(string, json.RawMessage)) error {
+	for {
 		filter := c.filter()
 		if filter.IsEmpty() {
 			select {
@@ -70,27 +82,19 @@ func (c *stateless) Listen(ctx context.Context, notification func(string, json.R
 				continue
 			}
 		}
-		err := c.listenOnce(ctx, filter, notification)
-		var object *jsonrpc.Error
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case errors.Is(err, errResubscribe):
-			continue
-		case errors.As(err, &object) && (object.Code == jsonrpc.CodeMethodNotFound || object.Code == jsonrpc.CodeInvalidParams):
-			<-ctx.Done() // it has no subscriptions
-			return nil
-		case err == nil || errors.Is(err, ErrLost):
-			failures = 0
-		default:
-			if failures++; failures >= failedListens {
-				return err
+		opened() // a server that has none says so soon
+		open := false
+		err := c.listenOnce(ctx, filter, func(method string, params json.RawMessage) {
+			if open = true; method != mcp.MethodNotificationSubscriptionsAcknowledged {
+				notified(method, params)
 			}
-		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
+		})
+		switch {
+		case errors.Is(err, errResubscribe):
+		case open, errors.Is(err, ErrLost): // it was there
 			return nil
+		default:
+			return err
 		}
 	}
 }
@@ -116,11 +120,7 @@ func (c *stateless) listenOnce(ctx context.Context, filter mcp.SubscriptionFilte
 		}
 	}()
 	defer cancel(nil)
-	_, err = c.send(ctx, relay.Call{Method: string(mcp.MethodSubscriptionsListen), Params: params, Notify: func(method string, params json.RawMessage) {
-		if method != mcp.MethodNotificationSubscriptionsAcknowledged {
-			notification(method, params)
-		}
-	}})
+	_, err = c.send(ctx, relay.Call{Method: string(mcp.MethodSubscriptionsListen), Params: params, Notify: notification})
 	if errors.Is(context.Cause(ctx), errResubscribe) {
 		return errResubscribe
 	}

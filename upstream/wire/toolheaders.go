@@ -85,7 +85,7 @@ func (c *statelessHTTP) usable(raw json.RawMessage) bool {
 		return true
 	}
 	if err := mcp.ValidateParamHeaderAnnotations(&tool); err != nil {
-		c.logger.Warn("a tool is left out, as the headers that it wants cannot be sent", "tool", tool.Name, "error", err)
+		c.endpoint.logger.Warn("a tool is left out, as the headers that it wants cannot be sent", "tool", tool.Name, "error", err)
 		c.headers.note(tool.Name, nil)
 		return false
 	}
