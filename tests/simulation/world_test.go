@@ -64,10 +64,11 @@ func newWorld(t *testing.T, seed uint64, dir string) *world {
 		sites: map[string]*site{}, ledger: newLedger(), died: make(chan *process, 16), answers: map[string]int{}, buried: map[string]bool{}}
 	w.disk = &disk{world: w, kept: map[string]bool{}}
 	w.browser = &http.Transport{DialContext: w.network.dialer("browser"), DisableKeepAlives: true}
-	random := draw(seed, time.Unix(0, 0), "servers")
+	random, clients := draw(seed, time.Unix(0, 0), "servers"), draw(seed, time.Unix(0, 0), "clients")
 	for _, name := range []string{"a", "b"} {
 		options := oauthserver.Options{AutoApprove: true, Sessions: random.IntN(2) == 0, KeepRefreshTokens: random.IntN(6) == 0, NoRefreshTokens: random.IntN(10) == 0,
-			AccessTokenTTL: []time.Duration{time.Minute, 5 * time.Minute, 20 * time.Minute, time.Hour}[random.IntN(4)], Clients: map[string]string{"machine": "secret"}}
+			AccessTokenTTL: []time.Duration{time.Minute, 5 * time.Minute, 20 * time.Minute, time.Hour}[random.IntN(4)], Clients: map[string]string{"machine": "secret"},
+			ConfidentialOnly: clients.IntN(4) == 0, ScopeBound: clients.IntN(4) == 0, PushRequired: clients.IntN(4) == 0}
 		w.sites[name] = newSite(w, name, options)
 		c := upstream.Config{Name: name, Transport: upstream.HTTP, URL: w.sites[name].server.MCPURL(), Settings: states.DefaultSettings()}
 		c.Settings.AutomaticLogin = random.IntN(3) == 0
