@@ -110,7 +110,8 @@ func (u *Upstream) doubt(client *credential.Registration, doubtful bool) {
 		return
 	}
 	if err := u.environment.Store.DoubtRegistration(client.Issuer, client.ClientID, doubtful); err != nil {
-		u.logger.Error("whether the client is known at the authorization server could not be noted; to register another: mcpproxy auth login --register "+u.config.Name, "client", client.ClientID, "error", err)
+		u.logger.Error("whether the client is known at the authorization server could not be noted; to register another: "+
+			"mcpproxy auth login --register "+u.config.Name, "client", client.ClientID, "error", err)
 	}
 }
 

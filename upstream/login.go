@@ -138,7 +138,8 @@ func (u *Upstream) requestLogin(payload transitions.Payload) (transitions.Outcom
 // makeRoom gives up a login that is open, for one with another client.
 func (u *Upstream) makeRoom() error {
 	if configured := &u.config.OAuth; configured.ClientID != "" {
-		return fmt.Errorf("%s: the configuration gives the client %q (oauth.clientId), so that none is registered; log in without --register", u.config.Name, configured.ClientID)
+		return fmt.Errorf("%s: the configuration gives the client %q (oauth.clientId), so that none is registered; log in without --register",
+			u.config.Name, configured.ClientID)
 	}
 	if !u.Snapshot().Region(states.Credential).State.LoginOpen() {
 		return nil

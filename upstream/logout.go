@@ -40,7 +40,8 @@ func (u *Upstream) logOut(ctx context.Context, order transitions.Order) transiti
 	done := transitions.Input{Event: transitions.LogoutDone, Payload: transitions.Payload{Revocation: said}}
 	if alive != "" {
 		done.Payload.Err = errors.New(alive)
-		if err := u.environment.Store.Logout(u.config.Name, credential.LogoutMark{At: time.Now().UTC(), Alive: alive}, u.wants(order)); err != nil {
+		mark := credential.LogoutMark{At: time.Now().UTC(), Alive: alive}
+		if err := u.environment.Store.Logout(u.config.Name, mark, u.wants(order)); err != nil {
 			u.logger.Error("what is still good at the authorization server could not be noted", "error", err)
 		}
 	}
@@ -81,7 +82,8 @@ func (u *Upstream) revoke(ctx context.Context, token *credential.Token, registra
 		if class, _ := classOf(err); class == oauth.InvalidClient {
 			u.clientRefused(registration, err) // so that the next login registers another
 		}
-		return "erased here, and the authorization server did not confirm the revocation: " + err.Error(), strings.Join(unconfirmed.Alive, " and ") + " may stay" + how
+		said = "erased here, and the authorization server did not confirm the revocation: " + err.Error()
+		return said, strings.Join(unconfirmed.Alive, " and ") + " may stay" + how
 	case untilExpiry != "":
 		return "revoked at the authorization server, but for " + untilExpiry + ", which it lets end by itself", ""
 	}

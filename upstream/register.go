@@ -178,7 +178,8 @@ func (u *Upstream) reusable(login *newLogin) (*credential.Registration, error) {
 	}
 	needs := oauth.SelectScopes(*login.discovery, login.request)
 	for i := range known {
-		if r := &known[i]; r.ClientID != login.doubtful && fits(r, login.discovery, needs, u.config.OAuth.Grant.grantType(), time.Now()) &&
+		r := &known[i]
+		if r.ClientID != login.doubtful && fits(r, login.discovery, needs, u.config.OAuth.Grant.grantType(), time.Now()) &&
 			(login.request.RedirectURI == "" || oauth.Redirects(r.RedirectURIs, login.request.RedirectURI)) {
 			return r, nil
 		}

@@ -43,15 +43,34 @@ type Guide struct {
 // Guides is the table of settings.
 func Guides() []Guide {
 	return []Guide{
-		{AssumePKCE, `true`, "the server supports PKCE with S256 and its metadata does not say so (Microsoft Entra ID, Amazon Cognito)", "it is taken, and PKCE is used all the same; metadata that lists other methods only is refused as before"},
-		{MetadataIssuer, `"https://auth.example.com"`, "that issuer is the server's too (Atlassian, SmartBear)", "the issuer that the metadata may name in place of the one that the MCP server names; responses and tokens are then held to it"},
-		{RedirectHost, `"localhost"`, "the client is registered with that host in its redirect address", "`127.0.0.1` (the default) or `localhost`"},
-		{RedirectPath, `"/oauth/callback"`, "the client is registered with another path in its redirect address", "the path of the redirect address (`/callback`)"},
-		{Resource, `"https://api.example.com"`, "the server knows the resource by another name", "sent as `resource` in place of what the metadata says, and taken where the metadata is about it"},
-		{OmitResource, `true`, "the server knows no resource indicators (RFC 8707)", "no `resource` is sent"},
-		{TokenParameters, `{"audience": "https://api.example.com"}`, "the token endpoint wants a parameter that no specification has (Auth0: `audience`)", "added to each token request; what the protocol itself sends cannot be replaced"},
-		{OmitOfflineAccess, `true`, "the server lists the scope `offline_access` and gives it to nobody", "it is asked for only where `oauth.scopes` has it"},
-		{AssertionAudience, `"https://auth.example.com/token"`, "the server wants its token endpoint, or something else, as `aud` of client assertions (`private_key_jwt`)", "the `aud` of client assertions in place of the issuer"},
+		{AssumePKCE, `true`,
+			"the server supports PKCE with S256 and its metadata does not say so (Microsoft Entra ID, Amazon Cognito)",
+			"it is taken, and PKCE is used all the same; metadata that lists other methods only is refused as before"},
+		{MetadataIssuer, `"https://auth.example.com"`,
+			"that issuer is the server's too (Atlassian, SmartBear)",
+			"the issuer that the metadata may name in place of the one that the MCP server names; responses and tokens are " +
+				"then held to it"},
+		{RedirectHost, `"localhost"`,
+			"the client is registered with that host in its redirect address",
+			"`127.0.0.1` (the default) or `localhost`"},
+		{RedirectPath, `"/oauth/callback"`,
+			"the client is registered with another path in its redirect address",
+			"the path of the redirect address (`/callback`)"},
+		{Resource, `"https://api.example.com"`,
+			"the server knows the resource by another name",
+			"sent as `resource` in place of what the metadata says, and taken where the metadata is about it"},
+		{OmitResource, `true`,
+			"the server knows no resource indicators (RFC 8707)",
+			"no `resource` is sent"},
+		{TokenParameters, `{"audience": "https://api.example.com"}`,
+			"the token endpoint wants a parameter that no specification has (Auth0: `audience`)",
+			"added to each token request; what the protocol itself sends cannot be replaced"},
+		{OmitOfflineAccess, `true`,
+			"the server lists the scope `offline_access` and gives it to nobody",
+			"it is asked for only where `oauth.scopes` has it"},
+		{AssertionAudience, `"https://auth.example.com/token"`,
+			"the server wants its token endpoint, or something else, as `aud` of client assertions (`private_key_jwt`)",
+			"the `aud` of client assertions in place of the issuer"},
 	}
 }
 
