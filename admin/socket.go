@@ -3,6 +3,7 @@ package admin
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -42,6 +43,16 @@ func (l own) Accept() (net.Conn, error) {
 	}
 }
 
+// served reports whether a process listens on the socket, however busy it is: only a
+// refused connection says that none does.
+func served(path string) bool {
+	conn, err := net.DialTimeout("unix", path, readLimit)
+	if err == nil {
+		_ = conn.Close()
+	}
+	return !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist)
+}
+
 // Listen listens on the socket, with the mode 0600, for programs of this user and of
 // root. A socket that nobody serves any more is replaced, and nothing else is.
 func Listen(path string) (net.Listener, error) {
@@ -51,15 +62,13 @@ func Listen(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, cannot(err)
 	}
-	if conn, err := net.Dial("unix", path); err == nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("another proxy is running: it serves %s; end it, or name another socket (--socket)", path)
-	}
 	switch info, err := os.Lstat(path); {
 	case err == nil && info.Mode()&os.ModeSocket == 0:
 		return nil, cannot(errors.New("there is a file of that name"))
+	case err == nil && served(path):
+		return nil, fmt.Errorf("another proxy is running: it serves %s; end it, or name another socket (--socket)", path)
 	case err == nil:
-		if err := os.Remove(path); err != nil {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, cannot(err)
 		}
 	}

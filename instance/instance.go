@@ -37,7 +37,9 @@ type Options struct {
 	ClientLimits proxy.Limits
 	// Connect says whether upstreams connect at once.
 	Connect bool
-	Open    browser.Opener
+	// Open opens a login's page; nil opens none, and the page's address is shown.
+	Open browser.Opener
+	// Logger may be nil, for one that says nothing.
 	Logger  *slog.Logger
 	Version string
 	// Token is demanded of downstream clients, if set.
@@ -65,6 +67,12 @@ type Instance struct {
 
 // Start opens the store and starts the upstreams. Errors are the store's.
 func Start(ctx context.Context, o Options) (*Instance, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Open == nil {
+		o.Open = browser.None
+	}
 	kept, err := store.Open(ctx, o.StorePath, store.Options{Logger: o.Logger, Keys: o.Keys, Socket: o.Socket})
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -43,6 +44,35 @@ func TestListenReplacesNothingButItsSocket(t *testing.T) {
 		} else if !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "--socket") {
 			t.Errorf("%s: %v; want %q", path, err, says)
 		}
+	}
+	// A process that listens and takes no connection is one all the same (fault J5).
+	busy, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(busy)
+	full := filepath.Join(dir, "full")
+	if err := errors.Join(syscall.Bind(busy, &syscall.SockaddrUnix{Name: full}), syscall.Listen(busy, 0)); err != nil {
+		t.Fatal(err)
+	}
+	for { // until no more are taken
+		client, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer syscall.Close(client)
+		if err := syscall.Connect(client, &syscall.SockaddrUnix{Name: full}); err != nil {
+			break
+		}
+	}
+	if l, err := Listen(full); err == nil || !strings.Contains(err.Error(), "another proxy is running") {
+		t.Errorf("a socket whose process is busy: %v", err)
+		if err == nil {
+			l.Close()
+		}
+	}
+	if _, err := os.Lstat(full); err != nil {
+		t.Errorf("the socket of a busy process: %v", err)
 	}
 	if text, err := os.ReadFile(letter); err != nil || string(text) != "Dear Sir" {
 		t.Errorf("the file is now %q, %v", text, err)
