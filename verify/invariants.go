@@ -36,6 +36,7 @@ func Invariants() []Invariant {
 		{unusableRests, "for an entry of the configuration that cannot be used nothing is begun but what reads and erases what is stored"},
 		{truthful, "a state says the truth: what it claims of token, flow, disk, jobs, timers and the other region is so"},
 		{waitsBounded, "a state that waits or works is left in bounded time: one of its timers is due within the bound and leads out of it, whatever else happens or does not"},
+		{worksKept, "what works is not taken away: no end of a login, by its failure, its cancel or its deadline, leads from where requests go on, with a token or without one, to where they do not"},
 		{callsMove, "a call that waits waits for something that is going to happen by itself"},
 		{wayToConnected, "from every situation there is a way to Connected when everybody behaves"},
 		{wayWithoutPerson, "while the store holds a token or refresh token that works, and nobody disconnected, logged out or was asked to log in, the way to Connected needs no person"},
@@ -61,6 +62,7 @@ const (
 	boundedRefreshes      = "bounded refreshes"
 	noNeedlessLogin       = "no needless login"
 	waitsBounded          = "every wait is bounded"
+	worksKept             = "what works is kept"
 	callsMove             = "calls move"
 	wayToConnected        = "a way to Connected"
 	wayWithoutPerson      = "a way without a person"
@@ -102,6 +104,7 @@ func (x *explorer) checkStep(w *world, before *transitions.Snapshot, in transiti
 	}
 	for i := range steps.Moves {
 		x.checkMove(w, &steps.Moves[i])
+		x.checkKeptWorking(before, &steps.Moves[i])
 	}
 	token, old := w.machine.Data.Token, before.Data.Token
 	if token != nil && token != old && (old == nil || token.Access != old.Access) {
@@ -152,6 +155,24 @@ func (x *explorer) checkMove(w *world, move *transitions.Move) {
 		}
 	}
 }
+
+// checkKeptWorking judges the end of a login beside what works. A crash, and a disk that
+// does not take the token which the login brought, are no ends of a login.
+func (x *explorer) checkKeptWorking(before *transitions.Snapshot, move *transitions.Move) {
+	if move.Region != states.Credential || move.Disposition != fsm.Moved || before.Region(states.Credential).State != move.From || !move.From.LoginOpen() || !parks[move.To] {
+		return
+	}
+	switch move.Input.Event {
+	case transitions.LogoutRequested, transitions.JobCrashed, transitions.TokenUnsaved, transitions.GrantRejected:
+		return
+	}
+	if d := &before.Data; d.TokenUsable(move.Input.At) || d.WorksWithout() {
+		x.violated(worksKept, "%s ended a login in %s, and what worked beside it is given up", move.Input.Event, move.To)
+	}
+}
+
+// parks are the credential's states in which nothing is sent.
+var parks = map[states.State]bool{states.LoginRequired: true, states.Failed: true, states.LoggedOut: true}
 
 // checkTaken judges whether what an event brings is what the machine has afterwards.
 func (x *explorer) checkTaken(move *transitions.Move) {

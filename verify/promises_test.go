@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"mcpproxy/credential"
 	"mcpproxy/fsm"
@@ -125,6 +126,21 @@ var wrong = []mistake{
 		for i := range s.Regions[1].States {
 			if state := &s.Regions[1].States[i]; state.Name == states.AwaitingBrowser {
 				state.Timers = state.Timers[1:]
+			}
+		}
+	}, false},
+	{"states are true", "a token that expires while it is being renewed counts as one that works", verify.Options{}, func(s *spec) {
+		for i := range s.Regions[1].States {
+			if state := &s.Regions[1].States[i]; state.Name == states.RefreshQueued || state.Name == states.RefreshBackoff {
+				state.Timers = state.Timers[:1]
+			}
+		}
+	}, false},
+	{"what works is kept", "a login that is not completed in time is one that is needed, whatever works beside it", verify.Options{}, func(s *spec) {
+		for i := range s.Regions[1].States {
+			if state := &s.Regions[1].States[i]; state.Name == states.AwaitingBrowser {
+				state.Timers = slices.Clone(state.Timers)
+				state.Timers[0].At = func(_ states.Data, entered time.Time) time.Time { return entered.Add(time.Minute) }
 			}
 		}
 	}, false},

@@ -20,6 +20,9 @@ func (w *world) untruth() string {
 	if text := w.credentialUntruth(); text != "" {
 		return text
 	}
+	if text := w.phaseUntruth(); text != "" {
+		return text
+	}
 	return w.connectionUntruth()
 }
 
@@ -31,6 +34,28 @@ func (w *world) works(region string, epoch uint64) bool {
 		}
 	}
 	return false
+}
+
+// phaseUntruth holds the phase to what a call can expect, and both to the clock: what has
+// expired is noticed by a timer that is due.
+func (w *world) phaseUntruth() string {
+	serves, connected := transitions.OutlookOf(w.machine) == transitions.Serves, transitions.PhaseOf(w.machine) == states.Phase(states.Connected)
+	if serves != connected {
+		return "the phase is Connected where no request gets through, or is not where one does"
+	}
+	d := &w.machine.Data
+	if !serves || d.Token == nil || d.TokenUsable(w.now()) {
+		return ""
+	}
+	for _, timer := range w.machine.Region(states.Credential).Timers {
+		switch timer.Event {
+		case transitions.TokenLapsed, transitions.RenewDue, transitions.GrantRenewDue, transitions.ExpiryReached:
+			if !timer.At.After(w.now()) {
+				return ""
+			}
+		}
+	}
+	return "Connected with a token that has expired, and nothing takes notice"
 }
 
 func (w *world) credentialUntruth() string {

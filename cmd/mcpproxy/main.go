@@ -81,7 +81,7 @@ func exitCode(err error) int {
 		return 0
 	case errors.As(err, &usage), errors.Is(err, upstream.ErrUnknown), errors.As(err, &refused) && refused.Kind == admin.KindUnknown:
 		return exitUsage
-	case errors.As(err, &alone) && alone.Reason == states.DiscoveryFailed, errors.As(err, &there) && there.Reason == states.DiscoveryFailed:
+	case errors.Is(err, errCannotRenew), errors.As(err, &alone) && alone.Reason == states.DiscoveryFailed, errors.As(err, &there) && there.Reason == states.DiscoveryFailed:
 		return exitUnreachable
 	case alone != nil, there != nil, errors.Is(err, errLoginNeeded):
 		return exitLoginNeeded

@@ -11,6 +11,7 @@ import (
 
 	"mcpproxy/states"
 	"mcpproxy/terminal"
+	"mcpproxy/transitions"
 	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ import (
 
 func statusCommand(o *options) *cobra.Command {
 	var asJSON bool
-	c := &cobra.Command{Use: "status [UPSTREAM]", Short: "Show each upstream's login; exit code 4 if one is needed",
+	c := &cobra.Command{Use: "status [UPSTREAM]", Short: "Show each upstream's login; exit code 4 if one is needed, 5 if a token cannot be renewed",
 		Long: `Shows each upstream's login, and the next step where there is one. An upstream
 that was removed from the configuration, or is disabled there, is shown as Inactive
 as long as something that it was logged in with is in the store; mcpproxy auth
@@ -31,7 +32,7 @@ logout erases it.`,
 				return err
 			}
 			o.sayProblems(c.Context(), c.ErrOrStderr())
-			var names, needed, broken []string
+			var names, needed, failing, broken []string
 			shown := []upstream.Status{}
 			for _, status := range all {
 				names = append(names, status.Name)
@@ -41,6 +42,9 @@ logout erases it.`,
 				shown = append(shown, status)
 				if status.EntryInvalid() {
 					broken = append(broken, status.Name)
+				}
+				if cannotRenew(&status) {
+					failing = append(failing, fmt.Sprintf("%s is %s; to try now, run: mcpproxy upstream connect %s", status.Name, status.Phase, status.Name))
 				}
 				if needsLogin(&status) {
 					needed = append(needed, fmt.Sprintf("%s is %s; run: mcpproxy auth login %s", status.Name, status.Phase, status.Name))
@@ -58,6 +62,9 @@ logout erases it.`,
 			}
 			if len(needed) > 0 {
 				return fmt.Errorf("%w: %s", errLoginNeeded, strings.Join(needed, "; "))
+			}
+			if len(failing) > 0 {
+				return fmt.Errorf("%w: %s", errCannotRenew, strings.Join(failing, "; "))
 			}
 			if len(broken) > 0 {
 				return fmt.Errorf("%w: %s; see: mcpproxy config check", errUnusable, strings.Join(broken, ", "))
@@ -82,8 +89,19 @@ func (o *options) stored(ctx context.Context) (all []upstream.Status, err error)
 var errUnusable = errors.New("the configuration has entries that cannot be used")
 
 func needsLogin(s *upstream.Status) bool {
-	return !s.EntryInvalid() && s.Phase != upstream.Inactive && s.Token == nil && (s.Reason != "" || s.Phase == states.Phase(states.LoggedOut))
+	if s.EntryInvalid() || s.Phase == upstream.Inactive {
+		return false
+	}
+	return s.Outlook == transitions.NeedsPerson || s.Token == nil && (s.Reason != "" || s.Phase == states.Phase(states.LoggedOut))
 }
+
+// cannotRenew reports whether no token works and the one that there is cannot be renewed now.
+func cannotRenew(s *upstream.Status) bool {
+	return s.Outlook == transitions.RenewalFails || s.Phase == states.Phase(states.RefreshBackoff)
+}
+
+// errCannotRenew says that an authorization server does not renew a token now.
+var errCannotRenew = errors.New("no token works, and it cannot be renewed now")
 
 func printStatus(out io.Writer, all []upstream.Status) {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
