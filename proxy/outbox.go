@@ -97,11 +97,13 @@ func (b *outbox) send(m *jsonrpc.Message) bool {
 	if kind != "" && slices.ContainsFunc(b.entries[b.begun():], func(e entry) bool { return e.kind == kind }) {
 		return true
 	}
-	text := b.encode(m, b.next)
-	if !b.flow.take(len(text)) {
+	size := len(m.Params) + 128
+	if !b.flow.take(size) {
 		b.dropped++
 		return false
 	}
+	text := b.encode(m, b.next)
+	b.flow.change(len(text)-size, len(text)-size)
 	b.add(entry{text: text, must: !m.IsNotification(), kind: kind})
 	return true
 }
