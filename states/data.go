@@ -43,6 +43,12 @@ type Data struct {
 	// then, since when none works. RefreshTried is when the last one failed, and
 	// RefreshNotBefore what the authorization server asked for by Retry-After.
 	RefreshFailing, RefreshTried, RefreshNotBefore time.Time
+	// Refusals counts how often the present refresh was refused in words that do not say
+	// what about.
+	Refusals int
+	// EndpointGone is the newest generation whose refresh found no token endpoint; where
+	// that is now is looked up before the next attempt.
+	EndpointGone uint64
 	// Uncertain is a refresh whose outcome nobody knows; nil mostly.
 	Uncertain *credential.Intent
 
@@ -164,6 +170,9 @@ type Failure struct {
 	Text string
 }
 
+// MustLocate reports whether the token endpoint of the present token is to be looked up.
+func (d *Data) MustLocate() bool { return d.Token != nil && d.EndpointGone == d.Token.Generation }
+
 // lasting is how long a connection has to last for what came before it to be over.
 const lasting = time.Minute
 
@@ -259,7 +268,7 @@ func (d Data) WithToken(token *credential.Token) Data {
 
 // WithoutAttempts forgets the failed attempts of a renewal.
 func (d Data) WithoutAttempts() Data {
-	d.RefreshAttempts, d.RefreshAt = 0, time.Time{}
+	d.RefreshAttempts, d.Refusals, d.RefreshAt = 0, 0, time.Time{}
 	d.RefreshFailing, d.RefreshTried, d.RefreshNotBefore = time.Time{}, time.Time{}, time.Time{}
 	return d
 }

@@ -69,6 +69,11 @@ const (
 	NotUsed RefreshFailure = "not used"
 	// NoAnswer: it may have.
 	NoAnswer RefreshFailure = "no answer"
+	// Refused: it refused the attempt in words that do not say what about. Nobody knows
+	// whether the refresh token is over; it is where that goes on.
+	Refused RefreshFailure = "refused"
+	// NoEndpoint: there is no token endpoint where it was, so that nothing was used.
+	NoEndpoint RefreshFailure = "no endpoint"
 	// AnswerLost: it used the refresh token, and its answer holds no token.
 	AnswerLost RefreshFailure = "answer lost"
 	// GrantRefused: it does not take the refresh token any more (invalid_grant).
@@ -79,11 +84,15 @@ const (
 // it began, usable whether requests may still be sent with the access token at now.
 func RefreshEnd(failure RefreshFailure, began *states.Data, usable bool, now time.Time) Event {
 	switch {
+	case failure == NoEndpoint:
+		return EndpointGone
+	case failure == Refused && began.Uncertain == nil && began.Refusals+1 < began.Settings.RefreshAttempts:
+		return RefreshRefused
 	case failure == NotUsed && !usable && began.FailsFor(now) >= began.Settings.RefreshBudget:
 		return RefreshExhausted
 	case failure == NotUsed:
 		return RefreshFailed
-	case (failure == GrantRefused || failure == AnswerLost) && usable:
+	case failure != NoAnswer && usable:
 		return RefreshTokenLost
 	case failure == NoAnswer && began.Uncertain == nil:
 		return Uncertain(usable)

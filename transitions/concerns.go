@@ -69,7 +69,7 @@ func renewal() Concern {
 		Otherwise: []Row{
 			ofCredential(states.Fresh, TokenAccepted, TokenRefused, TokenRejected),
 			ofCredential(states.RefreshQueued, RefreshTurnOverdue, TokenRefused),
-			ofCredential(states.Refreshing, RefreshFailed, RefreshExhausted, RefreshTimedOut, RefreshUncertain, RefreshTokenLost, RefreshRejected, ClientForgotten, ClientRejected, TokenRefused, LoginRequested, LogoutRequested),
+			ofCredential(states.Refreshing, RefreshFailed, RefreshRefused, EndpointGone, RefreshExhausted, RefreshTimedOut, RefreshUncertain, RefreshTokenLost, RefreshRejected, ClientForgotten, ClientRejected, TokenRefused, LoginRequested, LogoutRequested),
 			ofCredential(states.RefreshBackoff, RefreshRetryDue, RetryRequested), ofCredential(states.RefreshPaused, RefreshRetryDue, RetryRequested),
 		},
 	}

@@ -143,6 +143,8 @@ func refreshTransitions() []transition {
 		{From: refreshing, Event: ClientForgotten, To: states.LoginRequired, Update: each(dropToken, because(states.ClientForgotten))},
 		{From: refreshing, Event: ClientRejected, To: states.Failed, Update: because(states.ClientRejected)},
 		{From: refreshing, Event: RefreshFailed, To: states.RefreshBackoff, Update: scheduleRefresh},
+		{From: refreshing, Event: RefreshRefused, To: states.RefreshBackoff, Update: each(countRefusal, scheduleRefresh), Doc: "as often as is configured; then the refresh token is given up"},
+		{From: refreshing, Event: EndpointGone, To: states.RefreshBackoff, Update: each(doubtEndpoint, scheduleRefresh), Doc: "its metadata is read before the next attempt"},
 		{From: refreshing, Event: RefreshExhausted, To: states.RefreshPaused, Update: scheduleRefresh},
 		{From: refreshing, Event: TokenUncertain, To: states.Fresh, Update: takeUncertain, Doc: "the answer was lost; renewed only once the access token no longer works"},
 		{From: refreshing, Event: RefreshUncertain, To: states.RefreshBackoff, Update: takeUncertain, Doc: "the answer was lost; tried once more"},

@@ -62,6 +62,8 @@ const (
 	ClientForgotten       Event = "ClientForgotten"
 	ClientRejected        Event = "ClientRejected"
 	RefreshFailed         Event = "RefreshFailed"
+	RefreshRefused        Event = "RefreshRefused"
+	EndpointGone          Event = "EndpointGone"
 	RefreshExhausted      Event = "RefreshExhausted"
 	RefreshTimedOut       Event = "RefreshTimedOut"
 	RefreshRetryDue       Event = "RefreshRetryDue"
@@ -195,6 +197,8 @@ func credentialEvents() []fsm.Event[Event] {
 		outcome(ClientForgotten, "The authorization server no longer knows the registered client (invalid_client); the registration is erased.", "no request to the token endpoint is under way"),
 		outcome(ClientRejected, "The authorization server does not accept the configured client (invalid_client).", "no request to the token endpoint is under way"),
 		outcome(RefreshFailed, "The attempt failed without spending the refresh token; another follows.", notRefreshing),
+		outcome(RefreshRefused, "The authorization server refused the attempt, and not in words that say that the login is over; another follows.", notRefreshing),
+		outcome(EndpointGone, "There is no token endpoint where it was (404, 405, 410, a redirect); it is looked up before the next attempt.", notRefreshing),
 		outcome(RefreshExhausted, "The attempt failed without spending the refresh token, as others have for minutes while no token works.", notRefreshing),
 		outcome(RefreshTimedOut, "The refresh did not end in time; its outcome is not known.", notRefreshing),
 		outcome(RefreshRetryDue, "The pause after a failed refresh is over.", "no refresh is scheduled"),

@@ -188,6 +188,20 @@ func scheduleRefresh(d states.Data, in *Input) states.Data {
 	return credentialFailure(d, in)
 }
 
+// countRefusal notes that the refresh was refused once more.
+func countRefusal(d states.Data, _ *Input) states.Data {
+	d.Refusals++
+	return d
+}
+
+// doubtEndpoint has the token endpoint looked up before the next attempt.
+func doubtEndpoint(d states.Data, _ *Input) states.Data {
+	if d.Token != nil {
+		d.EndpointGone = d.Token.Generation
+	}
+	return d
+}
+
 // loseRefreshToken keeps the access token alone.
 func loseRefreshToken(d states.Data, in *Input) states.Data {
 	token := *d.Token

@@ -126,3 +126,70 @@ func TestAPageIsNoAnswer(t *testing.T) {
 		})
 	}
 }
+
+// A refusal that is not known is believed when it goes on, as often as a refresh is
+// tried, and the server's words are told; one that does not go on costs nothing (fault B3).
+func TestARefusalThatIsNotKnownIsBelievedWhenItGoesOn(t *testing.T) {
+	for name, fault := range map[string]oauthserver.Fault{
+		"prose":         refused(400, "text/plain", "Token has been expired or revoked."),
+		"a bare 401":    refused(401, "text/plain", "Token has been expired or revoked: 401"),
+		"another code":  refused(400, "", `{"error":"invalid_request","error_description":"The token request is invalid. Token has been replaced."}`),
+		"an error, 200": refused(200, "", `{"ok":false,"error":"org_login_needed","message":"Token has been locked"}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
+			r.login()
+			r.mustCall()
+			once := fault
+			once.Count = 1
+			r.setFaults(once)
+			r.server.RevokeAccess()
+			r.mustCall()
+			r.wantCounts(want{Authorize: 1, Code: 1, Register: 1, Refresh: 2})
+
+			r.setFaults(fault)
+			r.server.Reset()
+			r.setFaults(fault)
+			r.server.RevokeAccess()
+			if err := r.call(); err == nil {
+				t.Error("a call without a token succeeded")
+			}
+			r.awaitCredential(states.LoginRequired)
+			data := r.up.Snapshot().Data
+			if data.Reason != states.RefreshRejected || !strings.Contains(data.CredentialError.Text, "Token has been") {
+				t.Errorf("%s: %s", data.Reason, data.CredentialError.Text)
+			}
+			r.wantCounts(want{Refresh: data.Settings.RefreshAttempts})
+			r.setFaults()
+			r.login()
+			r.mustCall()
+		})
+	}
+}
+
+// A token endpoint that has moved is looked up before the next attempt, and the token that
+// it gives knows it (fault B10).
+func TestATokenEndpointThatHasMovedIsLookedUp(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)
+	r.login()
+	r.mustCall()
+	r.server.Reset()
+	r.server.MoveToken()
+	r.server.RevokeAccess()
+	r.mustCall()
+	token := r.up.Snapshot().Data.Token
+	if token.Generation != 2 || !strings.HasSuffix(token.TokenEndpoint, "/moved/token") {
+		t.Errorf("generation %d, of %s", token.Generation, token.TokenEndpoint)
+	}
+	if c := r.server.Counters(); c.ServerMetadata != 1 || c.TokenRefresh != 2 || c.RefreshReused != 0 {
+		t.Errorf("%+v", c)
+	}
+	for _, e := range r.entries() {
+		if e.Event == string(transitions.EndpointGone) {
+			return
+		}
+	}
+	t.Error("the journal does not say that the endpoint is gone")
+}

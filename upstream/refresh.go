@@ -17,14 +17,18 @@ import (
 	"github.com/google/uuid"
 )
 
-// refreshPause is the pause before a refresh whose outcome is not known is sent again.
-const refreshPause = 500 * time.Millisecond
+// refreshPause is the pause before a refresh whose outcome is not known is sent again,
+// refusedPause that after a refusal that is not known.
+const (
+	refreshPause = 500 * time.Millisecond
+	refusedPause = 2 * time.Second
+)
 
 // refresh sends the refresh token once: the intent is on disk before the request
 // and the new token is before anything uses it.
 func (u *Upstream) refresh(ctx context.Context, order transitions.Order) transitions.Input {
 	data := &order.Snapshot.Data
-	token := data.Token
+	token := u.located(ctx, data)
 	intent := credential.Intent{ID: uuid.NewString(), Generation: token.Generation, StartedAt: time.Now().UTC()}
 	if data.Uncertain != nil {
 		intent.ID = data.Uncertain.ID // the intent of the attempt whose outcome is not known
@@ -114,17 +118,51 @@ func (u *Upstream) refreshFailed(order transitions.Order, intent credential.Inte
 		if codeOf(err) == "unsupported_grant_type" {
 			return u.givenUp(order, transitions.GrantRefused, err) // no refresh token will ever do
 		}
+		return u.refusedAgain(order, intent, pause, err)
 	case oauth.InvalidGrant:
 		return u.givenUp(order, transitions.GrantRefused, err)
 	case oauth.Spent:
 		return u.givenUp(order, transitions.AnswerLost, err)
 	case oauth.InvalidClient:
 		return u.clientGone(order, registration, err)
-	case oauth.NotSent, oauth.Transient, oauth.Moved:
-		return u.postpone(order, intent, pause, err)
+	case oauth.Moved:
+		return u.postpone(order, transitions.NoEndpoint, intent, pause, err)
+	case oauth.NotSent, oauth.Transient:
+		return u.postpone(order, transitions.NotUsed, intent, pause, err)
 	}
-	// Any other refusal was an answer: the refresh token was not used.
-	return u.postpone(order, intent, max(pause, time.Minute), err)
+	// Nothing was sent.
+	return u.postpone(order, transitions.NotUsed, intent, max(pause, time.Minute), err)
+}
+
+// refusedAgain is a refusal in words that do not say whether the refresh token is over. It
+// is sent again, as often as is configured: at long intervals while the access token is in
+// use, and soon where callers wait.
+func (u *Upstream) refusedAgain(order transitions.Order, intent credential.Intent, pause time.Duration, err error) transitions.Input {
+	now, present := time.Now(), &u.Snapshot().Data
+	usable := present.TokenUsable(now)
+	if transitions.RefreshEnd(transitions.Refused, present, usable, now) != transitions.RefreshRefused {
+		return u.givenUp(order, transitions.Refused, fmt.Errorf("the refresh token is given up: %w", err))
+	}
+	if usable {
+		pause = max(pause, time.Minute)
+	}
+	return u.postpone(order, transitions.Refused, intent, max(pause, refusedPause), err)
+}
+
+// located is the current token, with the endpoints that its issuer names now where the
+// last attempt found none. Where the issuer does not answer, those of before are tried.
+func (u *Upstream) located(ctx context.Context, data *states.Data) *credential.Token {
+	if !data.MustLocate() {
+		return data.Token
+	}
+	found, err := oauth.Locate(ctx, u.authorization, data.Token.Issuer, u.config.OAuth.MetadataIssuer, u.reach)
+	if err != nil {
+		u.logger.Warn("the token endpoint is gone, and where it is now is not known", "error", err)
+		return data.Token
+	}
+	token := *data.Token
+	token.TokenEndpoint, token.RevocationEndpoint = found.Token, found.Revocation
+	return &token
 }
 
 // lost is a refresh without an answer: the server may have replaced the refresh
@@ -211,7 +249,7 @@ func (u *Upstream) clientRefused(registration credential.Registration, err error
 
 // postpone plans the next attempt with the same refresh token; asked is the pause that the
 // authorization server asked for.
-func (u *Upstream) postpone(order transitions.Order, intent credential.Intent, asked time.Duration, err error) transitions.Input {
+func (u *Upstream) postpone(order transitions.Order, failure transitions.RefreshFailure, intent credential.Intent, asked time.Duration, err error) transitions.Input {
 	data := &order.Snapshot.Data
 	if data.Uncertain == nil {
 		// The refresh token is known not to have been used.
@@ -220,7 +258,7 @@ func (u *Upstream) postpone(order transitions.Order, intent credential.Intent, a
 		}
 	}
 	now, present := time.Now(), &u.Snapshot().Data
-	in := event(transitions.RefreshEnd(transitions.NotUsed, present, present.TokenUsable(now), now), err)
+	in := event(transitions.RefreshEnd(failure, present, present.TokenUsable(now), now), err)
 	in.Payload.Plan(now, asked, spread(transitions.RefreshPause(present, now)))
 	return in
 }

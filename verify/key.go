@@ -218,6 +218,7 @@ func (k *keyer) data(d *states.Data) {
 func (k *keyer) renewal(d *states.Data) {
 	now := k.world.now()
 	k.flag(d.RefreshAttempts > 0)
+	k.put(byte(min(d.Refusals, d.Settings.RefreshAttempts)))
 	if !d.TokenUsable(now) {
 		k.flag(d.FailsFor(now) >= d.Settings.RefreshBudget)
 	}

@@ -72,7 +72,7 @@ func tokenMeanings(say func(states.State, ...transitions.Event), note func(...tr
 	// it has to be renewed; one that is refused while that is under way is noted
 	say(states.Refreshing, transitions.RefreshTurn)
 	say(states.RefreshQueued, transitions.TokenExpired, transitions.RefreshUncertain, transitions.RenewDue, transitions.RefreshRetryDue, transitions.TokenRefused, transitions.RetryRequested, transitions.TokenWanted)
-	say(states.RefreshBackoff, transitions.RefreshFailed, transitions.RefreshUncertain)
+	say(states.RefreshBackoff, transitions.RefreshFailed, transitions.RefreshRefused, transitions.EndpointGone, transitions.RefreshUncertain)
 	say(states.RefreshPaused, transitions.RefreshExhausted, transitions.RefreshTimedOut)
 	say(states.GrantBackoff, transitions.GrantFailed)
 	note(transitions.TokenAccepted, transitions.TokenRefused, transitions.ScopeInsufficient, transitions.TokenLapsed, transitions.Challenged)

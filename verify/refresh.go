@@ -123,6 +123,11 @@ func (x *explorer) sendRefresh(w *world, j *job, add adder) {
 			j.carry.token = nil
 			x.noAnswer(w, j, j.carry.intent)
 		})
+		add("is given a new token in words that cannot be read", false, func(w *world, j *job) {
+			x.rotate(w, j)
+			j.carry.token = nil
+			x.giveUp(j, transitions.GrantRefused) // as AnswerLost ends
+		})
 	case consumed:
 		add("is refused for a refresh token that was used", true, func(w *world, j *job) {
 			x.checkReuse(w, j)
@@ -137,21 +142,30 @@ func (x *explorer) sendRefresh(w *world, j *job, add adder) {
 	})
 	add("is asked for a nonce", false, x.demandNonce)
 	add("has no answer, and was not seen", false, func(w *world, j *job) { x.noAnswer(w, j, j.carry.intent) })
-	add("is not answered now", false, x.notUsed)
-	add("is answered with a page", false, x.notUsed)
+	add("is not answered now", false, func(w *world, j *job) { x.postponed(w, j, transitions.NotUsed) })
+	add("is answered with a page", false, func(w *world, j *job) { x.postponed(w, j, transitions.NotUsed) })
+	add("finds no token endpoint", false, func(w *world, j *job) { x.postponed(w, j, transitions.NoEndpoint) })
 	add("is refused in words that nobody knows", false, func(w *world, j *job) {
-		w.revokeFamily(j.began.Token)
-		x.notUsed(w, j)
+		x.checkReuse(w, j)
+		if known.status == consumed {
+			w.revokeFamily(j.began.Token)
+		}
+		present := &w.machine.Data
+		if transitions.RefreshEnd(transitions.Refused, present, present.TokenUsable(w.now()), w.now()) == transitions.RefreshRefused {
+			x.postponed(w, j, transitions.Refused)
+			return
+		}
+		x.giveUp(j, transitions.GrantRefused) // as Refused ends the last time
 	})
 	add("the client is refused", false, func(_ *world, j *job) { j.ends(transitions.Input{Event: transitions.ClientRejected}) })
 	add("the client is forgotten", false, func(_ *world, j *job) { j.ends(transitions.Input{Event: transitions.ClientForgotten}) })
 }
 
-// notUsed is an answer after which the refresh token counts as not used: that of a gateway
-// in front of the authorization server, or one that is no refusal as far as is known.
-func (x *explorer) notUsed(w *world, j *job) {
+// postponed is an answer after which another attempt follows: that of a gateway in front of
+// the authorization server, none at all, or a refusal that nobody knows.
+func (x *explorer) postponed(w *world, j *job, failure transitions.RefreshFailure) {
 	present := &w.machine.Data
-	event := transitions.RefreshEnd(transitions.NotUsed, present, present.TokenUsable(w.now()), w.now())
+	event := transitions.RefreshEnd(failure, present, present.TokenUsable(w.now()), w.now())
 	j.result = &transitions.Input{Event: event}
 	if j.step = ending; j.began.Uncertain != nil {
 		j.step = reporting

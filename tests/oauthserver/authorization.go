@@ -20,7 +20,7 @@ func (s *Server) serverMetadata(w http.ResponseWriter, _ *http.Request, f *Fault
 	if f.is("wrong-issuer") {
 		issuer = "https://attacker.example"
 	}
-	m := map[string]any{"issuer": issuer, "authorization_endpoint": s.url + "/authorize", "token_endpoint": s.url + "/token", "revocation_endpoint": s.url + "/revoke",
+	m := map[string]any{"issuer": issuer, "authorization_endpoint": s.url + "/authorize", "token_endpoint": s.tokenURL(), "revocation_endpoint": s.url + "/revoke",
 		"code_challenge_methods_supported": []string{"S256"}, "response_types_supported": []string{"code"}, "grant_types_supported": []string{"authorization_code", "refresh_token", "client_credentials", deviceGrant, bearerGrant},
 		"token_endpoint_auth_methods_supported": []string{"none", "client_secret_post", "client_secret_basic"}, "authorization_response_iss_parameter_supported": true,
 		"client_id_metadata_document_supported": true, "device_authorization_endpoint": s.url + "/device_authorization"}

@@ -252,7 +252,7 @@ func (s *Server) control(mux *http.ServeMux) {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 		}
 	})
-	for name, act := range map[string]func(){"reset": s.Reset, "revoke-access": s.RevokeAccess, "forget-clients": s.ForgetClients, "forget-sessions": s.ForgetSessions} {
+	for name, act := range map[string]func(){"reset": s.Reset, "revoke-access": s.RevokeAccess, "forget-clients": s.ForgetClients, "forget-sessions": s.ForgetSessions, "move-token": s.MoveToken} {
 		mux.HandleFunc("POST /control/"+name, func(http.ResponseWriter, *http.Request) { act() })
 	}
 }

@@ -85,6 +85,7 @@ type Server struct {
 	faults   []*Fault
 	nonces   nonces
 	sessions map[string]bool // false once forgotten
+	moved    bool            // the token endpoint
 }
 
 // Counters count what the server was asked, since the start or the last reset.
@@ -195,6 +196,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /authorize", s.faulty("authorize", s.authorize))
 	mux.HandleFunc("POST /authorize", s.decide)
 	mux.HandleFunc("POST /token", s.faulty("token", s.token))
+	mux.HandleFunc("POST /moved/token", s.faulty("token", s.token))
 	mux.HandleFunc("POST /register", s.faulty("register", s.register))
 	mux.HandleFunc("POST /revoke", s.faulty("revoke", s.revoke))
 	served := s.protect(s.mcpServer())

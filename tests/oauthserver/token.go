@@ -8,6 +8,10 @@ import (
 
 // token is the token endpoint (RFC 6749 section 3.2).
 func (s *Server) token(w http.ResponseWriter, r *http.Request, f *Fault) {
+	if s.tokenURL() != s.url+r.URL.Path {
+		http.NotFound(w, r)
+		return
+	}
 	c := s.authenticate(r)
 	if workload := r.PostFormValue("grant_type") == bearerGrant && r.PostFormValue("client_id") == ""; c == nil && !workload || f.is("invalid-client") {
 		oauthError(w, http.StatusUnauthorized, "invalid_client", "the client is not known here")
@@ -70,6 +74,23 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, f *Fault) {
 		*a.ExpiresIn += f.TTL
 	}
 	writeJSON(w, http.StatusOK, a)
+}
+
+// tokenURL is where the token endpoint is.
+func (s *Server) tokenURL() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.moved {
+		return s.url + "/moved/token"
+	}
+	return s.url + "/token"
+}
+
+// MoveToken moves the token endpoint; the metadata names the new one.
+func (s *Server) MoveToken() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.moved = true
 }
 
 // narrow grants the first of the scopes only (RFC 6749 section 3.3).

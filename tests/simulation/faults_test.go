@@ -22,6 +22,9 @@ const (
 	status429          = "status 429"
 	status5xx          = "status 5xx"
 	garbage            = "garbage instead of JSON"
+	unreadable         = "token issued in words that cannot be read"
+	misspelled         = "token issued in another spelling"
+	refusedOddly       = "token refused in words that are not known"
 
 	diskSlow        = "slow fsync"
 	diskFull        = "write refused"
@@ -87,3 +90,6 @@ var wounds = []string{lost, lost, delayed, delayed, duplicated, resetBeforeHeade
 
 // answers are the faults that come in place of the handler.
 var answers = []string{status429, status5xx, status5xx, garbage}
+
+// tokenAnswers are those that a token endpoint has in place of garbage, a page among them.
+var tokenAnswers = []string{garbage, unreadable, misspelled, refusedOddly}

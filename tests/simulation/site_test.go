@@ -123,6 +123,9 @@ func (s *site) front(next http.Handler) http.Handler {
 		kind := ""
 		if bad {
 			kind = pickFault(random.IntN(1000))
+			if q.form != nil && random.IntN(3) == 0 {
+				kind = tokenAnswers[random.IntN(len(tokenAnswers))]
+			}
 			s.world.faults.add(kind)
 			s.world.trace("%s %s: %s", s.name, q.identity, kind)
 		}
@@ -140,6 +143,13 @@ func (s *site) front(next http.Handler) http.Handler {
 		case garbage:
 			w.Header().Set("Content-Type", "text/html")
 			_, _ = io.WriteString(w, "<html><body>maintenance</body></html>")
+			return
+		case refusedOddly:
+			http.Error(w, "try another time", http.StatusBadRequest)
+			return
+		case unreadable, misspelled:
+			s.misanswer(w, r, next, q, kind)
+			s.order(arrived)
 			return
 		case repeated:
 			twin := r.Clone(r.Context())
@@ -169,6 +179,38 @@ func (s *site) front(next http.Handler) http.Handler {
 		s.bring(q, copied.text.Bytes())
 		s.order(arrived)
 	})
+}
+
+// misanswer has a token request carried out, and spells the answer in another way or as
+// nothing that can be read.
+func (s *site) misanswer(w http.ResponseWriter, r *http.Request, next http.Handler, q request, kind string) {
+	excuse := "" // what cannot be read is spent, and not sent again
+	if c, ok := r.Context().Value(connKey{}).(*conn); ok && s.world.gone(c.peer) {
+		excuse = "its sender is dead"
+	}
+	if q.form.Get("grant_type") == "refresh_token" || q.form.Get("code") != "" {
+		s.spend(q, excuse)
+	}
+	carried := httptest.NewRecorder()
+	next.ServeHTTP(carried, r)
+	text := carried.Body.Bytes()
+	s.bring(q, text)
+	var members map[string]any
+	if carried.Code != http.StatusOK || json.Unmarshal(text, &members) != nil {
+		w.WriteHeader(carried.Code)
+		_, _ = w.Write(text) // the client went away
+		return
+	}
+	if kind == unreadable {
+		_, _ = w.Write(text[:len(text)/3])
+		return
+	}
+	delete(members, "token_type")
+	if life, ok := members["expires_in"].(float64); ok {
+		members["expires_in"] = life + .25
+	}
+	w.Header().Set("Content-Type", "text/plain")
+	_ = json.NewEncoder(w).Encode(members)
 }
 
 // streams reports whether the answer may last for ever.

@@ -204,6 +204,23 @@ func chooseIssuers(resource *resourceMetadata, r DiscoveryRequest) ([]string, er
 	return named, nil
 }
 
+// Endpoints are where an authorization server redeems and revokes tokens.
+type Endpoints struct{ Token, Revocation string }
+
+// Locate reads where the token endpoint of an issuer is now. stated may stand in its
+// metadata in place of the issuer; reach is how near the endpoint may be, if that is
+// nearer than the issuer is.
+func Locate(ctx context.Context, hc *http.Client, issuer, stated string, reach Reach) (Endpoints, error) {
+	m, _, err := discoverServer(ctx, hc, issuer, stated, false)
+	if err != nil {
+		return Endpoints{}, err
+	}
+	if err := max(reach, ReachOf(issuer, "")).checkURL(string(m.TokenEndpoint)); err != nil {
+		return Endpoints{}, &Error{Operation: "discovery", Class: Misconfigured, URL: where(issuer), Err: fmt.Errorf("the token endpoint: %w", err)}
+	}
+	return Endpoints{Token: string(m.TokenEndpoint), Revocation: string(m.RevocationEndpoint)}, nil
+}
+
 func sameButSlash(a, b string) bool {
 	return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/")
 }
