@@ -35,7 +35,6 @@ type outbox struct {
 	readers         []*reader
 	writing         *reader // the one that writes an entry just now
 	closed          bool    // nothing more comes
-	dropped         int
 	news            chan struct{} // closed when something has changed; nil while nobody waits
 }
 
@@ -99,7 +98,6 @@ func (b *outbox) send(m *jsonrpc.Message) bool {
 	}
 	size := len(m.Params) + 128
 	if !b.flow.take(size) {
-		b.dropped++
 		return false
 	}
 	text := b.encode(m, b.next)
@@ -182,7 +180,6 @@ func (b *outbox) thin() {
 		size := len(b.entries[i].text)
 		b.entries = slices.Delete(b.entries, i, i+1)
 		b.unsent, held, waiting = b.unsent-size, held+size, waiting+size
-		b.dropped++
 	}
 	if held > 0 {
 		b.flow.change(-held, -waiting)
@@ -371,13 +368,4 @@ func (b *outbox) drained(r *reader) bool {
 		b.mu.Unlock()
 		<-news // each write is bounded in time
 	}
-}
-
-// lost reports what was said and did not find its way, since the last time.
-func (b *outbox) lost() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n := b.dropped
-	b.dropped = 0
-	return n
 }

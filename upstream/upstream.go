@@ -82,7 +82,6 @@ type Upstream struct {
 	watchers    watchers
 	standing    standing
 	seen        seen
-	work        sync.WaitGroup
 	calling     atomic.Int64 // calls under way
 	// child holds one while there is a child process.
 	child chan struct{}
