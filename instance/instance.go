@@ -44,6 +44,8 @@ type Options struct {
 	Version string
 	// Token is demanded of downstream clients, if set.
 	Token credential.Secret
+	// AllowedHosts and AllowedOrigins are those of [proxy.Options].
+	AllowedHosts, AllowedOrigins []string
 	// LoginURL is where a person can begin the login of an upstream.
 	LoginURL func(name string) string
 	Observe  func(fsm.Entry)
@@ -95,7 +97,7 @@ func Start(ctx context.Context, o Options) (*Instance, error) {
 		}
 		return u.LoginPage(ctx)
 	}
-	face := proxy.Options{Upstreams: manager, Logger: o.Logger, Version: o.Version, Token: o.Token, Login: login, Limits: o.ClientLimits}
+	face := proxy.Options{Upstreams: manager, Logger: o.Logger, Version: o.Version, Token: o.Token, AllowedHosts: o.AllowedHosts, AllowedOrigins: o.AllowedOrigins, Login: login, Limits: o.ClientLimits}
 	if o.Metrics != nil {
 		o.Metrics.Watch(func() []metrics.Now { return now(manager) })
 		face.Metrics = o.Metrics.Handler()

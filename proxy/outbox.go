@@ -33,8 +33,8 @@ type outbox struct {
 	written, unsent int
 	next            uint64 // the number of the next entry; they begin at 1
 	readers         []*reader
-	writing         *reader // the one that writes an entry just now
-	closed          bool    // nothing more comes
+	writing         *reader       // the one that writes an entry just now
+	closed          bool          // nothing more comes
 	news            chan struct{} // closed when something has changed; nil while nobody waits
 }
 

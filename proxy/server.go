@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,8 +32,12 @@ type Options struct {
 	Login func(ctx context.Context, upstream string) (page string, err error)
 	// Metrics, if set, is served at /metrics.
 	Metrics http.Handler
-	// AllowedHosts are accepted in the Host header beside the loopback names.
+	// AllowedHosts are names that are accepted in the Host header beside the loopback
+	// names and, where clients need a token, beside addresses.
 	AllowedHosts []string
+	// AllowedOrigins are origins of web pages that may call, as https://app.example.com.
+	// Pages of allowed hosts may too; only these are told so (CORS).
+	AllowedOrigins []string
 	// Limits bound what clients may have under way; the zero value is [DefaultLimits].
 	Limits Limits
 }
@@ -150,11 +155,14 @@ func elsewhere(w http.ResponseWriter, _ *http.Request) {
 // security warning).
 func (s *Server) guard(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		origin := r.Header.Get("Origin")
 		switch {
 		case !s.hostAllowed(r.Host):
-			http.Error(w, fmt.Sprintf("requests for the host %q are not served; call the proxy by 127.0.0.1 or localhost, or by the address that it was told to listen on", r.Host), http.StatusForbidden)
-		case !s.originAllowed(r.Header.Get("Origin")):
-			http.Error(w, "requests of web pages of other machines are not served; call the proxy from a client, or from a page of this machine", http.StatusForbidden)
+			http.Error(w, fmt.Sprintf("requests for the host %q are not served; call the proxy by 127.0.0.1 or localhost, or start it with --allow-host and the name", r.Host), http.StatusForbidden)
+		case !s.originAllowed(origin):
+			http.Error(w, "requests of web pages of other machines are not served; call the proxy from a client or from a page of this machine, or start it with --allow-origin and the page's origin", http.StatusForbidden)
+		case s.shares(w, r, origin):
+			w.WriteHeader(http.StatusNoContent)
 		case !s.tokenFits(r.Header.Get("Authorization")):
 			w.Header().Set("WWW-Authenticate", `Bearer realm="mcpproxy"`)
 			http.Error(w, "a bearer token is needed: this proxy was started with --token-file; give the client the header Authorization: Bearer with the token in that file", http.StatusUnauthorized)
@@ -164,12 +172,23 @@ func (s *Server) guard(next http.HandlerFunc) http.Handler {
 	})
 }
 
+// hostAllowed reports whether a Host header is the proxy's: a name of it, or, where
+// clients need a token, an address, which DNS rebinding cannot give to another machine.
 func (s *Server) hostAllowed(host string) bool {
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
+	return s.named(host) || !s.options.Token.IsZero() && net.ParseIP(hostname(host)) != nil
+}
+
+// hostname is a host without its port and brackets.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
 	}
-	name = strings.Trim(name, "[]")
+	return strings.Trim(host, "[]")
+}
+
+// named reports whether a host is this machine's or one of those that are allowed.
+func (s *Server) named(host string) bool {
+	name := hostname(host)
 	if ip := net.ParseIP(name); name == "localhost" || ip != nil && ip.IsLoopback() {
 		return true
 	}
@@ -182,11 +201,30 @@ func (s *Server) hostAllowed(host string) bool {
 }
 
 func (s *Server) originAllowed(origin string) bool {
-	if origin == "" {
+	if origin == "" || slices.Contains(s.options.AllowedOrigins, origin) {
 		return true
 	}
 	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && s.hostAllowed(u.Host)
+	return err == nil && u.Host != "" && s.named(u.Host)
+}
+
+// shares tells the browser of an allowed origin that its page may read the answer, and
+// reports whether that is all that was asked: a preflight (Fetch standard, CORS protocol).
+func (s *Server) shares(w http.ResponseWriter, r *http.Request, origin string) bool {
+	if !slices.Contains(s.options.AllowedOrigins, origin) {
+		return false
+	}
+	headers := w.Header()
+	headers.Add("Vary", "Origin")
+	headers.Set("Access-Control-Allow-Origin", origin)
+	headers.Set("Access-Control-Expose-Headers", "Mcp-Session-Id, WWW-Authenticate")
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		return false
+	}
+	headers.Set("Access-Control-Allow-Methods", "GET, POST, DELETE")
+	headers.Set("Access-Control-Allow-Headers", r.Header.Get("Access-Control-Request-Headers"))
+	headers.Set("Access-Control-Max-Age", "600")
+	return true
 }
 
 func (s *Server) tokenFits(header string) bool {

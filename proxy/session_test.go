@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 func TestGuards(t *testing.T) {
 	a, _ := twoUpstreams()
 	open := serve(t, proxy.Options{Upstreams: fakes{a}, AllowedHosts: []string{"proxy.example"}})
+	shared := serve(t, proxy.Options{Upstreams: fakes{a}, AllowedOrigins: []string{"https://app.example"}})
 	locked := serve(t, proxy.Options{Upstreams: fakes{a}, Token: credential.NewSecret("a long enough token")})
 	for _, test := range []struct {
 		name    string
@@ -26,8 +28,15 @@ func TestGuards(t *testing.T) {
 		{"a client", open, nil, http.StatusOK},
 		{"another host (DNS rebinding)", open, []string{"Host", "evil.example"}, http.StatusForbidden},
 		{"a host that is allowed", open, []string{"Host", "proxy.example"}, http.StatusOK},
+		{"the address that it listens on, without a token", open, []string{"Host", "192.0.2.7:8930"}, http.StatusForbidden},
+		{"fault J2: the address that it listens on", locked, []string{"Host", "192.0.2.7:8930", "Authorization", "Bearer a long enough token"}, http.StatusOK},
+		{"fault J2: an IPv6 address", locked, []string{"Host", "[2001:db8::7]:8930", "Authorization", "Bearer a long enough token"}, http.StatusOK},
+		{"another host, with a token", locked, []string{"Host", "evil.example", "Authorization", "Bearer a long enough token"}, http.StatusForbidden},
 		{"localhost by name", open, []string{"Host", "localhost:1"}, http.StatusOK},
 		{"a web page", open, []string{"Origin", "https://evil.example"}, http.StatusForbidden},
+		{"a page of an allowed origin", shared, []string{"Origin", "https://app.example"}, http.StatusOK},
+		{"a page of another port there", shared, []string{"Origin", "https://app.example:444"}, http.StatusForbidden},
+		{"a page of an address, with a token", locked, []string{"Origin", "http://192.0.2.7", "Authorization", "Bearer a long enough token"}, http.StatusForbidden},
 		{"a page without an origin", open, []string{"Origin", "null"}, http.StatusForbidden},
 		{"a page of this machine", open, []string{"Origin", "http://localhost:3000"}, http.StatusOK},
 		{"no token", locked, nil, http.StatusUnauthorized},
@@ -41,6 +50,38 @@ func TestGuards(t *testing.T) {
 				t.Errorf("%d %s, want %d", status, body, test.want)
 			}
 		})
+	}
+}
+
+// fault J16: browsers let pages of an allowed origin call and read, and no others.
+func TestPagesOfAllowedOriginsMayCall(t *testing.T) {
+	a, _ := twoUpstreams()
+	s := proxy.New(proxy.Options{Upstreams: fakes{a}, AllowedOrigins: []string{"https://app.example"}, Token: credential.NewSecret("a long enough token")})
+	t.Cleanup(s.Close)
+	handler := s.Handler()
+	ask := func(method, origin string, more ...string) *http.Response {
+		r := httptest.NewRequest(method, "http://127.0.0.1/mcp", nil)
+		r.Header.Set("Origin", origin)
+		for i := 0; i < len(more); i += 2 {
+			r.Header.Set(more[i], more[i+1])
+		}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		return w.Result()
+	}
+	preflight := ask(http.MethodOptions, "https://app.example", "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization,mcp-session-id")
+	if preflight.StatusCode != http.StatusNoContent || preflight.Header.Get("Access-Control-Allow-Origin") != "https://app.example" ||
+		preflight.Header.Get("Access-Control-Allow-Headers") != "authorization,mcp-session-id" || !strings.Contains(preflight.Header.Get("Access-Control-Allow-Methods"), "DELETE") {
+		t.Errorf("the preflight is answered %s %v", preflight.Status, preflight.Header)
+	}
+	refused := ask(http.MethodPost, "https://app.example")
+	if refused.StatusCode != http.StatusUnauthorized || refused.Header.Get("Access-Control-Allow-Origin") != "https://app.example" {
+		t.Errorf("a call without a token is answered %s %v, which the page cannot read", refused.Status, refused.Header)
+	}
+	for _, origin := range []string{"https://other.example", "http://app.example", "null"} {
+		if answer := ask(http.MethodOptions, origin, "Access-Control-Request-Method", "POST"); answer.StatusCode != http.StatusForbidden || answer.Header.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s is answered %s %v", origin, answer.Status, answer.Header)
+		}
 	}
 }
 

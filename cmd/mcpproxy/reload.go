@@ -5,7 +5,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"os/signal"
 	"sync/atomic"
+	"syscall"
 
 	"mcpproxy/admin"
 	"mcpproxy/config"
@@ -77,13 +80,31 @@ func (c *configuration) reload(ctx context.Context, i *instance.Instance) error 
 
 // watch reloads the configuration whenever its file has changed.
 func (c *configuration) watch(ctx context.Context, file *config.File, i *instance.Instance) {
-	file.Watch(ctx, func(ctx context.Context) {
-		if err := c.reload(ctx, i); err != nil {
-			c.logger.Error("the configuration was not applied; the one before goes on", "error", err)
+	file.Watch(ctx, func(ctx context.Context) { c.apply(ctx, i) })
+}
+
+// hangups reloads the configuration at each SIGHUP, as daemons do.
+func (c *configuration) hangups(ctx context.Context, i *instance.Instance) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	for {
+		select {
+		case <-hangups:
+			c.apply(ctx, i)
+		case <-ctx.Done():
 			return
 		}
-		c.logger.Info("the configuration was applied")
-	})
+	}
+}
+
+// apply is reload for what nobody waits for: the outcome is logged.
+func (c *configuration) apply(ctx context.Context, i *instance.Instance) {
+	if err := c.reload(ctx, i); err != nil {
+		c.logger.Error("the configuration was not applied; the one before goes on", "error", err)
+		return
+	}
+	c.logger.Info("the configuration was applied")
 }
 
 // sayProblems says what is wrong with the running proxy's configuration beside the

@@ -31,6 +31,7 @@ const defaultAddress = "127.0.0.1:8930"
 type serveOptions struct {
 	*options
 	listen, tokenFile, browser string
+	hosts, origins             []string
 	noBrowser, allowPrivate    bool
 	register                   bool
 	metrics, ui                bool
@@ -42,11 +43,13 @@ func serveCommand(o *options) *cobra.Command {
 		Long: `Runs the proxy until it is interrupted. Clients find all upstreams at
 http://127.0.0.1:8930/mcp, with tools named <upstream>__<tool>, and one upstream
 with its names unchanged at http://127.0.0.1:8930/mcp/<upstream>. A change of the
-configuration file is taken up at once.`,
-		Example: "  mcpproxy serve\n  mcpproxy serve --listen 0.0.0.0:8930 --token-file ./token",
+configuration file is applied at once, and again at SIGHUP.`,
+		Example: "  mcpproxy serve\n  mcpproxy serve --listen 0.0.0.0:8930 --token-file ./token --allow-host proxy.example.com",
 		Args:    exactly(), RunE: func(c *cobra.Command, _ []string) error { return s.run(c.Context()) }}
 	c.Flags().StringVar(&s.listen, "listen", defaultAddress, "address for clients")
 	c.Flags().StringVar(&s.tokenFile, "token-file", "", "file with the bearer token that clients must send")
+	c.Flags().StringSliceVar(&s.hosts, "allow-host", nil, "name by which clients may call the proxy, beside localhost and addresses")
+	c.Flags().StringSliceVar(&s.origins, "allow-origin", nil, "origin of web pages that may call the proxy, as https://app.example.com")
 	c.Flags().BoolVar(&s.metrics, "metrics", false, "serve metrics for Prometheus at /metrics (docs/metrics.md)")
 	c.Flags().BoolVar(&s.ui, "ui", false, "open the page for people in the browser (see mcpproxy ui)")
 	s.browserFlags(c)
@@ -110,7 +113,7 @@ func (s *serveOptions) run(ctx context.Context) error {
 		counts = metrics.New(version)
 	}
 	i, err := instance.Start(ctx, instance.Options{Metrics: counts, Telemetry: observer, StorePath: s.store, Keys: s.keys(), Socket: s.socketPath(), Configs: file.Upstreams, Limits: file.Limits, ClientLimits: file.Clients, Connect: true, Open: s.opener(),
-		Logger: logger, Version: version, Token: token, AllowPrivate: s.allowPrivate, LoginURL: loginURL(listener, token)})
+		Logger: logger, Version: version, Token: token, AllowedHosts: s.hosts, AllowedOrigins: s.origins, AllowPrivate: s.allowPrivate, LoginURL: loginURL(listener, token)})
 	if err != nil {
 		return err
 	}
@@ -135,6 +138,7 @@ func (s *serveOptions) run(ctx context.Context) error {
 	group.Go(func() error { return ended(clients.Serve(listener)) })
 	group.Go(func() error { return ended(people.Serve(control)) })
 	group.Go(func() error { configuration.watch(ctx, file, i); return nil })
+	group.Go(func() error { configuration.hangups(ctx, i); return nil })
 	group.Go(func() error {
 		<-ctx.Done()
 		return errors.Join(clients.Close(), people.Close())

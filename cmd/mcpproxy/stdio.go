@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"mcpproxy/admin"
@@ -42,7 +44,10 @@ minute; then the bridge ends.`,
 					return err
 				}
 			}
-			return client.Bridge(c.Context(), only, os.Stdin, os.Stdout)
+			// A terminal that goes away ends the bridge, as SIGTERM does.
+			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGHUP)
+			defer stop()
+			return client.Bridge(ctx, only, os.Stdin, os.Stdout)
 		}}
 	c.Flags().StringVar(&only, "upstream", "", "show this upstream alone, with its names unchanged")
 	return c

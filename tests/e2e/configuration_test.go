@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -219,5 +220,20 @@ func TestImportSaysWhatWasTaken(t *testing.T) {
 		if code, out, errs := m.run("mcpproxy", append([]string{"upstream", "import", foreign}, test.names...)...); code != test.code || out != test.out || !strings.Contains(errs, test.says) {
 			t.Errorf("%s %v: exit code %d, %q, %q", test.text, test.names, code, out, errs)
 		}
+	}
+}
+
+// fault J6: SIGHUP has the configuration read again, and ends nothing.
+func TestHangupReloads(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{NoAuth: true})
+	m.start()
+	m.awaitPhase("Connected")
+	applied := strings.Count(m.logs.String(), "the configuration was applied")
+	if err := m.serve.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	m.eventually("the configuration is applied", func() bool { return strings.Count(m.logs.String(), "the configuration was applied") > applied })
+	if err := m.call(); err != nil {
+		t.Error(err)
 	}
 }
