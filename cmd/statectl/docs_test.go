@@ -32,6 +32,9 @@ var varies = []struct {
 	{regexp.MustCompile(`(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{8}\b`), "ID"},
 	{regexp.MustCompile(`\b\d+(\.\d+)? (ms|s|min|h|d)( \d+ (s|min|h))?\b|\b(\d+[hms])+\b|\b\d+\.\d+ %`), "SPAN"},
 	{regexp.MustCompile(`"(in_state_ms|[a-z]+_ms|share)": ?[0-9.]+`), "SPAN"},
+	// An attempt that a 401 has ended already may or may not come to tell of it.
+	{regexp.MustCompile(`, Unauthorized \d× \(stale\)`), ""},
+	{regexp.MustCompile(`\b\d+ entries\b`), "N entries"},
 	{regexp.MustCompile(`\n {14,}`), " "}, // a line that goes on
 	{regexp.MustCompile(` {2,}`), "  "},
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"mcpproxy/diagrams"
-	"mcpproxy/diagrams/layout"
+	"mcpproxy/diagrams/drawn"
 	"mcpproxy/fsm"
 	"mcpproxy/spelling"
 	"mcpproxy/terminal"
@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// drawn is what graph --json prints.
-type drawn struct {
+// graphJSON is what graph --json prints.
+type graphJSON struct {
 	Graph fsm.Graph `json:"graph"`
 	// Marks are those of the upstream; nil for the graph alone.
 	Marks *diagrams.Marks `json:"marks,omitempty"`
@@ -39,8 +39,8 @@ func graphCommand(o *options) *cobra.Command {
 	c := &cobra.Command{Use: "graph [UPSTREAM]", Short: "Print the declared graph, or where an upstream is in it and how it came there", Args: usage(cobra.MaximumNArgs(1)), ValidArgsFunction: o.completeUpstream,
 		Long: `Prints the graph that every upstream runs on, as DOT, Mermaid, SVG or a table in
 Markdown. With an upstream it marks the present states and the last moves, and
-writes how often the journal has each way beside it. --live does so for the one
-upstream that there is.`,
+writes how often the journal has each way beside it (not in SVG, which is laid out
+beforehand). --live does so for the one upstream that there is.`,
 		Example: `  statectl graph --region credential --format mermaid
   statectl graph github --format svg > github.svg
   statectl graph --live | dot -Tpng > now.png
@@ -67,7 +67,7 @@ func (g *graphOptions) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	if g.json {
-		return terminal.JSON(c.OutOrStdout(), drawn{graph, marks})
+		return terminal.JSON(c.OutOrStdout(), graphJSON{graph, marks})
 	}
 	if g.format == "svg" {
 		return g.svg(c, graph, marks)
@@ -122,11 +122,11 @@ func (g *graphOptions) marks(c *cobra.Command, args []string) (*diagrams.Marks, 
 }
 
 func (g *graphOptions) svg(c *cobra.Command, graph fsm.Graph, marks *diagrams.Marks) error {
-	draw := layout.SVG
-	if marks != nil {
-		draw = layout.Marked
+	name := drawn.Overview
+	if len(graph.Regions) == 1 {
+		name = graph.Regions[0].Name
 	}
-	picture, err := draw(c.Context(), dot(graph, marks))
+	picture, err := drawn.SVG(name, marks)
 	if err != nil {
 		return err
 	}

@@ -110,6 +110,7 @@ to break a promise.`,
 		o.verifyCommand(),
 		fireCommand(o),
 		waitCommand(o),
+		versionCommand(o),
 	)
 	return c
 }

@@ -18,24 +18,12 @@ import (
 //go:embed theme.css
 var theme []byte
 
-// marks are the colours in the dark of what diagrams.DOTMarked lights.
-//
-//go:embed marks.css
-var marks []byte
-
 // opening is Graphviz's prologue with the root element: it names a DTD that nobody
 // needs, and sizes in points.
 var opening = regexp.MustCompile(`(?s)^.*?<svg width="(\d+)pt" height="(\d+)pt"`)
 
 // SVG lays a graph out as a picture with a theme. The same DOT gives the same bytes.
-func SVG(ctx context.Context, dot string) ([]byte, error) { return themed(ctx, dot, theme) }
-
-// Marked is SVG for a graph with marks.
-func Marked(ctx context.Context, dot string) ([]byte, error) {
-	return themed(ctx, dot, append(bytes.Clone(theme), marks...))
-}
-
-func themed(ctx context.Context, dot string, theme []byte) ([]byte, error) {
+func SVG(ctx context.Context, dot string) ([]byte, error) {
 	svg, err := Bare(ctx, dot)
 	if err != nil {
 		return nil, err

@@ -29,8 +29,9 @@ func main() {
 
 // The directories, below the project's root.
 const (
-	docs = "docs/diagrams"
-	page = "ui/pictures"
+	docs  = "docs/diagrams"
+	page  = "ui/pictures"
+	drawn = "diagrams/drawn/svg"
 )
 
 func run(ctx context.Context, root string, check bool) error {
@@ -42,7 +43,12 @@ func run(ctx context.Context, root string, check bool) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(put(pictures, filepath.Join(root, docs), check), put(live, filepath.Join(root, page), check))
+	graph := map[string][]byte{}
+	for _, name := range []string{"overview.svg", "connection.svg", "credential.svg"} {
+		graph[name] = pictures[name]
+	}
+	return errors.Join(put(pictures, filepath.Join(root, docs), check), put(live, filepath.Join(root, page), check),
+		put(graph, filepath.Join(root, drawn), check))
 }
 
 func put(files map[string][]byte, directory string, check bool) error {
