@@ -54,6 +54,11 @@ SEED ?= 1
 crash:
 	go test -C tests/e2e -run TestKilledAnywhere -timeout 0 -args -kills=$(KILLS) -seed=$(SEED)
 
+# From the end of an outage of the authorization server, of a second to a minute, to the
+# first call that goes through.
+outages:
+	go test -count=1 -parallel 8 -run TestReturnFromAnOutage -v ./upstream -args -outages
+
 # Real processes, sockets and kill -9.
 e2e:
 	tests/run-oauth-e2e.sh
