@@ -79,6 +79,9 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := u.AwaitPhase(ctx, states.Phase(states.LoginRequired)); err != nil {
+		return err
+	}
 	d.say("2. mcpproxy auth login demo")
 	if err := u.Login(ctx, nil); err != nil {
 		return err
