@@ -164,7 +164,7 @@ func TestEachPromiseBreaksOnAWrongGraph(t *testing.T) {
 			if o.Spec, o.Stored = &declared, true; test.whole {
 				o.Worlds = most
 			} else {
-				o.Worlds = 60000
+				o.Worlds = 250000
 			}
 			report, err := verify.Explore(t.Context(), o)
 			switch {
