@@ -14,6 +14,7 @@ import (
 
 	"mcpproxy/credential"
 	"mcpproxy/fsm"
+	"mcpproxy/states"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
@@ -36,7 +37,7 @@ func TestTokenFactsSayWhereItComesFrom(t *testing.T) {
 		{
 			name: "a registered client", server: oauthserver.Options{AutoApprove: true},
 			want:  upstream.TokenStatus{Type: "Bearer", Grant: "authorization_code", Client: &upstream.ClientStatus{Registration: "dynamic", Authentication: "none"}, HasRefreshToken: true},
-			notes: []string{"resource metadata at its well-known place", "client dynamic, authentication none, for mcp", "token generation 1"},
+			notes: []string{"resource metadata that the challenge named", "client dynamic, authentication none, for mcp", "token generation 1"},
 		},
 		{
 			name: "a metadata document", server: oauthserver.Options{AutoApprove: true}, config: upstream.OAuth{ClientMetadataURL: clientDocument(t)},
@@ -243,6 +244,8 @@ func (r *rig) wantEntry(what string, is func(fsm.Entry) bool) {
 func (r *rig) mayLogIn() {
 	r.Helper()
 	if !r.config.OAuth.Grant.Unattended() {
+		// The server's 401 says where its metadata is.
+		r.await("LoginRequired", func(s *transitions.Snapshot) bool { return s.Region(states.Credential).State == states.LoginRequired })
 		r.login()
 	}
 	r.await("a token", func(s *transitions.Snapshot) bool { return s.Data.Token != nil })

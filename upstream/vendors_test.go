@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"mcpproxy/fsm"
 	"mcpproxy/states"
 	"mcpproxy/tests/golden"
 	"mcpproxy/tests/oauthserver"
@@ -126,6 +127,7 @@ func (r *rig) outcome(at string, err error) string {
 		return r.loggedIn()
 	case "revocation":
 		r.logout()
+		r.wantEntry("LogoutDone", func(e fsm.Entry) bool { return e.Event == string(transitions.LogoutDone) })
 		for _, e := range r.entries() {
 			if e.Event == string(transitions.LogoutDone) && strings.Contains(e.Note, "did not confirm") {
 				return "logged out here, and it is said that the server did not confirm it"
