@@ -39,12 +39,12 @@ func TestALoginByKeyboard(t *testing.T) {
 	if wide := value[string](t, ctx, `getComputedStyle(document.activeElement).outlineStyle`); wide == "none" {
 		t.Error("what is focused does not show it")
 	}
-	run(t, ctx, chromedp.KeyEvent(kb.Enter), shown("LoginRequired"))
+	run(t, ctx, press(kb.Enter), shown("LoginRequired"))
 	tabTo(t, ctx, `document.activeElement.dataset.key === "login"`)
-	consent := newTab(t, ctx, chromedp.KeyEvent(kb.Enter))
+	consent := newTab(t, ctx, press(kb.Enter))
 	run(t, consent, chromedp.WaitVisible(chromedp.CSS("#approve")))
 	tabTo(t, consent, `document.activeElement.id === "approve"`)
-	run(t, consent, chromedp.KeyEvent(kb.Enter), chromedp.WaitVisible(`//h1[contains(.,"Logged in to tickets")]`))
+	run(t, consent, press(kb.Enter), chromedp.WaitVisible(`//h1[contains(.,"Logged in to tickets")]`))
 	run(t, ctx, shown("Connected"))
 }
 
@@ -52,7 +52,7 @@ func TestALoginByKeyboard(t *testing.T) {
 func tabTo(t *testing.T, ctx context.Context, so string) {
 	t.Helper()
 	for range 40 {
-		run(t, ctx, chromedp.KeyEvent(kb.Tab))
+		run(t, ctx, press(kb.Tab))
 		if value[bool](t, ctx, `Boolean(`+so+`)`) {
 			return
 		}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,10 +44,11 @@ func browser(t *testing.T) context.Context {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	t.Cleanup(cancel)
-	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck, chromedp.Headless, chromedp.DisableGPU,
-		chromedp.WindowSize(1280, 1000)}
-	for _, off := range []string{"disable-quic", "disable-background-networking", "disable-component-update", "disable-sync", "hide-scrollbars"} {
-		options = append(options, chromedp.Flag(off, true))
+	options := slices.Clone(chromedp.DefaultExecAllocatorOptions[:])
+	options = append(options, chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.DisableGPU, chromedp.WindowSize(1280, 1000),
+		chromedp.Flag("disable-popup-blocking", false)) // the page opens a login as browsers of users let it
+	for _, on := range []string{"disable-quic", "disable-component-update", "allow-pre-commit-input"} {
+		options = append(options, chromedp.Flag(on, true))
 	}
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox)
@@ -55,17 +57,31 @@ func browser(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithErrorf(t.Logf))
 	t.Cleanup(cancel)
-	run(t, ctx)
+	attach(t, ctx)
 	return ctx
+}
+
+// attach starts the browser, or takes the tab, of a context: for as long as the context
+// that is given here, so a step's own shorter one would end it with the step.
+func attach(t *testing.T, ctx context.Context) {
+	t.Helper()
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // step is one thing that a person does, or waits for.
 type step = chromedp.Action[chromedp.Void]
 
+// run takes the steps. What the page shows where they do not come to their end is said
+// with the failure: there is time for that after the steps' own.
 func run(t *testing.T, ctx context.Context, steps ...step) {
 	t.Helper()
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		t.Fatal(err)
+	steppers, cancel := context.WithTimeout(ctx, limit/3)
+	defer cancel()
+	if err := chromedp.Do(steppers, steps...); err != nil {
+		shows, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + "\n" + document.activeElement.outerHTML + "\n" + document.body.innerText`))
+		t.Fatalf("%v\nthe page: %s", err, shows)
 	}
 }
 
@@ -140,6 +156,20 @@ func entry(kind, event string) step {
 	return chromedp.WaitVisible(chromedp.CSS(`.timeline li.` + kind + `[data-event="` + event + `"]`))
 }
 
+// press presses a key. A page that the key leaves may take the browser's word that the
+// key went up with it, so that is not waited for: the step after it says what came.
+func press(key string) step {
+	return func(ctx context.Context, tab *chromedp.Target) (chromedp.Void, error) {
+		pressing, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		pressed, err := chromedp.KeyEvent(key)(pressing, tab)
+		if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+			err = nil
+		}
+		return pressed, err
+	}
+}
+
 func button(wish string) step {
 	return chromedp.Click(chromedp.CSS(`button[data-key="` + wish + `"]`))
 }
@@ -153,6 +183,7 @@ func newTab(t *testing.T, ctx context.Context, click step) context.Context {
 	case id := <-opened:
 		tab, cancel := chromedp.NewContext(ctx, chromedp.WithTargetID(id))
 		t.Cleanup(cancel)
+		attach(t, tab)
 		return tab
 	case <-ctx.Done():
 		t.Fatal("no tab was opened")
