@@ -11,23 +11,23 @@ import (
 
 func TestAPersonLogsInThroughThePage(t *testing.T) {
 	s, ctx := newScene(t), browser(t)
-	run(t, ctx, chromedp.Navigate(s.invite(t)), chromedp.WaitVisible(chromedp.CSS(`#live[data-state=live]`)),
-		chromedp.Click(`//button[.//span[.="notes"]]`), shown("LoginRequired"))
+	run(t, ctx, chromedp.Navigate(s.invite(t)), visible(`#live[data-state=live]`),
+		click(`//button[.//span[.="notes"]]`), shown("LoginRequired"))
 
 	// Asking twice is one login: the second joins the first, and shows the same page.
 	first := newTab(t, ctx, button("login"))
 	run(t, ctx, shown("AwaitingBrowser"))
 	second := newTab(t, ctx, button("login"))
-	run(t, first, chromedp.WaitVisible(chromedp.CSS("#approve")))
-	run(t, second, chromedp.WaitVisible(chromedp.CSS("#approve")))
+	run(t, first, visible("#approve"))
+	run(t, second, visible("#approve"))
 	if golden.Updating() {
 		s.shoot(t, ctx, "page-login")
 	}
-	run(t, first, chromedp.Click(chromedp.CSS("#approve")), chromedp.WaitVisible(`//h1[contains(.,"Logged in to notes")]`))
+	run(t, first, click("#approve"), visible(`//h1[contains(.,"Logged in to notes")]`))
 	run(t, ctx, shown("Connected"), entry("moved", "CodeReceived"), entry("moved", "CodeExchanged"), entry("moved", "Handshaken"))
 
 	// The other tab is too late: refused, named, and without effect.
-	run(t, second, chromedp.Click(chromedp.CSS("#approve")), chromedp.WaitVisible(`//h1[contains(.,"is over")]`))
+	run(t, second, click("#approve"), visible(`//h1[contains(.,"is over")]`))
 	run(t, ctx, entry("refused", "CodeReceived"), shown("Connected"))
 	if c := s.notes.Counters(); c.TokenCode != 1 || c.Register != 1 {
 		t.Errorf("the authorization server counts %d codes and %d registrations, not one each", c.TokenCode, c.Register)
@@ -35,7 +35,7 @@ func TestAPersonLogsInThroughThePage(t *testing.T) {
 
 	// The token expires and is renewed while one looks.
 	run(t, ctx, entry("moved", "RenewDue"), entry("moved", "Refreshed"), shown("Connected"),
-		chromedp.WaitVisible(`//dd[contains(.,"number 2")]`), chromedp.WaitVisible(chromedp.CSS(`g.node.now[id="credential.Fresh"]`)))
+		visible(`//dd[contains(.,"number 2")]`), visible(`g.node.now[id="credential.Fresh"]`))
 	if golden.Updating() {
 		s.shoot(t, ctx, "page")
 	}

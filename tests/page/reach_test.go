@@ -15,19 +15,19 @@ import (
 func TestThePageSaysWhatIsGoingOn(t *testing.T) {
 	s, ctx := newScene(t), browser(t)
 	run(t, ctx, chromedp.Navigate(s.invite(t)), shownIn("notes", "LoginRequired"), shownIn("tickets", "LoginRequired"), shownIn("search", "Connected"), shownIn("archive", "BackingOff"),
-		chromedp.WaitVisible(`//button[contains(@class,"card")][.//span[.="archive"]][contains(.,"since")][contains(.,"ReconnectDue in ")]`),
-		chromedp.Click(`//button[.//span[.="tickets"]]`), shown("LoginRequired"),
-		chromedp.WaitVisible(`//p[@class="doc"][.="A person has to log in; nothing runs and nothing is sent."]`),
-		chromedp.WaitVisible(`//p[@class="why"][contains(.,"Log in: logs in and connects")]`),
-		chromedp.WaitVisible(chromedp.CSS(`g.node.now[id="credential.LoginRequired"]`)), chromedp.WaitVisible(chromedp.CSS(`g.node.now[id="connection.AwaitingLogin"]`)),
-		chromedp.WaitVisible(chromedp.CSS(`g.edge.out[id="credential.LoginRequired-Discovering"]`)), chromedp.WaitVisible(chromedp.CSS(`g.edge.been[id="credential.Unloaded-LoadingToken"]`)),
-		chromedp.WaitVisible(`//figure[contains(@class,"graph-credential")]//p[@class="accepted"][contains(.,"LoginRequested")]`),
+		visible(`//button[contains(@class,"card")][.//span[.="archive"]][contains(.,"since")][contains(.,"ReconnectDue in ")]`),
+		click(`//button[.//span[.="tickets"]]`), shown("LoginRequired"),
+		visible(`//p[@class="doc"][.="A person has to log in; nothing runs and nothing is sent."]`),
+		visible(`//p[@class="why"][contains(.,"Log in: logs in and connects")]`),
+		visible(`g.node.now[id="credential.LoginRequired"]`), visible(`g.node.now[id="connection.AwaitingLogin"]`),
+		visible(`g.edge.out[id="credential.LoginRequired-Discovering"]`), visible(`g.edge.been[id="credential.Unloaded-LoadingToken"]`),
+		visible(`//figure[contains(@class,"graph-credential")]//p[@class="accepted"][contains(.,"LoginRequested")]`),
 		entry("moved", "Challenged"))
 }
 
 // shownIn waits until the card of an upstream says the phase.
 func shownIn(name, phase string) step {
-	return chromedp.WaitVisible(`//button[contains(@class,"card")][.//span[@class="name"][.="` + name + `"]][.//span[@class="phase"][.="` + phase + `"]]`)
+	return visible(`//button[contains(@class,"card")][.//span[@class="name"][.="` + name + `"]][.//span[@class="phase"][.="` + phase + `"]]`)
 }
 
 // Somebody without a mouse logs in: the upstream, its button and the consent are
@@ -39,12 +39,12 @@ func TestALoginByKeyboard(t *testing.T) {
 	if wide := value[string](t, ctx, `getComputedStyle(document.activeElement).outlineStyle`); wide == "none" {
 		t.Error("what is focused does not show it")
 	}
-	run(t, ctx, press(kb.Enter), shown("LoginRequired"))
+	run(t, ctx, press(kb.Enter), visible(`//h2[.="tickets"]`), shown("LoginRequired"))
 	tabTo(t, ctx, `document.activeElement.dataset.key === "login"`)
 	consent := newTab(t, ctx, press(kb.Enter))
-	run(t, consent, chromedp.WaitVisible(chromedp.CSS("#approve")))
+	run(t, consent, visible("#approve"))
 	tabTo(t, consent, `document.activeElement.id === "approve"`)
-	run(t, consent, press(kb.Enter), chromedp.WaitVisible(`//h1[contains(.,"Logged in to tickets")]`))
+	run(t, consent, press(kb.Enter), visible(`//h1[contains(.,"Logged in to tickets")]`))
 	run(t, ctx, shown("Connected"))
 }
 
@@ -92,7 +92,7 @@ func TestThePageIsLegibleInBothLights(t *testing.T) {
 	run(t, ctx, chromedp.Navigate(s.invite(t)), shownIn("archive", "BackingOff"))
 	papers := map[string]string{}
 	for _, name := range []string{"notes", "search", "archive"} {
-		run(t, ctx, chromedp.Click(`//button[.//span[.="`+name+`"]]`), chromedp.WaitVisible(`//h2[.="`+name+`"]`), chromedp.WaitVisible(chromedp.CSS("g.node.now")))
+		run(t, ctx, click(`//button[.//span[.="`+name+`"]]`), visible(`//h2[.="`+name+`"]`), visible("g.node.now"))
 		for _, scheme := range []string{"light", "dark"} {
 			run(t, ctx, media(scheme))
 			papers[scheme] = value[string](t, ctx, `getComputedStyle(document.body).backgroundColor`)
@@ -113,8 +113,8 @@ func TestThePageFitsAPhone(t *testing.T) {
 	phone := func(p *emulation.SetDeviceMetricsOverrideParams, _ *emulation.SetTouchEmulationEnabledParams) {
 		p.Mobile = true
 	}
-	run(t, ctx, chromedp.EmulateViewport(360, 800, phone), chromedp.Navigate(s.invite(t)), shownIn("archive", "BackingOff"), chromedp.Click(`//button[.//span[.="archive"]]`), shown("BackingOff"),
-		chromedp.WaitVisible(chromedp.CSS("g.node.now")))
+	run(t, ctx, chromedp.EmulateViewport(360, 800, phone), chromedp.Navigate(s.invite(t)), shownIn("archive", "BackingOff"), click(`//button[.//span[.="archive"]]`), shown("BackingOff"),
+		visible("g.node.now"))
 	if wide := value[string](t, ctx, `(() => {
 		const wide = [];
 		for (const e of document.querySelectorAll("body *")) if (!e.closest(".scroll") && e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1 && !e.closest(".skip")) wide.push(e.tagName + "." + e.className);
@@ -152,5 +152,5 @@ func TestAnInvitationOpensOneBrowser(t *testing.T) {
 	invitation := s.invite(t)
 	run(t, ctx, chromedp.Navigate(invitation), shownIn("notes", "LoginRequired"))
 	another := browser(t)
-	run(t, another, chromedp.Navigate(invitation), chromedp.WaitVisible(`//h1[.="This browser is not invited"]`))
+	run(t, another, chromedp.Navigate(invitation), visible(`//h1[.="This browser is not invited"]`))
 }

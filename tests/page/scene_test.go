@@ -2,7 +2,9 @@ package page
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -146,14 +148,75 @@ func (s *scene) invite(t *testing.T) string {
 	return address
 }
 
+// visible waits until something that the selector finds (XPath where it begins with //)
+// can be seen. The page itself is asked each time: a driver's own picture of the page may
+// stay that of the page before.
+func visible(selector string) step {
+	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		_, err := place(ctx, tab, selector)
+		return err
+	})
+}
+
+// click waits until it is visible and stays where it is, and clicks in its middle.
+func click(selector string) step {
+	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+		for was := []float64(nil); ; {
+			middle, err := place(ctx, tab, selector)
+			if err != nil {
+				return err
+			}
+			if slices.Equal(middle, was) {
+				_, err = chromedp.MouseClickXY(middle[0], middle[1])(ctx, tab)
+				return err
+			}
+			was = middle
+			time.Sleep(50 * time.Millisecond)
+		}
+	})
+}
+
+// find gives the middle of what a selector finds where that can be seen and nothing lies
+// over it, or null.
+const find = `((selector) => {
+  const found = selector.startsWith("//")
+    ? document.evaluate(selector, document, null, XPathResult.FIRST_ORDERED_NODE_TYPE).singleNodeValue
+    : document.querySelector(selector);
+  if (!found?.checkVisibility({ visibilityProperty: true })) return null;
+  found.scrollIntoViewIfNeeded();
+  const { left, top, width, height } = found.getBoundingClientRect();
+  const middle = [left + width / 2, top + height / 2];
+  return found.contains(document.elementFromPoint(...middle)) ? middle : null;
+})`
+
+// place returns the middle of what the selector finds once that can be seen. A page that
+// is left while it is asked gives an error; the next one is asked then.
+func place(ctx context.Context, tab *chromedp.Target, selector string) ([]float64, error) {
+	quoted, err := json.Marshal(selector)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		middle, err := chromedp.Evaluate[[]float64](find+"("+string(quoted)+")")(ctx, tab)
+		if err == nil && middle != nil {
+			return middle, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%s is not visible: %w", selector, errors.Join(ctx.Err(), err))
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
 // shown waits until the badge says the phase.
 func shown(phase string) step {
-	return chromedp.WaitVisible(`//span[contains(@class,"badge")][.="` + phase + `"]`)
+	return visible(`//span[contains(@class,"badge")][.="` + phase + `"]`)
 }
 
 // entry waits until the journal shows an event of the kind.
 func entry(kind, event string) step {
-	return chromedp.WaitVisible(chromedp.CSS(`.timeline li.` + kind + `[data-event="` + event + `"]`))
+	return visible(`.timeline li.` + kind + `[data-event="` + event + `"]`)
 }
 
 // press presses a key. A page that the key leaves may take the browser's word that the
@@ -171,7 +234,7 @@ func press(key string) step {
 }
 
 func button(wish string) step {
-	return chromedp.Click(chromedp.CSS(`button[data-key="` + wish + `"]`))
+	return click(`button[data-key="` + wish + `"]`)
 }
 
 // newTab clicks and returns the tab that opens.

@@ -123,13 +123,16 @@ function card(status) {
     timer && element("span", { class: "when" }, `${timer.event} `, moment(timer.at, relative))));
 }
 
+// choose shows an upstream at once, with what is known of it: what is pressed next is
+// its button, and never one of the upstream that was shown before.
 async function choose(name) {
   selected = name;
   notice = undefined;
   history.replaceState(null, "", `#${encodeURIComponent(name)}`);
-  await Promise.all([journals.has(name) || readJournal(name), readExplanation(name)]).catch(lost);
   show();
   byId("detail").focus({ preventScroll: true });
+  await Promise.all([journals.has(name) || readJournal(name), readExplanation(name)]).catch(lost);
+  show();
 }
 
 // open lays the panel of an upstream out; fill puts in what is known.
