@@ -68,6 +68,37 @@ func (d *Definition[S, E, D, P]) Accepted(region string, state S) []string {
 	return nil
 }
 
+// Place returns what is true of a state of a region whatever machine is in it, or nil
+// where it is not declared.
+func (d *Definition[S, E, D, P]) Place(region string, state S) *Place[S] {
+	for _, r := range d.regions {
+		if r.spec.Name == region {
+			return r.places[state]
+		}
+	}
+	return nil
+}
+
+// Proposed are the events that the machine is to be offered after the move, in the
+// order of their declaration: by a runtime that made the move, and by a checker.
+func (d *Definition[S, E, D, P]) Proposed(move *Move[S, E, D, P]) []E {
+	if move.Disposition != Moved {
+		return nil
+	}
+	var events []E
+	for _, r := range d.regions {
+		if r.spec.Name != move.Region {
+			continue
+		}
+		for _, p := range r.states[move.To].Proposals {
+			if p.When == nil || p.When(r.places[move.From], move.After.Data) {
+				events = append(events, p.Event)
+			}
+		}
+	}
+	return events
+}
+
 // Jobs returns the names of all jobs, in the order of their declaration.
 func (d *Definition[S, E, D, P]) Jobs() []string {
 	var names []string

@@ -14,8 +14,10 @@ type GraphRegion struct {
 	Doc     string       `json:"doc"`
 	Initial string       `json:"initial"`
 	States  []GraphState `json:"states"`
-	Events  []GraphEvent `json:"events"`
-	Edges   []GraphEdge  `json:"edges"`
+	// Composites stand before the states and composites in them.
+	Composites []GraphComposite `json:"composites,omitempty"`
+	Events     []GraphEvent     `json:"events"`
+	Edges      []GraphEdge      `json:"edges"`
 	// Rules are the joined, postponed and ignored pairs; every pair that neither
 	// Edges nor Rules name is illegal, for the reason of its event.
 	Rules []GraphRule `json:"rules"`
@@ -30,6 +32,23 @@ type GraphState struct {
 	Crashed string       `json:"crashed,omitempty"`
 	Timers  []GraphTimer `json:"timers,omitempty"`
 	Signals []string     `json:"signals,omitempty"`
+	Tags    []Tag        `json:"tags,omitempty"`
+	// Within is the composite state round it, if there is one.
+	Within    string          `json:"within,omitempty"`
+	Proposals []GraphProposal `json:"proposals,omitempty"`
+}
+
+// GraphComposite is a composite state: states that are drawn in one box.
+type GraphComposite struct {
+	Name   string `json:"name"`
+	Doc    string `json:"doc"`
+	Within string `json:"within,omitempty"`
+}
+
+// GraphProposal is an event that the machine is offered by itself on entering a state.
+type GraphProposal struct {
+	Event string `json:"event"`
+	Doc   string `json:"doc"`
 }
 
 // GraphTimer is one timer of a state.
@@ -42,6 +61,7 @@ type GraphTimer struct {
 type GraphEvent struct {
 	Name      string `json:"name"`
 	Doc       string `json:"doc"`
+	By        Actor  `json:"by,omitempty"`
 	Bound     bool   `json:"bound"`
 	Otherwise string `json:"otherwise"`
 }
@@ -86,14 +106,20 @@ func (r *region[S, E, D, P]) graph() GraphRegion {
 	for i := range r.spec.States {
 		state := &r.spec.States[i]
 		node := GraphState{Name: string(state.Name), Kind: state.Kind, Doc: state.Doc, Job: state.Job.Name,
-			Crashed: string(state.Job.Crashed), Signals: texts(state.Signals)}
+			Crashed: string(state.Job.Crashed), Signals: texts(state.Signals), Tags: state.Tags, Within: string(state.Within)}
+		for _, proposal := range state.Proposals {
+			node.Proposals = append(node.Proposals, GraphProposal{Event: string(proposal.Event), Doc: proposal.Doc})
+		}
 		for _, timer := range state.Timers {
 			node.Timers = append(node.Timers, GraphTimer{Event: string(timer.Event), Doc: timer.Doc})
 		}
 		g.States = append(g.States, node)
 	}
+	for _, c := range r.spec.Composites {
+		g.Composites = append(g.Composites, GraphComposite{Name: string(c.Name), Doc: c.Doc, Within: string(c.Within)})
+	}
 	for _, event := range r.spec.Events {
-		g.Events = append(g.Events, GraphEvent{Name: string(event.Name), Doc: event.Doc, Bound: event.Bound, Otherwise: event.Otherwise})
+		g.Events = append(g.Events, GraphEvent{Name: string(event.Name), Doc: event.Doc, By: event.By, Bound: event.Bound, Otherwise: event.Otherwise})
 	}
 	for i := range r.spec.Transitions {
 		g.Edges = append(g.Edges, edges(&r.spec.Transitions[i])...)

@@ -43,10 +43,15 @@ type Place[S ~string] struct {
 	Kind   Kind
 	// Job is the name of the job that runs in the state, or empty.
 	Job string
+	// Tags say what is true of the state.
+	Tags []Tag
 
 	// number is that of the state in the declaration.
 	number int
 }
+
+// Is reports whether the state has the tag.
+func (p *Place[S]) Is(tag Tag) bool { return slices.Contains(p.Tags, tag) }
 
 // ArmedTimer is a timer that will fire Event at At.
 type ArmedTimer[E ~string] struct {

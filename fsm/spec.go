@@ -17,6 +17,8 @@ type Region[S, E ~string, D, P any] struct {
 	Doc     string
 	Initial S
 	States  []State[S, E, D]
+	// Composites group states for pictures.
+	Composites []Composite[S]
 	// Events are those that this region accepts; no other region may declare them.
 	Events      []Event[E]
 	Transitions []Transition[S, E, D, P]
@@ -41,6 +43,12 @@ type State[S, E ~string, D any] struct {
 	Timers []Timer[E, D]
 	// Signals are events of other regions, raised on every entry from another state.
 	Signals []E
+	// Tags say what is true of the state; see [Place.Is].
+	Tags []Tag
+	// Proposals are what the machine asks of itself when the state is entered.
+	Proposals []Proposal[S, E, D]
+	// Within is the composite state round it, if there is one.
+	Within S
 }
 
 // Job names an effect and the event that is fired when it crashes.
@@ -66,11 +74,23 @@ type Timer[E ~string, D any] struct {
 type Event[E ~string] struct {
 	Name E
 	Doc  string
+	// By is who fires it, where only one may; see [Chart.User].
+	By Actor
 	// Bound events are outcomes of jobs and timers: they must carry the epoch
 	// of the state that started them.
 	Bound bool
 	// Otherwise is why the event is illegal in every state that no row names.
 	Otherwise string
+}
+
+// Proposal is an event of the state's own region that the machine is to be offered by
+// itself once the step that entered the state is done; it may refuse it like any other.
+type Proposal[S, E ~string, D any] struct {
+	Event E
+	// Doc says when, in words, for diagrams.
+	Doc string
+	// When is a pure function of where the machine came from and of its data. Nil is always.
+	When func(from *Place[S], data D) bool
 }
 
 // Transition leads from any of From to To. To equal to From is an internal

@@ -11,6 +11,7 @@ func (c *compiler[S, E, D, P]) states(r *region[S, E, D, P]) {
 		c.signals(r, string(state.Name), state.Signals)
 		c.timers(r, state, where)
 		c.job(r, state, where)
+		c.proposals(r, state, where)
 		switch state.Kind {
 		case Parked, Final:
 			if len(state.Timers) > 0 || state.Job.Name != "" {
@@ -54,6 +55,17 @@ func (c *compiler[S, E, D, P]) job(r *region[S, E, D, P], state *State[S, E, D],
 	}
 	if row := r.rules[pair[S, E]{state.Name, state.Job.Crashed}]; row.transition == nil {
 		c.problem("%s: the event for a crash of its job, %q, is no transition there", where, state.Job.Crashed)
+	}
+}
+
+func (c *compiler[S, E, D, P]) proposals(r *region[S, E, D, P], state *State[S, E, D], where string) {
+	for _, proposal := range state.Proposals {
+		if proposal.Doc == "" {
+			c.problem("%s: its proposal %s does not say when", where, proposal.Event)
+		}
+		if row := r.rules[pair[S, E]{state.Name, proposal.Event}]; row.transition == nil {
+			c.problem("%s: it proposes %s, which is no transition there", where, proposal.Event)
+		}
 	}
 }
 
