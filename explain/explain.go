@@ -96,7 +96,7 @@ func Of(graph fsm.Graph, s upstream.Status) Explanation {
 	e := Explanation{Upstream: s.Name, Running: true, Phase: s.Phase, Since: &since,
 		Doing: doing(s, leading), Why: why(graph, leading), Failures: failures(s), Refused: refused(s, leading),
 		Next: steps(s, leading.Region), Then: then(s, leading), Calls: calls[s.Outlook], Accepted: accepted(s), Can: s.Actions}
-	if other.Region == states.Credential && !states.State(other.State).Resting() && other.State != leading.State {
+	if other.Region == states.Credential && !transitions.Is(states.Credential, states.State(other.State), transitions.Resting) && other.State != leading.State {
 		// The credential has something to say although the connection leads.
 		e.Doing += " Its credential: " + doing(s, other)
 		e.Why += " Its credential: " + why(graph, other)
@@ -128,7 +128,7 @@ func region(s upstream.Status, name string) upstream.RegionStatus {
 
 // doing is the state's sentence, and what is known of its progress.
 func doing(s upstream.Status, r upstream.RegionStatus) string {
-	text := states.Doc(r.Region, states.State(r.State))
+	text := r.Doc
 	if attempts := r.FailedAttempts; attempts > 0 && states.State(r.State) != states.Disconnected {
 		text += " " + counted(attempts, "attempt has failed", "attempts have failed") + " so far."
 	}

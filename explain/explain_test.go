@@ -34,8 +34,8 @@ func status(t *testing.T, connection, credential states.State, change func(*stat
 		change(&d)
 	}
 	s := &transitions.Snapshot{Identity: &fsm.Identity{Machine: "notes"}, Data: d, Regions: []fsm.Active[states.State, transitions.Event]{
-		active(t, transitions.ConnectionRegion().States, states.Connection, connection, d),
-		active(t, transitions.CredentialRegion().States, states.Credential, credential, d),
+		active(t, states.Connection, connection, d),
+		active(t, states.Credential, credential, d),
 	}}
 	status := upstream.StatusOf(graph, s, now)
 	for i := range status.Regions {
@@ -57,22 +57,26 @@ func token(expires time.Time, refresh string) *credential.Token {
 }
 
 // active is the region in the state, with the timers that it declares.
-func active(t *testing.T, declared []fsm.State[states.State, transitions.Event, states.Data], region string, name states.State, d states.Data) fsm.Active[states.State, transitions.Event] {
+func active(t *testing.T, region string, name states.State, d states.Data) fsm.Active[states.State, transitions.Event] {
 	t.Helper()
-	for _, s := range declared {
-		if s.Name != name {
-			continue
-		}
-		a := fsm.Active[states.State, transitions.Event]{Place: &fsm.Place[states.State]{Region: region, State: name, Kind: s.Kind, Job: s.Job.Name}, Epoch: 7, Since: began}
-		for _, timer := range s.Timers {
-			if at := timer.At(d, began); !at.IsZero() {
-				a.Timers = append(a.Timers, fsm.ArmedTimer[transitions.Event]{Event: timer.Event, At: at, Doc: timer.Doc})
+	place := graph.Place(region, name)
+	if place == nil {
+		t.Fatalf("%s has no state %s", region, name)
+	}
+	a := fsm.Active[states.State, transitions.Event]{Place: place, Epoch: 7, Since: began}
+	for _, declared := range transitions.Declaration().Regions {
+		for i := range declared.States {
+			if declared.Name != region || declared.States[i].Name != name {
+				continue
+			}
+			for _, timer := range declared.States[i].Timers {
+				if at := timer.At(d, began); !at.IsZero() {
+					a.Timers = append(a.Timers, fsm.ArmedTimer[transitions.Event]{Event: timer.Event, At: at, Doc: timer.Doc})
+				}
 			}
 		}
-		return a
 	}
-	t.Fatalf("%s has no state %s", region, name)
-	panic("not reached")
+	return a
 }
 
 // entry is one of those that lead to a state; nil for the one that a region begins in.
@@ -122,7 +126,7 @@ func beside(region string, state states.State) (connection, credential states.St
 		return state, states.Fresh
 	case state == states.Unloaded:
 		return states.Disconnected, state
-	case state.Resting():
+	case transitions.Is(states.Credential, state, transitions.Resting):
 		return states.Connected, state
 	case state == states.LoginRequired, state == states.LoggedOut, state == states.LoggingOut, state == states.Failed, state == states.AwaitingBrowser, state == states.AwaitingDevice, state == states.LoginBackoff:
 		return states.AwaitingLogin, state

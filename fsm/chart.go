@@ -37,7 +37,8 @@ type Node[S, E ~string, D, P any] struct {
 // Row says what events mean in the state, or in all states of the composite state, that
 // it stands in. Without a disposition it is a transition to To or, where To is empty, an
 // internal one: the state stays and its data may change. With one ([Joined], [Postponed]
-// or [Ignored]) it has a Doc, the reason, and nothing else.
+// or [Ignored]) it has a Doc, the reason, and nothing else. [Illegal] takes a state out of
+// what a composite state round it says.
 type Row[S, E ~string, D, P any] struct {
 	On          []E
 	To          S

@@ -36,7 +36,7 @@ func naive(path []*node, e event) (meaning, bool) {
 				if to == "" && r.Disposition == "" {
 					to = path[len(path)-1].Name
 				}
-				return meaning{string(r.Disposition), string(to), r.Doc}, true
+				return meaning{string(r.Disposition), string(to), r.Doc}, r.Disposition != fsm.Illegal
 			}
 		}
 	}
@@ -89,7 +89,7 @@ func faulty(nodes []node, round []*node) bool {
 						toInner = toInner || path[len(path)-1].Name == r.To
 					}
 				})
-				if governs == 0 || toInner {
+				if governs == 0 || toInner || r.Disposition == fsm.Illegal && !r.Instead {
 					return true
 				}
 			}
@@ -115,7 +115,7 @@ func (d *drawn) nodes(prefix string, depth int, names []state) []node {
 			r := row{On: []event{rapid.SampledFrom(chartEvents).Draw(d.t, where+" on")}, Doc: where, Instead: rapid.IntRange(0, 3).Draw(d.t, where+" instead") == 0}
 			switch rapid.IntRange(0, 3).Draw(d.t, where+" is") {
 			case 0:
-				r.Disposition = rapid.SampledFrom([]fsm.Disposition{fsm.Joined, fsm.Postponed, fsm.Ignored}).Draw(d.t, where+" disposition")
+				r.Disposition = rapid.SampledFrom([]fsm.Disposition{fsm.Joined, fsm.Postponed, fsm.Ignored, fsm.Illegal}).Draw(d.t, where+" disposition")
 			case 1:
 				r.To = rapid.SampledFrom(names).Draw(d.t, where+" to")
 				if r.To == n.Name {
@@ -172,7 +172,7 @@ func TestLoweringAgreesWithANaiveReader(t *testing.T) {
 			for _, e := range chartEvents {
 				at := chartPair{path[len(path)-1].Name, e}
 				want, ok := naive(path, e)
-				if got, there := table[at]; there != ok || got != want {
+				if got, there := table[at]; there != ok || there && got != want {
 					t.Fatalf("(%s, %s) is %v, %t; a reader says %v, %t", at.state, e, got, there, want, ok)
 				}
 				delete(table, at)
@@ -247,7 +247,8 @@ func TestConflictsInAChart(t *testing.T) {
 		"leads from a composite state to Beside in it":                inside,
 		"(In, [b]) leads to itself":                                   inner(row{On: []event{"b"}, To: "In"}),
 		"(In, [b]) is ignored and changes nothing, but has more than": inner(row{On: []event{"b"}, Disposition: fsm.Ignored, To: "Out"}),
-		"(In, [b]) cannot be declared illegal":                        inner(row{On: []event{"b"}, Disposition: fsm.Illegal}),
+		"(In, [b]) cannot be declared moved":                          inner(row{On: []event{"b"}, Disposition: fsm.Moved}),
+		"(In, [b]) is illegal without a row":                          inner(row{On: []event{"b"}, Disposition: fsm.Illegal}),
 		"a row of In has no event":                                    inner(row{To: "Out"}),
 	} {
 		if _, err := c.Lower(); err == nil || !strings.Contains(err.Error(), want) {

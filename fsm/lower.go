@@ -116,17 +116,23 @@ func (l *lowering[S, E, D, P]) row(n *Node[S, E, D, P], row *Row[S, E, D, P]) {
 	if len(row.On) == 0 {
 		l.problem("a row of %s has no event", n.Name)
 	}
+	changes := row.To != "" || row.Guards != nil || row.Update != nil || row.Signals != nil || row.Main
 	switch row.Disposition {
 	case "":
 		if row.To != "" && row.To == n.Name {
 			l.problem("(%s, %v) leads to itself: leave To empty for a state that stays", n.Name, row.On)
 		}
+		return
 	case Joined, Postponed, Ignored:
-		if row.To != "" || row.Guards != nil || row.Update != nil || row.Signals != nil || row.Main {
-			l.problem("(%s, %v) is %s and changes nothing, but has more than its reason", n.Name, row.On, row.Disposition)
+	case Illegal:
+		if !row.Instead {
+			l.problem("(%s, %v) is illegal without a row, as nothing round it says otherwise", n.Name, row.On)
 		}
 	default:
 		l.problem("(%s, %v) cannot be declared %s", n.Name, row.On, row.Disposition)
+	}
+	if changes {
+		l.problem("(%s, %v) is %s and changes nothing, but has more than its reason", n.Name, row.On, row.Disposition)
 	}
 }
 
@@ -151,6 +157,8 @@ func (l *lowering[S, E, D, P]) rows(n *Node[S, E, D, P]) {
 func (l *lowering[S, E, D, P]) lower(row *Row[S, E, D, P], event E, from []S) {
 	rule := Rule[S, E]{From: from, Event: event, Reason: row.Doc}
 	switch row.Disposition {
+	case Illegal:
+		return
 	case Joined:
 		l.region.Joins = append(l.region.Joins, rule)
 		return

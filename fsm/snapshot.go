@@ -41,6 +41,8 @@ type Place[S ~string] struct {
 	Region string
 	State  S
 	Kind   Kind
+	// Doc is the state's sentence.
+	Doc string
 	// Job is the name of the job that runs in the state, or empty.
 	Job string
 	// Tags say what is true of the state.

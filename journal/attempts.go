@@ -67,7 +67,7 @@ func (c *counter) kind(state, event string) *Attempts {
 	switch {
 	case state == string(states.Refreshing):
 		return &c.Refreshes
-	case !states.State(state).LoginOpen():
+	case !transitions.Is(states.Credential, states.State(state), transitions.LoginOpen):
 		return nil
 	case c.under == &c.Grants || c.under == &c.Logins:
 		return c.under

@@ -18,6 +18,7 @@ import (
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
 	"mcpproxy/states"
+	"mcpproxy/transitions"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -110,7 +111,9 @@ func (m *Metrics) Entry(e fsm.Entry) {
 	}
 	if e.Disposition == fsm.Moved && e.Region == states.Credential {
 		m.span(e, "refresh", m.refreshes, m.refreshTime, func(s states.State) bool { return s == states.Refreshing })
-		m.span(e, "login", m.logins, m.loginTime, states.State.LoginOpen)
+		m.span(e, "login", m.logins, m.loginTime, func(s states.State) bool {
+			return transitions.Is(states.Credential, s, transitions.LoginOpen)
+		})
 	}
 }
 

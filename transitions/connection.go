@@ -7,18 +7,6 @@ import (
 	"mcpproxy/states"
 )
 
-type (
-	region     = fsm.Region[states.State, Event, states.Data, Payload]
-	transition = fsm.Transition[states.State, Event, states.Data, Payload]
-	state      = fsm.State[states.State, Event, states.Data]
-	rule       = fsm.Rule[states.State, Event]
-	timer      = fsm.Timer[Event, states.Data]
-	job        = fsm.Job[Event]
-	from       = []states.State
-	signals    = []Event
-	guards     = []Guard
-)
-
 // Jobs of the connection region.
 const (
 	JobConnect = "connect"
@@ -30,69 +18,160 @@ const (
 // region does is shorter.
 const overdue = 15 * time.Minute
 
-// ConnectionRegion declares the connection region.
-func ConnectionRegion() region {
-	return region{
-		Name:        states.Connection,
-		Doc:         "The transport to the upstream. It may be dropped at any moment.",
-		Initial:     states.Disconnected,
-		States:      connectionStates(),
-		Events:      connectionEvents(),
-		Transitions: connectionTransitions(),
-		Joins: []rule{
-			{From: from{states.AwaitingCredential, states.ConnectQueued, states.Connecting}, Event: Connect, Reason: "the way to the upstream is under way"},
-			{From: from{states.Connected}, Event: Connect, Reason: "the upstream is connected"},
-		},
-		Ignores: []rule{
-			{From: from{states.Disconnected}, Event: Disconnect, Reason: "nothing is connected"},
-			{From: from{states.Disconnected, states.Failed}, Event: CredentialReady, Reason: "nobody waits for the credential"},
-			{From: from{states.Connecting, states.Connected}, Event: CredentialReady, Reason: "requests read the current token by themselves"},
-			{From: from{states.ConnectQueued}, Event: CredentialReady, Reason: "the attempt waits for its turn"},
-			{From: from{states.BackingOff}, Event: CredentialReady, Reason: "the next attempt is scheduled"},
-			{From: from{states.Disconnected, states.Failed, states.AwaitingLogin}, Event: CredentialParked, Reason: "nothing is open that would have to end"},
-			{From: from{states.Disconnected, states.AwaitingCredential, states.AwaitingLogin, states.ConnectQueued, states.BackingOff, states.Failed}, Event: TransportFailed, Reason: "the transport is closed already"},
-			{From: from{states.Closed}, Event: CredentialReady, Reason: "the upstream is closed"},
-			{From: from{states.Closed}, Event: CredentialParked, Reason: "the upstream is closed"},
-			{From: from{states.Closed}, Event: TransportFailed, Reason: "the upstream is closed"},
-			{From: from{states.ConnectQueued, states.Connecting}, Event: SessionLost, Reason: "a session is being opened"},
+// connectionChart declares the connection region.
+func connectionChart() chart {
+	return chart{
+		Name:    states.Connection,
+		Doc:     "The transport to the upstream. It may be dropped at any moment.",
+		Initial: states.Disconnected,
+		Events:  connectionEvents(),
+		States: blocks{
+			{
+				Name: "Managed", Doc: "The upstream is in the configuration, and the proxy runs.",
+				Rows: rows{
+					{On: events{ConnectionShutdown}, To: states.Closed, Update: withoutParts, Signals: events{CredentialShutdown}},
+					ignored("the transport is closed already", TransportFailed),
+				},
+				States: blocks{disconnected(), wanted()},
+			},
+			{
+				Name: states.Closed, Kind: fsm.Final,
+				Doc:  "The upstream was removed or the proxy is going down.",
+				Rows: rows{ignored("the upstream is closed", CredentialReady, CredentialParked, TransportFailed)},
+			},
 		},
 	}
 }
 
-func connectionStates() []state {
-	of := func(name states.State, kind fsm.Kind) state {
-		return state{Name: name, Kind: kind, Doc: states.Doc(states.Connection, name)}
+func disconnected() block {
+	return block{
+		Name: states.Disconnected, Kind: fsm.Parked,
+		Doc: "Nobody wants the upstream.",
+		Rows: rows{
+			{On: events{Connect}, To: states.AwaitingCredential, Update: resetAttempts, Main: true},
+			ignored("nothing is connected", Disconnect),
+			ignored("nobody waits for the credential", CredentialReady),
+			ignored("nothing is open that would have to end", CredentialParked),
+		},
 	}
-	awaitingCredential := of(states.AwaitingCredential, fsm.Waiting)
-	awaitingCredential.Signals = signals{CredentialDemanded}
-	awaitingCredential.Timers = []timer{{Event: CredentialOverdue, Doc: "15 min", At: func(_ states.Data, entered time.Time) time.Time { return entered.Add(overdue) }}}
+}
 
-	queued := of(states.ConnectQueued, fsm.Waiting)
-	queued.Timers = []timer{within(ConnectTurnOverdue, overdue)}
-
-	connecting := of(states.Connecting, fsm.Working)
-	connecting.Job = job{Name: JobConnect, Crashed: ProtocolFailed}
-	connecting.Timers = []timer{{Event: ConnectTimedOut, Doc: "connect deadline", At: func(d states.Data, entered time.Time) time.Time { return entered.Add(d.Settings.ConnectDeadline) }}}
-
-	connected := of(states.Connected, fsm.Serving)
-	connected.Job = job{Name: JobWatch, Crashed: TransportFailed}
-
-	backingOff := of(states.BackingOff, fsm.Waiting)
-	backingOff.Timers = []timer{{Event: ReconnectDue, Doc: "exponential pause", At: func(d states.Data, entered time.Time) time.Time {
-		return dueAt(d.RetryAt, entered, d.Attempts, 500*time.Millisecond, time.Minute)
-	}}}
-
-	return []state{
-		of(states.Disconnected, fsm.Parked),
-		awaitingCredential,
-		of(states.AwaitingLogin, fsm.Parked),
-		queued,
-		connecting,
-		connected,
-		backingOff,
-		of(states.Failed, fsm.Parked),
-		of(states.Closed, fsm.Final),
+func wanted() block {
+	return block{
+		Name: "Wanted", Doc: "The upstream is wanted, until it is not.",
+		Rows: rows{
+			{On: events{Disconnect}, To: states.Disconnected, Update: resetAttempts},
+			{On: events{CredentialParked}, To: states.AwaitingLogin, Update: withoutParts},
+		},
+		States: blocks{underway(), serving(), delayed()},
 	}
+}
+
+// underway are the steps of an attempt.
+func underway() block {
+	return block{
+		Name: "Attempt", Doc: "The way to the upstream is under way.",
+		Rows: rows{joined("the way to the upstream is under way", Connect)},
+		States: blocks{
+			{
+				Name: states.AwaitingCredential, Kind: fsm.Waiting,
+				Doc:     "The credential region is at work; the connection goes on when it has an answer.",
+				Signals: events{CredentialDemanded},
+				Timers:  timers{within(CredentialOverdue, overdue)},
+				Rows: rows{
+					{On: events{CredentialReady}, To: states.ConnectQueued, Main: true},
+					{On: events{CredentialOverdue}, To: states.BackingOff, Update: backOff, Doc: "asks again after a pause"},
+				},
+			},
+			{
+				Name: states.ConnectQueued, Kind: fsm.Waiting,
+				Doc:    "Its turn to connect is awaited: as many attempts are under way as the configuration allows.",
+				Timers: timers{within(ConnectTurnOverdue, overdue)},
+				Rows: rows{
+					{On: events{ConnectTurn}, To: states.Connecting, Main: true, Doc: "at once, mostly; the attempt's deadline begins here"},
+					{On: events{ConnectTurnOverdue}, To: states.AwaitingCredential, Doc: "asks for its turn anew; nothing was tried"},
+					ignored("the attempt waits for its turn", CredentialReady),
+					ignored("a session is being opened", SessionLost),
+				},
+			},
+			{
+				Name: states.Connecting, Kind: fsm.Working,
+				Doc:    "The transport is opened, the protocol agreed on and the lists are read.",
+				Tags:   tags{Attempting},
+				Job:    job{Name: JobConnect, Crashed: ProtocolFailed},
+				Timers: timers{{Event: ConnectTimedOut, Doc: "connect deadline", At: connectBy}},
+				Rows: rows{
+					{On: events{Handshaken}, To: states.Connected, Update: connected, Main: true},
+					{On: events{Unauthorized}, To: states.AwaitingCredential, Update: reached, Doc: "the credential region was told by the 401 itself"},
+					{On: events{Forbidden}, To: states.AwaitingLogin, Update: connectionFailure, Doc: "a login has to ask for more scopes"},
+					instead(row{On: events{TransportFailed}, To: states.BackingOff, Update: backOff}),
+					{On: events{ConnectTimedOut}, To: states.BackingOff, Update: backOff},
+					{On: events{ProtocolFailed}, To: states.Failed, Update: connectionFailure},
+					ignored("requests read the current token by themselves", CredentialReady),
+					ignored("a session is being opened", SessionLost),
+				},
+			},
+		},
+	}
+}
+
+func serving() block {
+	return block{
+		Name: states.Connected, Kind: fsm.Serving,
+		Doc: "Requests flow.",
+		Job: job{Name: JobWatch, Crashed: TransportFailed},
+		Rows: rows{
+			{On: events{PartFailed}, Update: partFailed, Doc: "requests flow; the part is tried again"},
+			{On: events{PartRestored}, Update: partRestored},
+			{On: events{SessionLost}, To: states.ConnectQueued, Update: each(connectionFailure, withoutParts), Doc: "a new session at once"},
+			instead(row{On: events{TransportFailed}, To: states.BackingOff, Update: lost}),
+			joined("the upstream is connected", Connect),
+			ignored("requests read the current token by themselves", CredentialReady),
+		},
+	}
+}
+
+// delayed are the states in which nothing is under way until something happens.
+func delayed() block {
+	return block{
+		Name: "Delayed", Doc: "The upstream is wanted, and nothing is under way.",
+		Rows: rows{{On: events{Connect}, To: states.AwaitingCredential, Update: resetAttempts}},
+		States: blocks{
+			{
+				Name: states.AwaitingLogin, Kind: fsm.Parked,
+				Doc: "A person has to log in first; nothing is sent until then.",
+				Rows: rows{
+					{On: events{CredentialReady}, To: states.ConnectQueued, Doc: "after the login"},
+					instead(ignored("nothing is open that would have to end", CredentialParked)),
+				},
+			},
+			{
+				Name: states.BackingOff, Kind: fsm.Waiting,
+				Doc:    "The last attempt failed; the next one is at a known time.",
+				Timers: timers{{Event: ReconnectDue, Doc: "exponential pause", At: reconnectAt}},
+				Rows: rows{
+					{On: events{ReconnectDue}, To: states.AwaitingCredential},
+					ignored("the next attempt is scheduled", CredentialReady),
+				},
+			},
+			{
+				Name: states.Failed, Kind: fsm.Parked, Tags: tags{AwaitsUser},
+				Doc: "Trying again by itself would not help; a person or a new configuration has to.",
+				Rows: rows{
+					ignored("nobody waits for the credential", CredentialReady),
+					instead(ignored("nothing is open that would have to end", CredentialParked)),
+				},
+			},
+		},
+	}
+}
+
+func connectBy(d states.Data, entered time.Time) time.Time {
+	return entered.Add(d.Settings.ConnectDeadline)
+}
+
+func reconnectAt(d states.Data, entered time.Time) time.Time {
+	return dueAt(d.RetryAt, entered, d.Attempts, 500*time.Millisecond, time.Minute)
 }
 
 // dueAt is the planned time of a retry or, where none was planned, one after an
@@ -106,43 +185,4 @@ func dueAt(planned, entered time.Time, attempts int, first, most time.Duration) 
 		pause = min(2*pause, most)
 	}
 	return entered.Add(pause)
-}
-
-func connectionTransitions() []transition {
-	return []transition{
-		// wanted and not wanted
-		{From: from{states.Disconnected}, Event: Connect, To: states.AwaitingCredential, Update: resetAttempts, Main: true},
-		{From: from{states.AwaitingLogin, states.BackingOff, states.Failed}, Event: Connect, To: states.AwaitingCredential, Update: resetAttempts},
-		{From: from{states.AwaitingCredential, states.AwaitingLogin, states.ConnectQueued, states.Connecting, states.Connected, states.BackingOff, states.Failed}, Event: Disconnect, To: states.Disconnected, Update: resetAttempts},
-
-		// what the credential region says
-		{From: from{states.AwaitingCredential}, Event: CredentialReady, To: states.ConnectQueued, Main: true},
-		{From: from{states.AwaitingLogin}, Event: CredentialReady, To: states.ConnectQueued, Doc: "after the login"},
-		{From: from{states.AwaitingCredential, states.ConnectQueued, states.Connecting, states.Connected, states.BackingOff}, Event: CredentialParked, To: states.AwaitingLogin, Update: withoutParts},
-		{From: from{states.AwaitingCredential}, Event: CredentialOverdue, To: states.BackingOff, Update: backOff, Doc: "asks again after a pause"},
-
-		// its turn
-		{From: from{states.ConnectQueued}, Event: ConnectTurn, To: states.Connecting, Main: true, Doc: "at once, mostly; the attempt's deadline begins here"},
-		{From: from{states.ConnectQueued}, Event: ConnectTurnOverdue, To: states.AwaitingCredential, Doc: "asks for its turn anew; nothing was tried"},
-
-		// one attempt
-		{From: from{states.Connecting}, Event: Handshaken, To: states.Connected, Update: connected, Main: true},
-		{From: from{states.Connecting}, Event: Unauthorized, To: states.AwaitingCredential, Update: reached, Doc: "the credential region was told by the 401 itself"},
-		{From: from{states.Connecting}, Event: Forbidden, To: states.AwaitingLogin, Update: connectionFailure, Doc: "a login has to ask for more scopes"},
-		{From: from{states.Connecting}, Event: TransportFailed, To: states.BackingOff, Update: backOff},
-		{From: from{states.Connecting}, Event: ConnectTimedOut, To: states.BackingOff, Update: backOff},
-		{From: from{states.Connecting}, Event: ProtocolFailed, To: states.Failed, Update: connectionFailure},
-
-		// while it serves
-		{From: from{states.Connected}, Event: PartFailed, To: states.Connected, Update: partFailed, Doc: "requests flow; the part is tried again"},
-		{From: from{states.Connected}, Event: PartRestored, To: states.Connected, Update: partRestored},
-		{From: from{states.Connected}, Event: SessionLost, To: states.ConnectQueued, Update: each(connectionFailure, withoutParts), Doc: "a new session at once"},
-		{From: from{states.Connected}, Event: TransportFailed, To: states.BackingOff, Update: lost},
-
-		// the pause is over
-		{From: from{states.BackingOff}, Event: ReconnectDue, To: states.AwaitingCredential},
-
-		{From: from{states.Disconnected, states.AwaitingCredential, states.AwaitingLogin, states.ConnectQueued, states.Connecting, states.Connected, states.BackingOff, states.Failed},
-			Event: ConnectionShutdown, To: states.Closed, Update: withoutParts, Signals: signals{CredentialShutdown}},
-	}
 }

@@ -1,48 +1,61 @@
 package transitions
 
-import "mcpproxy/states"
+import (
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+)
 
-// grantTransitions are the way to a token without a person: client credentials,
-// a workload's identity, an enterprise's authorization. Discovering and
-// Registering are the login's; no browser is on this way.
-func grantTransitions() []transition {
-	underway := from{states.Discovering, states.Registering, states.RequestingToken}
-	requesting := from{states.RequestingToken}
-	return []transition{
-		{From: from{states.LoginRequired}, Event: GrantDue, To: states.Discovering, Guards: guards{unattended, tokensTaken}, Update: beginGrant},
-		{From: from{states.Fresh}, Event: GrantRenewDue, To: states.Discovering, Guards: guards{unattended}, Update: beginGrant, Doc: "requests flow on the old token meanwhile"},
-		{From: from{states.Registering}, Event: ClientIdentified, To: states.RequestingToken, Guards: guards{unattended}, Update: identified},
-		{From: requesting, Event: IdentityAsserted, To: states.RequestingToken, Update: credentialFailure, Doc: "of two requests the first is done"},
-		{From: requesting, Event: TokenGranted, To: states.Fresh, Update: takeNewLogin},
-		{From: requesting, Event: TokenUnsaved, To: states.Failed, Update: each(endFlow, because(states.StoreFailed))},
-		{From: underway, Event: GrantRejected, To: states.Failed, Update: each(endFlow, forgetDiscovery, because(states.GrantRejected))},
-		{From: underway, Event: GrantFailed, To: states.GrantBackoff, Update: each(endFlow, forgetDiscovery, scheduleRefresh), Doc: "a token that still works is used meanwhile"},
-		{From: from{states.GrantBackoff}, Event: GrantRetryDue, To: states.Discovering},
-		{From: from{states.GrantBackoff}, Event: RetryRequested, To: states.Discovering, Guards: guards{byPerson}},
-		{From: from{states.GrantBackoff}, Event: TokenWanted, To: states.Discovering, Guards: guards{attemptDue}, Doc: "not more often than every few seconds"},
-		{From: from{states.GrantBackoff}, Event: LoginRequested, To: states.Discovering, Guards: guards{byPerson}, Update: beginFlow},
-		{From: from{states.GrantBackoff}, Event: TokenRefused, To: states.GrantBackoff, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the next attempt"},
-		{From: requesting, Event: TokenRefused, To: states.RequestingToken, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the grant"},
+// requestingToken is the way to a token without a person: client credentials, a
+// workload's identity, an enterprise's authorization. Discovering and Registering are
+// the login's; no browser is on this way.
+func requestingToken() block {
+	return block{
+		Name: states.RequestingToken, Kind: fsm.Working, Tags: tags{Attempting},
+		Doc:    "A token is requested with a grant that needs no person; this can only be finished.",
+		Job:    job{Name: JobRequestToken, Crashed: JobCrashed},
+		Timers: grantDeadline(),
+		Rows: rows{
+			{On: events{TokenGranted}, To: states.Fresh, Update: takeNewLogin},
+			{On: events{IdentityAsserted}, Update: credentialFailure, Doc: "of two requests the first is done"},
+			grantRejected(),
+			grantFailed(),
+			tokenUnsaved(),
+			loginSuperseded(),
+			tokenNonce(),
+			instead(endedByItself()),
+			instead(postponed("what has begun can only be finished; the logout follows it", LogoutRequested)),
+			instead(postponed("what has sent a one-time secret can only be finished", CredentialShutdown)),
+			except(LoginTimedOut, LoginLapsed, LoginAbandoned, LoginCancelled),
+		},
 	}
 }
 
-// deviceTransitions are the login with a code that is entered on another device
-// (RFC 8628), for machines without a browser.
-func deviceTransitions() []transition {
-	device := from{states.AwaitingDevice}
-	return []transition{
-		{From: from{states.Registering}, Event: DeviceCodeIssued, To: states.AwaitingDevice, Update: takeFlow},
-		{From: device, Event: LoginRequested, To: states.AwaitingDevice, Guards: guards{byPerson}, Update: showAgain, Doc: "joins the open flow and shows its code again"},
-		{From: device, Event: BrowserShown, To: states.AwaitingDevice, Update: shown},
-		{From: device, Event: CodeExchanged, To: states.Fresh, Update: takeNewLogin},
-		{From: device, Event: TokenUnsaved, To: states.Failed, Update: each(endFlow, because(states.StoreFailed))},
-		{From: device, Event: LoginDenied, To: states.LoginRequired, Guards: guards{openFlow}, Update: each(endFlow, because(states.LoginDenied))},
-		{From: device, Event: LoginFailed, To: states.LoginRequired, Guards: guards{openFlow}, Update: each(endFlow, because(states.LoginFailed))},
-		{From: device, Event: ClientForgotten, To: states.LoginRequired, Update: each(endFlow, because(states.ClientForgotten))},
-		{From: device, Event: ClientRejected, To: states.Failed, Update: each(endFlow, because(states.ClientRejected))},
-		{From: device, Event: LoginCancelled, To: states.LoginRequired, Guards: guards{byPerson}, Update: each(endFlow, because(states.LoginCancelled))},
-		{From: device, Event: TokenRefused, To: states.AwaitingDevice, Guards: guards{currentGeneration}, Update: noteRefused, Doc: "waits for the login"},
-	}
+// Rows that states without a common composite state share.
+
+func grantRejected() row {
+	return row{On: events{GrantRejected}, To: states.Failed, Update: each(endFlow, forgetDiscovery, because(states.GrantRejected))}
+}
+
+func grantFailed() row {
+	return row{On: events{GrantFailed}, To: states.GrantBackoff, Update: each(endFlow, forgetDiscovery, scheduleRefresh),
+		Doc: "a token that still works is used meanwhile"}
+}
+
+func tokenUnsaved() row {
+	return row{On: events{TokenUnsaved}, To: states.Failed, Update: each(endFlow, because(states.StoreFailed))}
+}
+
+func loginSuperseded() row {
+	return row{On: events{TokenSuperseded}, To: states.LoadingToken, Update: each(endFlow, credentialFailure),
+		Doc: "a login that was given up has saved its token after all; it is read"}
+}
+
+// codeSpent is said of a login that cannot be taken back.
+const codeSpent = "only by its own failure: a code that was sent is spent"
+
+func endedByItself() row {
+	return row{On: events{OptionalLoginEnded}, To: states.Anonymous, Guards: guards{openFlow, ownJob},
+		Update: each(endFlow, goOnWithout(states.LoginFailed)), Doc: codeSpent}
 }
 
 // beginGrant starts the count of attempts anew.

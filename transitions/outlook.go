@@ -31,7 +31,7 @@ const (
 // PhaseOf is the one word for a snapshot. It is Connected exactly where the outlook is
 // [Serves]: both are functions of what the machine knows, and of no clock.
 func PhaseOf(s *Snapshot) states.Phase {
-	return states.PhaseOf(s.Region(states.Connection).State, s.Region(states.Credential).State, s.Data.Works())
+	return PhaseOfStates(s.Region(states.Connection).State, s.Region(states.Credential).State, s.Data.Works())
 }
 
 // OutlookOf is what a call that is made now can expect. It is a pure function of
@@ -55,7 +55,7 @@ func OutlookOf(s *Snapshot) Outlook {
 		return NeedsPerson
 	case connection == states.Connected || connection == states.BackingOff || connection == states.ConnectQueued || connection == states.Connecting:
 		return OnItsWay
-	case WaitsForPerson(s), credential.NeedsPerson(), credential == states.Failed:
+	case WaitsForPerson(s), Is(states.Credential, credential, NeedsUser), credential == states.Failed:
 		return NeedsPerson
 	}
 	return OnItsWay
@@ -75,7 +75,7 @@ func renewalFails(s *Snapshot, credential states.State) bool {
 // WaitsForPerson reports whether the credential's state is a login that a person
 // has to complete and that the machine did not begin by itself.
 func WaitsForPerson(s *Snapshot) bool {
-	return s.Region(states.Credential).State.LoginOpen() && !s.Data.Settings.AutomaticLogin && !s.Data.Settings.Unattended
+	return s.Region(states.Credential).Is(LoginOpen) && !s.Data.Settings.AutomaticLogin && !s.Data.Settings.Unattended
 }
 
 // Settled reports whether it is clear how a call goes on that met a 401 about

@@ -32,7 +32,7 @@ func (p Patience) Ends(s *Snapshot) time.Time {
 		return p.begun
 	}
 	for _, r := range s.Regions {
-		if !attempting(r.State) || !r.Since.After(p.begun) || r.Since.After(end) {
+		if !r.Is(Attempting) || !r.Since.After(p.begun) || r.Since.After(end) {
 			continue
 		}
 		longer := r.Since.Add(leastAttempt)
@@ -44,15 +44,6 @@ func (p Patience) Ends(s *Snapshot) time.Time {
 		}
 	}
 	return end
-}
-
-// attempting reports whether something is being tried that a call waits for.
-func attempting(state states.State) bool {
-	switch state {
-	case states.Connecting, states.Refreshing, states.RequestingToken, states.ExchangingCode:
-		return true
-	}
-	return false
 }
 
 // NextAttempt is when the machine tries again by itself, where it waits for that; zero

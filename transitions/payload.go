@@ -16,6 +16,8 @@ type (
 	Machine = fsm.Machine[states.State, Event, states.Data, Payload]
 	// Snapshot is an upstream at one moment.
 	Snapshot = fsm.Snapshot[states.State, Event, states.Data, Payload]
+	// Place is what is true of a state whatever upstream is in it.
+	Place = fsm.Place[states.State]
 	// Spec is the declaration.
 	Spec = fsm.Spec[states.State, Event, states.Data, Payload]
 	// Graph is the compiled definition.

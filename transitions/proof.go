@@ -20,19 +20,18 @@ var provesPossession = Guard{
 	},
 }
 
-// proofTransitions are the demands for a nonce in the proof of possession (RFC 9449
-// sections 8 and 9). A request that meets one was not carried out; it is sent once more
+// resourceNonce is the resource server's demand for a nonce in the proof of possession
+// (RFC 9449 section 9). A request that meets one was not carried out; it is sent once more
 // where the demand is accepted, and not where it is refused.
-func proofTransitions() []transition {
-	inUse := append(from{states.Fresh, states.RefreshQueued, states.Refreshing, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff}, loginStates...)
-	var all []transition
-	for _, s := range inUse {
-		all = append(all, transition{From: from{s}, Event: NonceDemanded, To: s, Guards: guards{currentGeneration, provesPossession}, Update: credentialFailure, Doc: "the request is sent once more with the nonce"})
-	}
-	for _, s := range (from{states.Refreshing, states.ExchangingCode, states.AwaitingDevice, states.RequestingToken}) {
-		all = append(all, transition{From: from{s}, Event: TokenNonceDemanded, To: s, Guards: guards{provesPossession}, Update: takeNonce, Doc: "the token request is sent once more with the nonce"})
-	}
-	return all
+func resourceNonce() row {
+	return row{On: events{NonceDemanded}, Guards: guards{currentGeneration, provesPossession}, Update: credentialFailure,
+		Doc: "the request is sent once more with the nonce"}
+}
+
+// tokenNonce is the same demand of the token endpoint (RFC 9449 section 8).
+func tokenNonce() row {
+	return row{On: events{TokenNonceDemanded}, Guards: guards{provesPossession}, Update: takeNonce,
+		Doc: "the token request is sent once more with the nonce"}
 }
 
 // takeNonce keeps what the next proof at the token endpoint has to carry.

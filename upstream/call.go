@@ -171,7 +171,7 @@ func (u *Upstream) hopeless(s *transitions.Snapshot, outlook transitions.Outlook
 			name, s.Region(states.Credential).State, s.Data.CredentialError.Text, s.Data.RefreshAt.Local().Format(time.TimeOnly), name)
 	case transitions.NeedsPerson:
 		if s.Region(states.Credential).State == states.LoginRequired {
-			if u.propose(); u.Snapshot().Region(states.Credential).State.LoginOpen() {
+			if u.propose(); u.Snapshot().Region(states.Credential).Is(transitions.LoginOpen) {
 				return nil
 			}
 		}
@@ -230,9 +230,9 @@ func (u *Upstream) again(s *transitions.Snapshot, call relay.Call, err error) (a
 	case errors.As(err, &scope):
 		// Neither was this; it is worth sending again once a login has asked for more.
 		now := u.Snapshot()
-		open := now.Region(states.Credential).State.LoginOpen()
+		open := now.Region(states.Credential).Is(transitions.LoginOpen)
 		newer := now.Data.Token != nil && now.Data.Token.Generation > scope.Generation
-		return newer || open && !transitions.WaitsForPerson(now), func(now *transitions.Snapshot) bool { return !now.Region(states.Credential).State.LoginOpen() }
+		return newer || open && !transitions.WaitsForPerson(now), func(now *transitions.Snapshot) bool { return !now.Region(states.Credential).Is(transitions.LoginOpen) }
 	case errors.Is(err, wire.ErrSessionLost):
 		u.connectionEvent(transitions.SessionLost, epoch, err)
 		return true, nil
@@ -289,12 +289,12 @@ func (u *Upstream) failed(err error) error {
 func (u *Upstream) slow(why error) error {
 	s := u.Snapshot()
 	connection, credential := s.Region(states.Connection), s.Region(states.Credential)
-	if credential.State.LoginOpen() && !errors.Is(why, errAtOnce) {
+	if credential.Is(transitions.LoginOpen) && !errors.Is(why, errAtOnce) {
 		return fmt.Errorf("%w: %w", relay.ErrNotReady, u.needsPerson(s))
 	}
 	name, phase, since := u.config.Name, transitions.PhaseOf(s), connection.Since
 	last := s.Data.ConnectionError.Text
-	if states.Leading(connection.State, credential.State, s.Data.Works()) == states.Credential || connection.State == states.Connected {
+	if transitions.Leading(connection.State, credential.State, s.Data.Works()) == states.Credential || connection.State == states.Connected {
 		since, last = credential.Since, cmp.Or(s.Data.CredentialError.Text, last)
 	}
 	text := fmt.Sprintf("%s is not ready yet: %s since %s", name, phase, since.Local().Format(time.TimeOnly))

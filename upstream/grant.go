@@ -179,9 +179,3 @@ func readSecret(setting, path string) (credential.Secret, error) {
 	}
 	return credential.NewSecret(strings.TrimSpace(string(text))), nil
 }
-
-// due begins a grant that needs no person, where the last one came to nothing or
-// its token is over. A refusal is in the journal.
-func (u *Upstream) due() {
-	_, _ = u.fire(transitions.Input{Event: transitions.GrantDue})
-}

@@ -112,7 +112,7 @@ func (u *Upstream) LoginWith(ctx context.Context, o LoginOptions, progress func(
 		// What comes first may bring a token too; that is not this login's.
 		s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool {
 			state := s.Region(states.Credential).State
-			return state.LoginOpen() || state == states.Closed
+			return transitions.Is(states.Credential, state, transitions.LoginOpen) || state == states.Closed
 		})
 		if err != nil {
 			return fmt.Errorf("%s: the login was asked for and has not begun yet (%s): %w", u.config.Name, s.Region(states.Credential).State, err)
@@ -141,7 +141,7 @@ func (u *Upstream) makeRoom() error {
 		return fmt.Errorf("%s: the configuration gives the client %q (oauth.clientId), so that none is registered; log in without --register",
 			u.config.Name, configured.ClientID)
 	}
-	if !u.Snapshot().Region(states.Credential).State.LoginOpen() {
+	if !u.Snapshot().Region(states.Credential).Is(transitions.LoginOpen) {
 		return nil
 	}
 	_, err := u.CancelLogin()
@@ -173,7 +173,7 @@ func (u *Upstream) loaded(ctx context.Context) error {
 // awaitLogin follows the login that is open, or about to be, to its end.
 func (u *Upstream) awaitLogin(ctx context.Context, generation uint64, progress func(Progress)) error {
 	var told Progress
-	over := func(s *transitions.Snapshot) bool { return !s.Region(states.Credential).State.LoginOpen() }
+	over := func(s *transitions.Snapshot) bool { return !s.Region(states.Credential).Is(transitions.LoginOpen) }
 	for {
 		s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool { return over(s) || progressOf(s) != told })
 		if err != nil {
@@ -214,14 +214,23 @@ func (u *Upstream) CancelLogin() (transitions.Outcome, error) {
 	return u.fire(transitions.Input{Event: event, Actor: fsm.Person, Flow: s.Data.FlowID, Payload: transitions.Payload{Reason: states.LoginCancelled, Err: errors.New("a person gave the login up")}})
 }
 
-// propose begins a login without a person having asked, where the configuration
-// allows it and the machine's own limit does. A refusal is in the journal.
+// propose has the machine begin a login, or a grant, because a call needs it: where the
+// configuration allows it and the machine's own limit does.
 func (u *Upstream) propose() {
-	if u.config.OAuth.Grant.Unattended() {
-		u.due()
-		return
+	switch settings := u.Snapshot().Data.Settings; {
+	case settings.Unattended:
+		u.offer(transitions.GrantDue)
+	case settings.AutomaticLogin:
+		u.offer(transitions.LoginProposed)
 	}
-	if u.Snapshot().Data.Settings.AutomaticLogin {
-		_, _ = u.fire(transitions.Input{Event: transitions.LoginProposed, Flow: uuid.NewString()})
+}
+
+// offer fires what nobody asked for: what the graph proposes, and what a call needs. A
+// refusal is in the journal.
+func (u *Upstream) offer(event transitions.Event) {
+	in := transitions.Input{Event: event}
+	if event == transitions.LoginProposed {
+		in.Flow = uuid.NewString()
 	}
+	_, _ = u.fire(in)
 }

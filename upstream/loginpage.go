@@ -45,7 +45,7 @@ func (u *Upstream) LoginPage(ctx context.Context) (string, error) {
 	}
 	begun := out.Disposition != fsm.Postponed
 	s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool {
-		open := s.Region(states.Credential).State.LoginOpen()
+		open := s.Region(states.Credential).Is(transitions.LoginOpen)
 		begun = begun || open
 		return begun && !open || offered(&s.Data)
 	})
@@ -66,8 +66,8 @@ func (u *Upstream) awaitOffered(ctx context.Context) error {
 	begun := false
 	s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool {
 		state := s.Region(states.Credential).State
-		begun = begun || state.LoginOpen()
-		return !state.LoginOpen() && (begun || !state.NeedsPerson())
+		begun = begun || transitions.Is(states.Credential, state, transitions.LoginOpen)
+		return !transitions.Is(states.Credential, state, transitions.LoginOpen) && (begun || !transitions.Is(states.Credential, state, transitions.NeedsUser))
 	})
 	if err != nil {
 		return u.needsPerson(s)

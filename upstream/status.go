@@ -52,12 +52,14 @@ func (s *Status) EntryInvalid() bool { return s.Reason == states.EntryInvalid }
 
 // RegionStatus is one region of the machine.
 type RegionStatus struct {
-	Region string    `json:"region"`
-	State  string    `json:"state"`
-	Kind   fsm.Kind  `json:"kind"`
-	Doc    string    `json:"doc"`
-	Since  time.Time `json:"since"`
-	Epoch  uint64    `json:"epoch"`
+	Region string   `json:"region"`
+	State  string   `json:"state"`
+	Kind   fsm.Kind `json:"kind"`
+	Doc    string   `json:"doc"`
+	// Tags are what the declaration says of the state beside its kind.
+	Tags  []fsm.Tag `json:"tags"`
+	Since time.Time `json:"since"`
+	Epoch uint64    `json:"epoch"`
 	// EnteredBy is the journal's entry that led to the state.
 	EnteredBy *fsm.Entry `json:"entered_by,omitempty"`
 	// QueuedBy is the entry that led to the wait, where EnteredBy is the turn that was
@@ -176,7 +178,7 @@ func StatusOf(graph *transitions.Graph, s *transitions.Snapshot, now time.Time) 
 	for _, part := range s.Data.Parts {
 		status.Missing = append(status.Missing, PartStatus{Part: part.Name, Text: part.Text, Absent: part.Absent, RetryAt: part.RetryAt})
 	}
-	status.Doc = states.Doc(states.Leading(connection, credential, s.Data.Works()), states.State(status.Phase))
+	status.Doc = s.Region(transitions.Leading(connection, credential, s.Data.Works())).Doc
 	for i := range s.Regions {
 		status.Regions = append(status.Regions, regionStatus(graph, s, &s.Regions[i]))
 	}
@@ -184,7 +186,7 @@ func StatusOf(graph *transitions.Graph, s *transitions.Snapshot, now time.Time) 
 }
 
 func regionStatus(graph *transitions.Graph, s *transitions.Snapshot, r *fsm.Active[states.State, transitions.Event]) RegionStatus {
-	status := RegionStatus{Region: r.Region, State: string(r.State), Kind: r.Kind, Doc: states.Doc(r.Region, r.State),
+	status := RegionStatus{Region: r.Region, State: string(r.State), Kind: r.Kind, Doc: r.Doc, Tags: append([]fsm.Tag{}, r.Tags...),
 		Since: r.Since, Epoch: r.Epoch, Effect: r.Job, Timers: []TimerStatus{}, Accepted: []string{}}
 	for _, timer := range r.Timers {
 		status.Timers = append(status.Timers, TimerStatus{Event: string(timer.Event), At: timer.At, Doc: timer.Doc})

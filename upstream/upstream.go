@@ -65,6 +65,7 @@ type Environment struct {
 type Upstream struct {
 	config      Config
 	environment *Environment
+	graph       *transitions.Graph
 	logger      *slog.Logger
 	runner      *fsm.Runner[states.State, transitions.Event, states.Data, transitions.Payload]
 	client      *http.Client
@@ -92,7 +93,8 @@ type Upstream struct {
 // newUpstream returns the machine of an upstream, disconnected, which begins with data.
 // ctx bounds everything it will ever do.
 func newUpstream(ctx context.Context, graph *transitions.Graph, config Config, data states.Data, environment *Environment) (*Upstream, error) {
-	u := &Upstream{config: config, environment: environment, child: make(chan struct{}, 1), logger: environment.Logger.With("upstream", config.Name)}
+	u := &Upstream{config: config, environment: environment, graph: graph, child: make(chan struct{}, 1),
+		logger: environment.Logger.With("upstream", config.Name)}
 	u.catalog.Store(&relay.Catalog{})
 	u.client = &http.Client{Transport: &bearer{upstream: u, next: wire.Unpacking(environment.Network)}}
 	u.origin = config.origin()
@@ -182,12 +184,8 @@ func (u *Upstream) moved(move *transitions.Move) {
 		return
 	}
 	u.takeTurn(move)
-	if move.Region != states.Credential {
-		return
-	}
-	// A login that came to nothing is not begun again by itself.
-	if move.To == states.LoginRequired && (!move.From.LoginOpen() || u.config.OAuth.Grant.Unattended()) {
-		u.propose()
+	for _, event := range u.graph.Proposed(move) {
+		u.offer(event)
 	}
 }
 

@@ -167,7 +167,7 @@ func (x *explorer) personActions(w *world) []action {
 	if x.options.explores(logOut) {
 		own("logs out", false, func(w *world) { _ = say(w, transitions.Input{Event: transitions.LogoutRequested}) })
 	}
-	if w.state(states.Credential).LoginOpen() {
+	if w.machine.Region(states.Credential).Is(transitions.LoginOpen) {
 		own("gives the login up", false, func(w *world) {
 			_ = say(w, transitions.Input{Event: transitions.LoginEnd(w.machine.Data, transitions.LoginCancelled), Flow: w.machine.Data.FlowID})
 		})

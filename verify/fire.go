@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"mcpproxy/fsm"
-	"mcpproxy/states"
 	"mcpproxy/transitions"
 )
 
@@ -35,8 +34,8 @@ func (x *explorer) fire(w *world, in transitions.Input) error {
 	}
 	x.giveTurns(w)
 	for i := range steps.Moves {
-		if proposes(&steps.Moves[i], w.machine.Data.Settings.Unattended) {
-			x.propose(w)
+		for _, event := range x.graph.Proposed(&steps.Moves[i]) {
+			x.offer(w, event)
 		}
 	}
 	return steps.Err
@@ -50,19 +49,25 @@ func (x *explorer) step(before *transitions.Snapshot, in transitions.Input) (*tr
 	return x.graph.Next(before, in)
 }
 
-// proposes is when the runtime offers the machine a login of its own.
-func proposes(move *transitions.Move, unattended bool) bool {
-	return move.Region == states.Credential && move.Disposition == fsm.Moved && move.To == states.LoginRequired && (!move.From.LoginOpen() || unattended)
+// propose has the machine begin a login, or a grant, because a call needs it.
+func (x *explorer) propose(w *world) {
+	switch settings := w.machine.Data.Settings; {
+	case settings.Unattended:
+		x.offer(w, transitions.GrantDue)
+	case settings.AutomaticLogin:
+		x.offer(w, transitions.LoginProposed)
+	}
 }
 
-func (x *explorer) propose(w *world) {
+// offer fires what nobody asked for, as the runtime does.
+func (x *explorer) offer(w *world, event transitions.Event) {
 	before := w.machine
 	defer func() { x.checkBegun(before, w) }()
-	if w.machine.Data.Settings.Unattended {
-		_ = x.fire(w, transitions.Input{Event: transitions.GrantDue})
-	} else if w.machine.Data.Settings.AutomaticLogin {
-		_ = x.fire(w, transitions.Input{Event: transitions.LoginProposed, Flow: w.id("flow")})
+	in := transitions.Input{Event: event}
+	if event == transitions.LoginProposed {
+		in.Flow = w.id("flow")
 	}
+	_ = x.fire(w, in)
 }
 
 func (x *explorer) perform(w *world, move *transitions.Move) (late []transitions.Input) {

@@ -159,7 +159,7 @@ func (x *explorer) checkMove(w *world, move *transitions.Move) {
 // checkKeptWorking judges the end of a login beside what works. A crash, and a disk that
 // does not take the token which the login brought, are no ends of a login.
 func (x *explorer) checkKeptWorking(before *transitions.Snapshot, move *transitions.Move) {
-	if move.Region != states.Credential || move.Disposition != fsm.Moved || before.Region(states.Credential).State != move.From || !move.From.LoginOpen() || !parks[move.To] {
+	if move.Region != states.Credential || move.Disposition != fsm.Moved || before.Region(states.Credential).State != move.From || !transitions.Is(states.Credential, move.From, transitions.LoginOpen) || !parks[move.To] {
 		return
 	}
 	switch move.Input.Event {
@@ -232,7 +232,7 @@ func (x *explorer) checkWorld(w *world) {
 		switch {
 		case w.machine.Data.Token != nil || w.disk.token != nil:
 			x.violated(logoutIsFinal, "there is a token after a confirmed logout")
-		case credential.LoginOpen():
+		case transitions.Is(states.Credential, credential, transitions.LoginOpen):
 			x.violated(logoutIsFinal, "a login is open after a confirmed logout")
 		}
 	}
@@ -246,7 +246,7 @@ func (x *explorer) checkWorld(w *world) {
 	x.checkKept(w.machine)
 	logins := 0
 	for i := range w.jobs {
-		if j := &w.jobs[i]; w.live(j) && j.region == states.Credential && credential.LoginOpen() {
+		if j := &w.jobs[i]; w.live(j) && j.region == states.Credential && transitions.Is(states.Credential, credential, transitions.LoginOpen) {
 			logins++
 		}
 	}
@@ -269,7 +269,7 @@ func (x *explorer) checkKept(machine *transitions.Snapshot) {
 		done := false
 		switch event {
 		case transitions.LoginRequested:
-			done = credential.LoginOpen()
+			done = transitions.Is(states.Credential, credential, transitions.LoginOpen)
 		case transitions.LogoutRequested:
 			done = credential == states.LoggingOut
 		case transitions.CredentialShutdown:

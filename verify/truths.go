@@ -206,9 +206,9 @@ func (x *explorer) checkWish(w *world, before *transitions.Snapshot, in transiti
 	granted := true
 	switch in.Event {
 	case transitions.LoginCancelled:
-		granted = !gives[was] || !credential.LoginOpen()
+		granted = !gives[was] || !transitions.Is(states.Credential, credential, transitions.LoginOpen)
 	case transitions.LoginRequested:
-		granted = (!was.LoginOpen() || steps.Err == nil) && credential.LoginOpen() || w.keeps(in.Event) || was == states.NotNeeded || was == states.Unloaded || was == states.Closed ||
+		granted = (!transitions.Is(states.Credential, was, transitions.LoginOpen) || steps.Err == nil) && transitions.Is(states.Credential, credential, transitions.LoginOpen) || w.keeps(in.Event) || was == states.NotNeeded || was == states.Unloaded || was == states.Closed ||
 			before.Data.Settings.Problem != ""
 	case transitions.LogoutRequested:
 		granted = credential == states.LoggingOut || credential == states.LoggedOut || w.keeps(in.Event) || was == states.NotNeeded || was == states.Closed
@@ -229,7 +229,7 @@ func (x *explorer) checkWish(w *world, before *transitions.Snapshot, in transiti
 		if open && was == states.AwaitingBrowser && in.Event == transitions.CodeReceived {
 			granted = credential == states.ExchangingCode
 		} else if open && gives[was] && in.Event != transitions.CodeReceived {
-			granted = !credential.LoginOpen()
+			granted = !transitions.Is(states.Credential, credential, transitions.LoginOpen)
 		}
 	}
 	if !granted {

@@ -235,7 +235,7 @@ func (at *whereabouts) take(n news) {
 	case n.entry.Disposition == fsm.Moved && n.entry.Epoch > at.epochs[n.entry.Region]:
 		at.epochs[n.entry.Region] = n.entry.Epoch
 		at.enter(n.entry.Region, states.State(n.entry.To))
-		at.works = at.credential.Resting()
+		at.works = transitions.Is(states.Credential, at.credential, transitions.Resting)
 	default:
 		return
 	}
@@ -244,7 +244,7 @@ func (at *whereabouts) take(n news) {
 
 // settles reports whether an entry says all that the phase depends on.
 func settles(e *fsm.Entry) bool {
-	return e.Disposition.Refused() || e.Region == states.Credential && e.Disposition == fsm.Moved && states.State(e.To).Resting()
+	return e.Disposition.Refused() || e.Region == states.Credential && e.Disposition == fsm.Moved && transitions.Is(states.Credential, states.State(e.To), transitions.Resting)
 }
 
 func (at *whereabouts) enter(region string, state states.State) {
@@ -260,7 +260,7 @@ func (at *whereabouts) enter(region string, state states.State) {
 // Connected, which both are, means the phase: the connection's state alone does not say
 // that requests get through.
 func (at *whereabouts) goal(connection, credential states.State, works bool) string {
-	phase := string(states.PhaseOf(connection, credential, works))
+	phase := string(transitions.PhaseOfStates(connection, credential, works))
 	for _, goal := range at.goals {
 		switch {
 		case goal == phase, goal == string(connection) && connection != states.Connected, goal == string(credential):
@@ -273,7 +273,7 @@ func (at *whereabouts) goal(connection, credential states.State, works bool) str
 // mayArrive reports whether the graph has a way there without a person.
 func (at *whereabouts) mayArrive() bool {
 	return transitions.ReachableAlone(at.graph, at.connection, at.credential, func(connection, credential states.State) bool {
-		return at.goal(connection, credential, credential.Resting()) != ""
+		return at.goal(connection, credential, transitions.Is(states.Credential, credential, transitions.Resting)) != ""
 	})
 }
 
@@ -291,7 +291,7 @@ func (at *whereabouts) plight(goals []string) string {
 }
 
 func (at *whereabouts) phase() states.Phase {
-	return states.PhaseOf(at.connection, at.credential, at.works)
+	return transitions.PhaseOfStates(at.connection, at.credential, at.works)
 }
 
 func (at *whereabouts) waited(err error) waited {

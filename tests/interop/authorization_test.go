@@ -244,7 +244,7 @@ func forgottenWithoutToken(ctx context.Context, t *testing.T, r *rig, under *aut
 		return "registers another client by itself", r.echo(ctx)
 	}
 	outcome := "refused; the next login registers another client"
-	if r.Snapshot().Region(states.Credential).State.LoginOpen() {
+	if r.Snapshot().Region(states.Credential).Is(transitions.LoginOpen) {
 		outcome = "an error page; after `auth cancel` a login registers another client"
 		if _, err := r.CancelLogin(); err != nil {
 			return "", err

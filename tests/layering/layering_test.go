@@ -18,8 +18,8 @@ import (
 var floors = [][]string{
 	{"credential", "jsonrpc", "fsm", "spelling", "terminal", "diagrams/layout", "upstream/browser", "upstream/turns"},
 	{"relay", "states", "store", "feed", "diagrams", "upstream/callback", "upstream/oauth"},
-	{"transitions", "diagrams/drawn", "upstream/wire", "proxy", "metrics", "telemetry"},
-	{"verify", "upstream", "journal"},
+	{"transitions", "diagrams/drawn", "upstream/wire", "proxy", "telemetry"},
+	{"verify", "upstream", "journal", "metrics"},
 	{"explain", "config", "instance"},
 	{"admin", "ui"},
 	{"cmd/mcpproxy", "cmd/statectl", "diagrams/cmd/generate"},

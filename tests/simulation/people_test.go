@@ -247,7 +247,7 @@ func settled(s *transitions.Snapshot) bool {
 	case states.Failed, states.AwaitingBrowser, states.AwaitingDevice: // a page that the machine opened a moment ago waits for its person
 		return true
 	default:
-		return state.NeedsPerson()
+		return transitions.Is(states.Credential, state, transitions.NeedsUser)
 	}
 }
 

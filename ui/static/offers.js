@@ -3,10 +3,8 @@
 
 import { region } from "./words.js";
 
-const open = new Set(["Discovering", "Registering", "AwaitingBrowser", "AwaitingDevice", "ExchangingCode", "RequestingToken"]);
-
 const labels = {
-  login: ({ credential, status }) => (open.has(credential) ? "Show the login page" : status.token ? "Log in anew" : "Log in"),
+  login: ({ open, status }) => (open ? "Show the login page" : status.token ? "Log in anew" : "Log in"),
   cancel: () => "Give the login up",
   logout: () => "Log out",
   connect: ({ connection }) => (connection === "Disconnected" ? "Connect" : "Try now"),
@@ -15,7 +13,8 @@ const labels = {
 
 // offers lists the wishes of an explanation, the one that helps most first.
 export function offers(status, explanation) {
-  const now = { status, connection: region(status, "connection").state, credential: region(status, "credential").state };
+  const open = region(status, "credential").tags.includes("login-open");
+  const now = { status, open, connection: region(status, "connection").state };
   const all = explanation.can.filter(({ wish }) => labels[wish]).map(({ wish, why }, i) => ({ wish, label: labels[wish](now), why, main: i === 0 && status.phase !== "Connected" }));
   if (now.connection === "Connected") all.unshift({ wish: "reconnect", label: "Reconnect", why: "closes the connection and opens another", main: false });
   return all;

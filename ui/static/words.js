@@ -30,18 +30,14 @@ export function nextTimer(status) {
   return all.sort((a, b) => new Date(a.at) - new Date(b.at))[0];
 }
 
+// leading is the region whose state is the phase.
+const leading = (status) => status.regions.find(({ state }) => state === status.phase) ?? region(status, "connection");
+
 // kindOf is the kind of state that the phase is shown with.
-export function kindOf(status) {
-  const [connection, credential] = [region(status, "connection"), region(status, "credential")];
-  if (status.phase === credential.state && status.phase !== connection.state) return credential.kind;
-  return connection.kind;
-}
+export const kindOf = (status) => leading(status).kind;
 
 // sinceOf is when the phase began.
-export function sinceOf(status) {
-  const [connection, credential] = [region(status, "connection"), region(status, "credential")];
-  return status.phase === connection.state ? connection.since : credential.since;
-}
+export const sinceOf = (status) => leading(status).since;
 
-// needsPerson reports whether only a person can move the upstream on.
-export const needsPerson = (status) => ["LoginRequired", "LoggedOut", "AwaitingBrowser", "AwaitingDevice", "Failed"].includes(status.phase);
+// needsPerson reports whether there is something that a person can do so that the upstream goes on.
+export const needsPerson = (status) => leading(status).tags.includes("awaits-user");

@@ -1,0 +1,89 @@
+package transitions
+
+import (
+	"mcpproxy/fsm"
+	"mcpproxy/states"
+)
+
+// halted are the states from which only a user, or another configuration, leads on.
+func halted() block {
+	return block{
+		Name: "Halted", Doc: "No token is in use; only a person or a new configuration leads on.",
+		Signals: events{CredentialParked},
+		Rows: rows{
+			{On: events{CredentialDemanded}, Update: demanded, Signals: events{CredentialParked}},
+			ignored("it is known that a login is needed", Challenged),
+			ignored("the token is no longer in use", aboutToken...),
+		},
+		States: blocks{loginRequired(), loggingOut(), loggedOut(), failed()},
+	}
+}
+
+func loginRequired() block {
+	return block{
+		Name: states.LoginRequired, Kind: fsm.Parked, Tags: tags{NeedsUser, AwaitsUser},
+		Doc: "A person has to log in; nothing runs and nothing is sent.",
+		Proposals: []offer{
+			{Event: GrantDue, Doc: "where the grant needs no person", When: isUnattended},
+			{Event: LoginProposed, Doc: "where logins may open by themselves, unless it was a login that came to nothing", When: mayOpen},
+		},
+		Rows: rows{
+			{On: events{LoginRequested}, To: states.Discovering, Update: beginFlow, Main: true, Doc: noLimit},
+			{On: events{LoginProposed}, To: states.Discovering, Guards: guards{automaticLogin, browserLimit}, Update: beginOwnFlow},
+			{On: events{GrantDue}, To: states.Discovering, Guards: guards{unattended, tokensTaken}, Update: beginGrant},
+		},
+	}
+}
+
+func isUnattended(_ *Place, d states.Data) bool { return d.Settings.Unattended }
+
+// mayOpen is when the machine itself begins a login. One that came to nothing is not
+// begun again by itself.
+func mayOpen(from *Place, d states.Data) bool {
+	return !d.Settings.Unattended && d.Settings.AutomaticLogin && !from.Is(LoginOpen)
+}
+
+func loggingOut() block {
+	return block{
+		Name: states.LoggingOut, Kind: fsm.Working,
+		Doc:    "The token is erased and revoked.",
+		Job:    job{Name: JobLogOut, Crashed: JobCrashed},
+		Timers: timers{within(LogoutFailed, logoutDeadline)},
+		Rows: rows{
+			{On: events{LogoutDone}, To: states.LoggedOut, Update: each(logOut, credentialFailure)},
+			{On: events{LogoutFailed}, To: states.Failed, Update: because(states.StoreFailed)},
+			{On: events{JobCrashed}, To: states.Failed, Update: because(states.Crashed)},
+			instead(joined("the credential is being worked on", CredentialDemanded)),
+			instead(joined("the logout is under way", LogoutRequested)),
+			postponed("the logout is finished first", LoginRequested),
+			instead(postponed("what has sent a one-time secret can only be finished", CredentialShutdown)),
+		},
+	}
+}
+
+func loggedOut() block {
+	return block{
+		Name: states.LoggedOut, Kind: fsm.Parked, Tags: tags{NeedsUser, AwaitsUser},
+		Doc: "A person logged out; this holds over restarts until a person logs in.",
+		Rows: rows{
+			loginAgain(),
+			instead(ignored("nobody is logged in", LogoutRequested)),
+			ignored("a person logged out; only a person logs in again", LoginProposed),
+		},
+	}
+}
+
+func failed() block {
+	return block{
+		Name: states.Failed, Kind: fsm.Parked, Tags: tags{AwaitsUser},
+		Doc: "Trying again by itself would not help; a person or a new configuration has to.",
+		Rows: rows{
+			loginAgain(),
+			{On: events{RetryRequested}, To: states.LoadingToken},
+		},
+	}
+}
+
+func loginAgain() row {
+	return row{On: events{LoginRequested}, To: states.Discovering, Guards: guards{entryUsable}, Update: beginFlow, Doc: noLimit}
+}
