@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
@@ -28,13 +29,13 @@ func (c *session) dispatch(ctx context.Context, m *jsonrpc.Message, on stream) (
 	}
 	switch m.Method {
 	case "tools/list":
-		return c.list("tools", "name", func(catalog *relay.Catalog) []relay.Item { return catalog.Tools }), nil
+		return c.list("tools", true, func(catalog *relay.Catalog) []relay.Item { return catalog.Tools }), nil
 	case "prompts/list":
-		return c.list("prompts", "name", func(catalog *relay.Catalog) []relay.Item { return catalog.Prompts }), nil
+		return c.list("prompts", true, func(catalog *relay.Catalog) []relay.Item { return catalog.Prompts }), nil
 	case "resources/list":
-		return c.list("resources", "", func(catalog *relay.Catalog) []relay.Item { return catalog.Resources }), nil
+		return c.list("resources", false, func(catalog *relay.Catalog) []relay.Item { return catalog.Resources }), nil
 	case "resources/templates/list":
-		return c.list("resourceTemplates", "", func(catalog *relay.Catalog) []relay.Item { return catalog.ResourceTemplates }), nil
+		return c.list("resourceTemplates", false, func(catalog *relay.Catalog) []relay.Item { return catalog.ResourceTemplates }), nil
 	case "tools/call", "prompts/get":
 		return c.byName(ctx, m, on)
 	case "resources/subscribe", "resources/unsubscribe":
@@ -137,7 +138,7 @@ func (c *session) offers() (capabilities, info any, instructions string) {
 
 // list joins the upstreams' lists, in the order of their names. The items are
 // theirs but for the name that the view gives them.
-func (c *session) list(memberName, renamed string, items func(*relay.Catalog) []relay.Item) json.RawMessage {
+func (c *session) list(memberName string, renamed bool, items func(*relay.Catalog) []relay.Item) json.RawMessage {
 	var b bytes.Buffer
 	b.WriteString(`{"` + memberName + `":[`)
 	n := 0
@@ -145,8 +146,8 @@ func (c *session) list(memberName, renamed string, items func(*relay.Catalog) []
 	for _, u := range c.view.upstreams(c.server.options.Upstreams) {
 		for _, item := range items(u.Catalog()) {
 			raw := item.Raw
-			if renamed != "" && c.view.only == "" {
-				raw = rename(raw, renamed, c.view.named(u, item.Name))
+			if renamed {
+				raw = c.view.item(u, raw, item.Name)
 			} else if seen[item.Name] && c.view.only == "" {
 				continue // the first upstream, by name, has the resource
 			}
@@ -167,13 +168,15 @@ func (c *session) byName(ctx context.Context, m *jsonrpc.Message, on stream) (js
 	if err != nil {
 		return nil, err
 	}
+	c.view.await(ctx, c.server.options.Upstreams, name)
 	u, inner, err := c.view.resolve(c.server.options.Upstreams, name)
 	if err != nil {
 		return nil, err
 	}
 	params := m.Params
-	if prefix := name[:len(name)-len(inner)]; prefix != "" {
-		if members := m.Members(); members.CutPrefix("name", prefix) {
+	if inner != name {
+		prefix, isPrefix := strings.CutSuffix(name, inner)
+		if members := m.Members(); isPrefix && members.CutPrefix("name", prefix) {
 			m.Params, params = members.Raw, members.Raw
 		} else {
 			params = rename(params, "name", inner)
@@ -200,6 +203,7 @@ func (c *session) complete(ctx context.Context, m *jsonrpc.Message, on stream) (
 	}
 	all := c.server.options.Upstreams
 	if name, err := member(ref, "name"); err == nil {
+		c.view.await(ctx, all, name)
 		u, inner, err := c.view.resolve(all, name)
 		if err != nil {
 			return nil, err

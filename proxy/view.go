@@ -9,9 +9,6 @@ import (
 	"mcpproxy/relay"
 )
 
-// separator stands between an upstream's name and the name of its tool or prompt.
-const separator = "__"
-
 // view is what a client sees: all upstreams with their names before each tool
 // and prompt, or one with its names unchanged.
 type view struct{ only string }
@@ -28,33 +25,6 @@ func (v view) upstreams(all relay.Upstreams) []relay.Upstream {
 		}
 	}
 	return found
-}
-
-// named is the name under which a client knows an upstream's tool or prompt.
-func (v view) named(u relay.Upstream, name string) string {
-	if v.only != "" {
-		return name
-	}
-	return u.Name() + separator + name
-}
-
-// resolve finds the upstream of a tool or prompt, and its name there.
-func (v view) resolve(all relay.Upstreams, name string) (relay.Upstream, string, error) {
-	if v.only != "" {
-		if u, ok := all.Upstream(v.only); ok {
-			return u, name, nil
-		}
-	}
-	// The longest name wins where one upstream's name begins another's. Separators
-	// may overlap.
-	for at := len(name) - len(separator); v.only == "" && at > 0; at-- {
-		if strings.HasPrefix(name[at:], separator) {
-			if u, ok := all.Upstream(name[:at]); ok {
-				return u, name[at+len(separator):], nil
-			}
-		}
-	}
-	return nil, "", jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown name %q: names here are <upstream>%s<name>", name, separator)
 }
 
 // owner finds the upstream of a resource: the first, by name, that lists it, or
