@@ -25,10 +25,12 @@ type Outcome struct {
 
 // Report is one line of a login's answer: progress, or the outcome.
 type Report struct {
-	Flow     string    `json:"flow,omitempty"`
-	URL      string    `json:"url,omitempty"`
-	Opened   string    `json:"opened,omitempty"`
-	Deadline time.Time `json:"deadline,omitzero"`
+	Flow string `json:"flow,omitempty"`
+	URL  string `json:"url,omitempty"`
+	// Shown says what became of showing the page, with the detail: why the browser was not opened, or the code to enter.
+	Shown    states.Showing `json:"shown,omitempty"`
+	Detail   string         `json:"detail,omitempty"`
+	Deadline time.Time      `json:"deadline,omitzero"`
 	// Done marks the last line; Error is why it failed, or empty, and Reason the reason
 	// that the upstream then has for needing a person.
 	Done   bool          `json:"done,omitempty"`
@@ -122,7 +124,7 @@ func login(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
 	}
 	o := upstream.LoginOptions{Elsewhere: r.PostFormValue("browser") == "none", Register: r.PostFormValue("client") == "new"}
 	err := u.LoginWith(r.Context(), o, func(p upstream.Progress) {
-		say(Report{Flow: p.Flow, URL: p.URL, Opened: p.Opened, Deadline: p.Deadline})
+		say(Report{Flow: p.Flow, URL: p.URL, Shown: p.Shown.How, Detail: p.Shown.Detail, Deadline: p.Deadline})
 	})
 	last := Report{Done: true}
 	var ended *upstream.LoginError

@@ -135,8 +135,8 @@ func doing(s upstream.Status, r upstream.RegionStatus) string {
 	if r.Region == states.Connection {
 		text += missing(s.Missing)
 	}
-	if r.Region == states.Credential && s.Flow != nil && s.Flow.Browser != "" {
-		text += " The browser: " + strings.TrimSuffix(s.Flow.Browser, ".") + "."
+	if r.Region == states.Credential && s.Flow != nil && s.Flow.ShownText != "" {
+		text += " " + sentence(strings.ToUpper(s.Flow.ShownText[:1])+s.Flow.ShownText[1:])
 	}
 	if len(r.Postponed) > 0 {
 		text += " Kept for afterwards: " + strings.Join(r.Postponed, ", ") + "."

@@ -68,8 +68,8 @@ type Data struct {
 	// again within a few seconds not counted.
 	Shows   int
 	ShownAt time.Time
-	// Opened says what became of opening the browser: "", "opened", or why not.
-	Opened string
+	// Shown says what became of showing the open flow's page.
+	Shown Shown
 	// ProposedAt is when the machine last began a login by itself, until the resource
 	// server takes a token that a login brought; Proposals are all of the last hour.
 	ProposedAt time.Time
@@ -275,7 +275,7 @@ func (d Data) WithoutAttempts() Data {
 
 // WithoutFlow ends the open flow.
 func (d Data) WithoutFlow() Data {
-	d.FlowID, d.Flow, d.Shows, d.ShownAt, d.Opened, d.NewClient = "", nil, 0, time.Time{}, "", false
+	d.FlowID, d.Flow, d.Shows, d.ShownAt, d.Shown, d.NewClient = "", nil, 0, time.Time{}, Shown{}, false
 	d.Code, d.LoginBy, d.LoginAt = credential.Secret{}, time.Time{}, time.Time{}
 	return d
 }

@@ -55,8 +55,8 @@ type Payload struct {
 	// NotBefore is what the authorization server asked for by Retry-After.
 	NotBefore time.Time
 	Reason    states.Reason
-	// Opened says what became of opening the browser.
-	Opened string
+	// Shown says what became of showing the login's page.
+	Shown states.Shown
 	// NewClient asks for a login with a client that is registered for it.
 	NewClient bool
 	// Answered says that the authorization server has answered the login's page, and
@@ -100,8 +100,8 @@ func (p Payload) Note() string {
 	if !p.RetryAt.IsZero() {
 		words = append(words, "next attempt at "+p.RetryAt.UTC().Format(time.RFC3339))
 	}
-	if p.Opened != "" {
-		words = append(words, "browser: "+p.Opened)
+	if said := p.Shown.String(); said != "" {
+		words = append(words, said)
 	}
 	if p.Revocation != "" {
 		words = append(words, p.Revocation)

@@ -219,7 +219,7 @@ func dropToken(d states.Data, _ *Input) states.Data {
 func beginFlow(d states.Data, in *Input) states.Data {
 	d = d.WithoutFlow()
 	d.FlowID = in.Flow
-	d.ShownAt, d.Opened, d.NewClient = in.At, in.Payload.Opened, in.Payload.NewClient
+	d.ShownAt, d.Shown, d.NewClient = in.At, in.Payload.Shown, in.Payload.NewClient
 	d.LoginBy = in.At.Add(d.Settings.LoginDeadline)
 	return d
 }
@@ -263,7 +263,7 @@ func showAgain(d states.Data, in *Input) states.Data {
 	if in.At.Sub(d.ShownAt) < showAgainAfter {
 		return d
 	}
-	if d = doubtClient(d, in); in.Payload.Opened == "" {
+	if d = doubtClient(d, in); in.Payload.Shown.How == states.NotShown {
 		d.Shows++
 		d.ShownAt = in.At
 	}
@@ -271,7 +271,7 @@ func showAgain(d states.Data, in *Input) states.Data {
 }
 
 func shown(d states.Data, in *Input) states.Data {
-	d.Opened = in.Payload.Opened
+	d.Shown = in.Payload.Shown
 	if in.Payload.Flow != nil && d.HasFlow(in.Payload.Flow.ID) {
 		d.Flow = in.Payload.Flow // its address may be another one
 	}

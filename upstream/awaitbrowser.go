@@ -36,15 +36,15 @@ func (u *Upstream) awaitBrowser(ctx context.Context, order transitions.Order) tr
 
 	flow = u.pushAgain(ctx, order, flow)
 	shows := order.Snapshot.Data.Shows
-	switch opened := order.Snapshot.Data.Opened; {
+	switch wanted := order.Snapshot.Data.Shown.How; {
 	case order.Cause.Event == transitions.FlowOpen || order.Cause.Event == transitions.FlowBesideToken:
-		u.reportShown(order, flow, "offered again after a restart; ask for the login to open it")
-	case opened == toBeVisited:
-		u.reportShown(order, flow, visited)
-	case opened == notToBe:
-		u.reportShown(order, flow, notAskedFor)
+		u.reportShown(order, flow, states.Shown{How: states.OpenBeforeRestart})
+	case wanted == states.AwaitedByBrowser:
+		u.reportShown(order, flow, states.Shown{How: states.SentToBrowser})
+	case wanted == states.WantedElsewhere:
+		u.reportShown(order, flow, states.Shown{How: states.ShownElsewhere})
 	default:
-		u.reportShown(order, flow, beingOpened)
+		u.reportShown(order, flow, states.Shown{How: states.Opening})
 		u.show(ctx, order, flow)
 	}
 	for {
@@ -56,7 +56,7 @@ func (u *Upstream) awaitBrowser(ctx context.Context, order transitions.Order) tr
 			return nothing
 		case err != nil: // the address that is shown is over
 			flow = u.pushAgain(ctx, order, flow)
-			u.reportShown(order, flow, u.Snapshot().Data.Opened)
+			u.reportShown(order, flow, u.Snapshot().Data.Shown)
 			continue
 		}
 		shows = s.Data.Shows
@@ -72,7 +72,7 @@ const pushSlack = 5 * time.Second
 // pushedUntil bounds a wait by the life of the address that a user is shown and has to
 // open. What was opened here needs another one only when it is asked for again.
 func pushedUntil(ctx context.Context, s *transitions.Snapshot, flow *credential.Flow) (context.Context, context.CancelFunc) {
-	if flow.PushedUntil.IsZero() || s.Data.Opened == openedHere {
+	if flow.PushedUntil.IsZero() || s.Data.Shown.How == states.Opened {
 		return context.WithCancel(ctx)
 	}
 	return context.WithTimeout(ctx, max(time.Until(flow.PushedUntil)-pushSlack, 2*time.Second))
@@ -116,15 +116,15 @@ func (u *Upstream) doubt(client *credential.Registration, doubtful bool) {
 }
 
 func (u *Upstream) show(ctx context.Context, order transitions.Order, flow *credential.Flow) {
-	outcome := openedHere
+	outcome := states.Shown{How: states.Opened}
 	if err := u.environment.Open(ctx, flow.AuthorizationURL.Reveal()); err != nil {
-		outcome = err.Error()
+		outcome = states.Shown{How: states.NotOpened, Detail: err.Error()}
 	}
 	u.reportShown(order, flow, outcome)
 }
 
-func (u *Upstream) reportShown(order transitions.Order, flow *credential.Flow, opened string) {
-	payload := transitions.Payload{Opened: opened}
+func (u *Upstream) reportShown(order transitions.Order, flow *credential.Flow, shown states.Shown) {
+	payload := transitions.Payload{Shown: shown}
 	if flow.PushEndpoint != "" {
 		payload.Flow = flow // its address may be another one than before
 	}

@@ -24,7 +24,7 @@ func (u *Upstream) awaitDevice(ctx context.Context, order transitions.Order) tra
 }
 
 func (u *Upstream) pollDevice(ctx context.Context, order transitions.Order, flow *credential.Flow) transitions.Input {
-	u.reportShown(order, flow, "enter the code "+flow.UserCode+" on any device")
+	u.reportShown(order, flow, states.Shown{How: states.CodeShown, Detail: flow.UserCode})
 	generation, p := order.Snapshot.Data.Generation, proofs{order: order}
 	for attempt := 0; ; attempt++ {
 		token, err := oauth.AwaitDevice(p.context(ctx), u.authorization, *flow, generation+1)

@@ -21,8 +21,8 @@ type Progress struct {
 	Flow string
 	// URL is the page that the person has to visit. It is for the person's eyes.
 	URL string
-	// Opened says what became of opening the browser; empty while that is not known.
-	Opened string
+	// Shown says what became of showing the page; not while the browser is being opened.
+	Shown states.Shown
 	// Deadline is until when the login can be completed.
 	Deadline time.Time
 }
@@ -96,7 +96,7 @@ func (u *Upstream) LoginWith(ctx context.Context, o LoginOptions, progress func(
 	}
 	payload := transitions.Payload{NewClient: o.Register}
 	if o.Elsewhere {
-		payload.Opened = notToBe
+		payload.Shown.How = states.WantedElsewhere
 	}
 	if o.Register {
 		if err := u.makeRoom(); err != nil {
@@ -194,8 +194,8 @@ func progressOf(s *transitions.Snapshot) Progress {
 		return Progress{}
 	}
 	p := Progress{Flow: s.Data.Flow.ID, URL: s.Data.Flow.AuthorizationURL.Reveal(), Deadline: s.Data.Flow.Deadline}
-	if s.Data.Opened != beingOpened {
-		p.Opened = s.Data.Opened
+	if s.Data.Shown.How != states.Opening {
+		p.Shown = s.Data.Shown
 	}
 	return p
 }

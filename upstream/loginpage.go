@@ -11,25 +11,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// What is said of a page before its login is listened for, and afterwards. Nobody is
-// told its address before: a browser that is quick would come back to nobody.
-const (
-	toBeVisited = "to be opened by the browser that asked for it"
-	visited     = "opened by the browser that asked for it"
-	notToBe     = "to be opened elsewhere, as was asked"
-	notAskedFor = "no browser was asked for"
-	beingOpened = "being opened"
-	openedHere  = "opened"
-)
-
 // offered reports whether the page of the open login may be visited.
-func offered(d *states.Data) bool {
-	switch d.Opened {
-	case "", toBeVisited, notToBe:
-		return false
-	}
-	return d.Flow != nil
-}
+func offered(d *states.Data) bool { return d.Shown.Visitable() && d.Flow != nil }
 
 // LoginPage begins a login for a person who is at a browser already, or joins the
 // one that is open, and returns the page to send that browser to; no other is
@@ -38,7 +21,7 @@ func (u *Upstream) LoginPage(ctx context.Context) (string, error) {
 	if err := u.mayLogIn(ctx); err != nil {
 		return "", err
 	}
-	in := transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: uuid.NewString(), Payload: transitions.Payload{Opened: toBeVisited}}
+	in := transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: uuid.NewString(), Payload: transitions.Payload{Shown: states.Shown{How: states.AwaitedByBrowser}}}
 	out, err := u.fire(in)
 	if err != nil {
 		return "", err

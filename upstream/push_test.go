@@ -66,7 +66,7 @@ func TestPushedRequestIsRenewed(t *testing.T) {
 	}
 	r.restart()
 	<-done
-	r.await("the offer", func(s *transitions.Snapshot) bool { return s.Data.Opened != "" })
+	r.await("the offer", func(s *transitions.Snapshot) bool { return s.Data.Shown.How != states.NotShown })
 	r.await("another address", func(s *transitions.Snapshot) bool {
 		return s.Data.Flow != nil && time.Until(s.Data.Flow.PushedUntil) > time.Second
 	})

@@ -278,7 +278,9 @@ func (r *rig) visit(address string) (int, string) {
 // awaitShown waits until the browser was opened with the page of the login.
 func (r *rig) awaitShown() {
 	r.Helper()
-	r.await("the page to be shown", func(s *transitions.Snapshot) bool { return s.Data.Opened != "" && s.Data.Opened != "being opened" })
+	r.await("the page to be shown", func(s *transitions.Snapshot) bool {
+		return s.Data.Shown.How != states.NotShown && s.Data.Shown.How != states.Opening
+	})
 }
 
 // openLogin begins a login whose browser goes nowhere, and returns the page's

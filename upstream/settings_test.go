@@ -93,7 +93,7 @@ func TestRedirectAddressOutlivesARestart(t *testing.T) {
 	page, _ := r.openLogin()
 	r.restart()
 	r.awaitCredential(states.AwaitingBrowser)
-	r.await("the offer", func(s *transitions.Snapshot) bool { return s.Data.Opened != "" })
+	r.await("the offer", func(s *transitions.Snapshot) bool { return s.Data.Shown.How != states.NotShown })
 	back := r.redirected(page)
 	if !strings.HasPrefix(back, "http://localhost:") || !strings.Contains(back, "/oauth/back?") {
 		t.Fatalf("the browser is sent to %s", back)

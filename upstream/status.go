@@ -125,9 +125,10 @@ type ClientStatus struct {
 type FlowStatus struct {
 	ID       string     `json:"id"`
 	Deadline *time.Time `json:"deadline,omitempty"`
-	// Browser says what became of opening it.
-	Browser string `json:"browser,omitempty"`
-	Issuer  string `json:"issuer,omitempty"`
+	// Shown says what became of showing its page, and ShownText the same in words.
+	Shown     states.Showing `json:"shown,omitempty"`
+	ShownText string         `json:"shown_text,omitempty"`
+	Issuer    string         `json:"issuer,omitempty"`
 	// Scopes are those that are asked for; BoundTo is the thumbprint of the key that the
 	// token is to be bound to (RFC 9449), if it is.
 	Scopes  []string      `json:"scopes,omitempty"`
@@ -225,7 +226,7 @@ func flowStatus(s *transitions.Snapshot) *FlowStatus {
 	if s.Data.FlowID == "" {
 		return nil
 	}
-	status := &FlowStatus{ID: s.Data.FlowID, Browser: s.Data.Opened}
+	status := &FlowStatus{ID: s.Data.FlowID, Shown: s.Data.Shown.How, ShownText: s.Data.Shown.String()}
 	if flow := s.Data.Flow; flow != nil {
 		status.Deadline, status.Issuer, status.Scopes, status.BoundTo = optional(flow.Deadline), flow.Issuer, flow.Scopes, oauth.Thumbprint(flow.Key)
 		status.Client = clientStatus(flow.Registration.ClientID, flow.Registration.Source, flow.Registration.AuthMethod)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"mcpproxy/credential"
+	"mcpproxy/states"
 	"mcpproxy/transitions"
 )
 
@@ -84,7 +85,7 @@ func (x *explorer) await(w *world, j *job, add adder) {
 				w.openTab(flow)
 			}
 			j.step = listening
-			_ = x.fire(w, transitions.Input{Event: transitions.BrowserShown, Flow: flow, Epoch: j.epoch, Payload: transitions.Payload{Opened: "opened"}})
+			_ = x.fire(w, transitions.Input{Event: transitions.BrowserShown, Flow: flow, Epoch: j.epoch, Payload: transitions.Payload{Shown: states.Shown{How: states.Opened}}})
 		})
 		if j.name == transitions.JobAwaitDevice {
 			return

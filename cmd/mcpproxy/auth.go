@@ -13,6 +13,7 @@ import (
 
 	"mcpproxy/admin"
 	"mcpproxy/instance"
+	"mcpproxy/states"
 	"mcpproxy/terminal"
 	"mcpproxy/upstream"
 
@@ -70,7 +71,7 @@ func (s *serveOptions) login(ctx context.Context, name string, out io.Writer, in
 			_, err = i.Callback.Pasted(ctx, parsed.Query())
 			return err
 		})
-		err = u.LoginWith(ctx, upstream.LoginOptions{Register: s.register}, func(p upstream.Progress) { show(p.URL, p.Opened, p.Deadline) })
+		err = u.LoginWith(ctx, upstream.LoginOptions{Register: s.register}, func(p upstream.Progress) { show(p.URL, p.Shown, p.Deadline) })
 	}
 	return errors.Join(err, i.Close())
 }
@@ -86,15 +87,15 @@ func (s *serveOptions) loginAt(ctx context.Context, client *admin.Client, name s
 	var last admin.Report
 	err := client.LoginWith(ctx, name, upstream.LoginOptions{Elsewhere: s.noBrowser || own, Register: s.register}, func(r admin.Report) {
 		if own && r.URL != last.URL {
-			r.Opened = "opened"
+			r.Shown = states.Opened
 			if err := s.opener()(ctx, r.URL); err != nil {
-				r.Opened = err.Error()
+				r.Shown, r.Detail = states.NotOpened, err.Error()
 			}
 		} else if own {
-			r.Opened = ""
+			r.Shown = states.NotShown
 		}
 		last = r
-		show(r.URL, r.Opened, r.Deadline)
+		show(r.URL, states.Shown{How: r.Shown, Detail: r.Detail}, r.Deadline)
 	})
 	if ctx.Err() != nil && last.URL != "" {
 		return fmt.Errorf("%s: the login stays open and its page can be completed until %s; to give it up, run: mcpproxy auth cancel %s", name, last.Deadline.Local().Format(time.TimeOnly), name)
@@ -119,9 +120,9 @@ func (s *serveOptions) find(name string) (upstream.Config, error) {
 
 // guide tells the person what to do in the browser: the address first, and then
 // what became of opening it.
-func guide(out io.Writer) func(address, opened string, deadline time.Time) {
+func guide(out io.Writer) func(address string, shown states.Shown, deadline time.Time) {
 	var last string
-	return func(address, opened string, deadline time.Time) {
+	return func(address string, shown states.Shown, deadline time.Time) {
 		if address != last {
 			last = address
 			terminal.Printf(out, "Log in at:\n\n  %s\n\nWaiting until %s. If the browser is on another machine, paste the address that it ends on here.\n", address, deadline.Local().Format(time.TimeOnly))
@@ -129,12 +130,8 @@ func guide(out io.Writer) func(address, opened string, deadline time.Time) {
 				terminal.Printf(out, "%s\n", hint)
 			}
 		}
-		switch opened {
-		case "":
-		case "opened":
-			terminal.Printf(out, "The page was opened in the browser.\n")
-		default:
-			terminal.Printf(out, "The browser was not opened: %s.\n", opened)
+		if said := shown.String(); said != "" {
+			terminal.Printf(out, "%s%s.\n", strings.ToUpper(said[:1]), said[1:])
 		}
 	}
 }

@@ -82,7 +82,7 @@ func printStatus(out io.Writer, s upstream.Status, now time.Time) {
 		terminal.Printf(w, "\n")
 	}
 	if s.Flow != nil {
-		terminal.Printf(w, "  login\tflow %s\tbrowser: %s\n", s.Flow.ID, s.Flow.Browser)
+		terminal.Printf(w, "  login\tflow %s\t%s\n", s.Flow.ID, s.Flow.ShownText)
 	}
 	if s.Reason != "" {
 		terminal.Printf(w, "  reason\t%s\t%s\n", s.Reason, s.Reason.Doc())

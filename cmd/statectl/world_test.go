@@ -157,7 +157,9 @@ func (w *world) awaitPhase(phase states.Phase) {
 // shown waits until the login's page was opened.
 func (w *world) shown() {
 	w.Helper()
-	w.await(func(s *transitions.Snapshot) bool { return s.Data.Opened != "" && s.Data.Opened != "being opened" })
+	w.await(func(s *transitions.Snapshot) bool {
+		return s.Data.Shown.How != states.NotShown && s.Data.Shown.How != states.Opening
+	})
 }
 
 // visit is the person's browser: it completes the login whose page was opened.

@@ -97,7 +97,7 @@ func TestOpenLoginSurvivesKill(t *testing.T) {
 		t.Error("the login's command said that all was well when its proxy was killed")
 	}
 	m.start("--no-browser")
-	m.awaitStatus("the page to be offered again", func(s *upstream.Status) bool { return s.Flow != nil && s.Flow.Browser != "" }) // it listens by then
+	m.awaitStatus("the page to be offered again", func(s *upstream.Status) bool { return s.Flow != nil && s.Flow.ShownText != "" }) // it listens by then
 	response, err := http.PostForm(m.server.URL()+"/authorize", map[string][]string{"id": {consentID.FindStringSubmatch(page)[1]}, "decision": {"approve"}})
 	if err != nil {
 		t.Fatal(err)

@@ -74,7 +74,7 @@ func (s *scene) normalStatus(status upstream.Status, refused bool) upstream.Stat
 		status.OwnLoginAt = &at
 	}
 	if status.Flow != nil {
-		status.Flow.Browser = s.normal(status.Flow.Browser)
+		status.Flow.ShownText = s.normal(status.Flow.ShownText)
 	}
 	if !refused {
 		status.Refused = nil

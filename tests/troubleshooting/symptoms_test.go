@@ -260,7 +260,7 @@ func (s *scene) begin() <-chan error {
 	s.Helper()
 	outcome, ctx := make(chan error, 1), s.context()
 	go func() { outcome <- s.up.Login(ctx, nil) }()
-	s.status(func(now upstream.Status) bool { return now.Flow != nil && now.Flow.Browser == "opened" })
+	s.status(func(now upstream.Status) bool { return now.Flow != nil && now.Flow.Shown == states.Opened })
 	return outcome
 }
 

@@ -226,7 +226,7 @@ function facts(status) {
     row("type", token.token_type, token.stated_token_type ? ` (called "${token.stated_token_type}" by its server)` : "", token.bound_to ? `, bound to the key ${token.bound_to}` : "", token.grant ? `, by ${token.grant}` : "");
     if (token.client) row("client", `${token.client.id} (${[token.client.registration, `authentication ${token.client.authentication}`].filter(Boolean).join(", ")})`);
   }
-  if (flow) row("login", `flow ${flow.id}`, flow.browser ? `, ${flow.browser}` : "", ...(flow.deadline ? [", until ", moment(flow.deadline, relative)] : []));
+  if (flow) row("login", `flow ${flow.id}`, flow.shown_text ? `, ${flow.shown_text}` : "", ...(flow.deadline ? [", until ", moment(flow.deadline, relative)] : []));
   return [element("h3", {}, "Facts"), element("dl", {}, ...rows)];
 }
 
