@@ -1,4 +1,4 @@
-.PHONY: stopped build test verify mutants coverage lint soak crash e2e conformance diagrams bench bench-compare fuzz demo
+.PHONY: notices stopped build test verify mutants coverage lint soak crash e2e conformance diagrams bench bench-compare fuzz demo
 
 FUZZTIME ?= 10s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -72,6 +72,10 @@ stopped:
 # The public conformance suite, both ways; writes docs/conformance.md. Part of test.
 conformance:
 	go run ./tests/conformance/cmd/conformance
+
+# The licences of all that the products are linked from, which go with them.
+notices:
+	go test ./tests/notices -count=1 -args -update
 
 diagrams:
 	go run ./diagrams/cmd/generate
