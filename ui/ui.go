@@ -3,8 +3,8 @@
 //
 // It promises that it is not there until somebody who can speak to the proxy's
 // socket asks for it ([Page.Invite]); that only browsers of this machine reach it,
-// by a loopback name; that an invitation is good once and for a minute, and is
-// exchanged for a cookie that scripts cannot read and other sites cannot send; and
+// by a loopback name; that an invitation is good once, for a minute and for a
+// program of its user (package loopback), and is exchanged for a cookie that scripts cannot read and other sites cannot send; and
 // that no other site's page can make it do anything. It knows nothing of upstreams:
 // it shows what the admin interface says, and passes wishes on to it. Its files are
 // in the program, and refer to nothing outside it.
@@ -24,6 +24,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"mcpproxy/loopback"
 )
 
 //go:embed static pictures
@@ -136,6 +138,10 @@ func (p *Page) ofSession(next http.Handler) http.Handler {
 // redirect would count as coming from where the invitation was followed, and the
 // browser would keep the cookie back.
 func (p *Page) open(w http.ResponseWriter, r *http.Request) {
+	if loopback.Foreign(r) { // the invitation stays good
+		http.Error(w, "this invitation is for another user of this machine", http.StatusForbidden)
+		return
+	}
 	secret, ok := p.accept(r.URL.Query().Get("invitation"))
 	if !ok {
 		p.uninvited(w)

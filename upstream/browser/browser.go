@@ -42,13 +42,18 @@ func Command(argv ...string) Opener {
 }
 
 // Default opens the system's browser: $BROWSER, else the platform's launcher.
+//
+// What a launcher is given as an argument, other users of the machine can read from the
+// list of processes. On Linux a one-time address is of no use to them (package loopback),
+// on Windows the arguments are not shown to them, and on macOS a file is handed over.
+// $BROWSER and [Command] are given the address itself.
 func Default(ctx context.Context, target string) error {
 	if named := os.Getenv("BROWSER"); named != "" {
 		return Command(strings.Fields(strings.Split(named, string(os.PathListSeparator))[0])...)(ctx, target)
 	}
 	switch runtime.GOOS {
 	case "darwin":
-		return Command("open")(ctx, target)
+		return throughFile("open")(ctx, target)
 	case "windows":
 		return Command("rundll32", "url.dll,FileProtocolHandler")(ctx, target)
 	}

@@ -30,6 +30,14 @@ func unknown() Page {
 		Next: "Nothing was changed. Begin again with `mcpproxy auth login`."}
 }
 
+// anothers is shown to another user of the machine, who may have read the login's address
+// from the list of processes.
+func anothers() Page {
+	return Page{Status: http.StatusForbidden, Title: "This login belongs to another user",
+		Text: "The response came from a program of another user of this machine than the proxy's.",
+		Next: "Nothing was changed. If it is yours, paste this page's address where `mcpproxy auth login` waits."}
+}
+
 func (p Page) write(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"mcpproxy/credential"
+	"mcpproxy/loopback"
 )
 
 // outcomePath shows the outcome of a response under an address without the code
@@ -79,6 +80,9 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, l *listener, o 
 	case handle == nil:
 		s.logger.Warn("a response for a login that this process does not know was refused", "port", l.port)
 		unknown().write(w)
+	case open && loopback.Foreign(r):
+		s.logger.Warn("the response of a login came from another user's program and was refused; the login stays open", "port", l.port)
+		anothers().write(w)
 	case !open:
 		handle(r.Context(), query).write(w)
 	default:
