@@ -92,6 +92,7 @@ func (a *api) routes() []route {
 		{http.MethodGet, "/v1/upstreams/{name}", a.upstream(status)},
 		{http.MethodGet, "/v1/upstreams/{name}/explain", a.upstream(explained)},
 		{http.MethodGet, "/v1/upstreams/{name}/journal", a.upstream(a.journal)},
+		{http.MethodGet, "/v1/upstreams/{name}/logs", a.upstream(logs)},
 		{http.MethodPost, "/v1/upstreams/{name}/login", a.upstream(login)},
 		{http.MethodPost, "/v1/upstreams/{name}/logout", a.logout},
 		{http.MethodPost, "/v1/upstreams/{name}/cancel", a.upstream(cancel)},

@@ -12,6 +12,7 @@ import (
 	"mcpproxy/fsm"
 	"mcpproxy/tests/golden"
 	"mcpproxy/upstream"
+	"mcpproxy/upstream/child"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/jsonschema-go/jsonschema"
@@ -53,7 +54,7 @@ func TestTheDescriptionHasTheSchemasOfWhatIsAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Components.Schemas = map[string]json.RawMessage{
-		"Entry": schemaOf[fsm.Entry](t), "Explanation": schemaOf[explain.Explanation](t), "Gap": schemaOf[Gap](t), "Invitation": schemaOf[Invitation](t), "Outcome": schemaOf[Outcome](t), "Pasted": schemaOf[Pasted](t),
+		"Entry": schemaOf[fsm.Entry](t), "Explanation": schemaOf[explain.Explanation](t), "Gap": schemaOf[Gap](t), "Invitation": schemaOf[Invitation](t), "Line": schemaOf[child.Line](t), "Outcome": schemaOf[Outcome](t), "Pasted": schemaOf[Pasted](t),
 		"Problem": schemaOf[Problem](t), "Report": schemaOf[Report](t), "Status": schemaOf[upstream.Status](t), "Version": schemaOf[Version](t),
 	}
 	var text bytes.Buffer

@@ -153,6 +153,14 @@ func checkVariableName(name string) error {
 	return nil
 }
 
+// checkInherited says what names of variables to inherit have to be.
+func checkInherited(_, text string) error {
+	if name := strings.TrimSuffix(text, "*"); text == "" || strings.ContainsAny(name, "=*\x00") {
+		return errors.New("is no name of an environment variable, which may end in *")
+	}
+	return nil
+}
+
 // checkClientMetadataURL says what a client id that is the address of a metadata
 // document has to be (client ID metadata documents, section 3).
 func checkClientMetadataURL(raw, text string) error {

@@ -52,6 +52,8 @@ func entryKeys() []key[entry] {
 		{path: "command", doc: "a local server's program, spoken to over its standard streams", into: func(e *entry) any { return &e.Command }},
 		{path: "args", doc: "the program's arguments", into: func(e *entry) any { return &e.Args }, constraints: constraints{free: true}},
 		{path: "env", doc: "variables of the program's environment", into: func(e *entry) any { return &e.Env }, constraints: constraints{checkName: checkVariableName, free: true}},
+		{path: "inheritEnv", doc: "variables that the program gets of the proxy's own environment beside `PATH`, `HOME` and the like: names, `PREFIX_*`, or `*` for all",
+			into: func(e *entry) any { return &e.InheritEnv }, constraints: constraints{check: checkInherited}},
 		{path: "cwd", doc: "the directory that the program is started in", into: func(e *entry) any { return &e.Dir }},
 		{path: "disabled", doc: "the upstream is not connected", into: func(e *entry) any { return &e.disabled }},
 	}

@@ -18,6 +18,7 @@ import (
 	"mcpproxy/states"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
+	"mcpproxy/upstream/child"
 )
 
 // Explanation is what there is to say about an upstream at one moment. Its texts
@@ -36,6 +37,8 @@ type Explanation struct {
 	Reason states.Reason `json:"reason,omitempty"`
 	// Failures are the last one of each region, the newest first.
 	Failures []Failure `json:"failures"`
+	// Said are the last lines of the upstream's child processes, the oldest first.
+	Said []child.Line `json:"said,omitempty"`
 	// Refused is the last event that was refused in the present state.
 	Refused *Refused `json:"refused,omitempty"`
 	// Next is what will happen by itself at a known time, the earliest first, and Then
@@ -94,7 +97,7 @@ func Of(graph fsm.Graph, s upstream.Status) Explanation {
 	}
 	since := leading.Since
 	e := Explanation{Upstream: s.Name, Running: true, Phase: s.Phase, Since: &since,
-		Doing: doing(s, leading), Why: why(graph, leading), Failures: failures(s), Refused: refused(s, leading),
+		Doing: doing(s, leading), Why: why(graph, leading), Failures: failures(s), Said: s.Said, Refused: refused(s, leading),
 		Next: steps(s, leading.Region), Then: then(s, leading), Calls: calls[s.Outlook], Accepted: accepted(s), Can: s.Actions}
 	if other.Region == states.Credential && !transitions.Is(states.Credential, states.State(other.State), transitions.Resting) && other.State != leading.State {
 		// The credential has something to say although the connection leads.

@@ -29,6 +29,9 @@ func Fprint(w io.Writer, e Explanation, now time.Time) error {
 	for _, f := range e.Failures {
 		p.row("last failure", p.ago(f.At)+", "+f.Region+": "+sentence(f.Text))
 	}
+	for _, line := range e.Said {
+		p.row("said", p.ago(line.At)+", "+string(line.Stream)+": "+line.Text)
+	}
 	if e.Refused != nil {
 		p.row("refused", p.ago(e.Refused.At)+", "+e.Refused.Event+": "+sentence(e.Refused.Why))
 	}

@@ -21,6 +21,7 @@ import (
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
+	"mcpproxy/upstream/child"
 )
 
 // childKind is the environment's variable that makes the test's program a child
@@ -30,12 +31,24 @@ const childKind = "UPSTREAM_TEST_CHILD"
 // child is an MCP server on standard streams: one that ends at once, one that is of no
 // use for longer than its lists are read, or one that lasts. It says on its standard
 // error what it is sent, and its tool says which process it is.
-func child(kind string) {
+func childProcess(kind string) {
 	if kind == "ends at once" {
 		os.Exit(3)
 	}
 	if kind == "leaves" {
 		detach()
+	}
+	if kind == "complains" {
+		fmt.Println("Welcome to this server!")
+		fmt.Fprintln(os.Stderr, "warning: \x1b[31msomething\x1b[0m is odd")
+		fmt.Fprintln(os.Stderr, "error: API_KEY "+os.Getenv("UPSTREAM_TEST_SECRET")+" was refused")
+		os.Exit(1)
+	}
+	if kind == "shows its environment" {
+		for _, variable := range os.Environ() {
+			name, _, _ := strings.Cut(variable, "=")
+			fmt.Fprintln(os.Stderr, "has", name)
+		}
 	}
 	say := func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
@@ -113,7 +126,7 @@ func TestAHelperOfAChildHoldsUpNothing(t *testing.T) {
 }
 
 // childRig is a rig whose upstream is a child process.
-func childRig(t *testing.T, kind string) *rig {
+func childRig(t *testing.T, kind string, changes ...func(*upstream.Config)) *rig {
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -121,6 +134,9 @@ func childRig(t *testing.T, kind string) *rig {
 	return newRig(t, oauthserver.Options{}, func(c *upstream.Config) {
 		c.Transport, c.URL, c.Command = upstream.Stdio, "", program
 		c.Env = map[string]credential.Secret{childKind: credential.NewSecret(kind)}
+		for _, change := range changes {
+			change(c)
+		}
 	})
 }
 
@@ -236,6 +252,60 @@ func (r *rig) awaitLogged(text string, times int) {
 		case <-poll.C:
 		case <-deadline:
 			r.Fatalf("%s was not logged %d times: %s", text, times, r.logs.String())
+		}
+	}
+}
+
+// What a child said before it ended says why, and is there to read: in the error, the
+// status and the lines that are kept, without the secrets that its entry gave it (fault I7).
+func TestTheWordsOfAChildThatEnds(t *testing.T) {
+	t.Parallel()
+	r := childRig(t, "complains", func(c *upstream.Config) {
+		c.Env["UPSTREAM_TEST_SECRET"] = credential.NewSecret("s3cret-value")
+	})
+	r.await("the end", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.BackingOff })
+	status := r.up.Status()
+	if text := status.ConnectionError.Text; !strings.Contains(text, "exit status 1; it said last: error: API_KEY ") || strings.Contains(text, "s3cret") {
+		t.Errorf("the error is %q", text)
+	}
+	streams := map[child.Stream]string{}
+	for _, line := range status.Said {
+		streams[line.Stream] += line.Text + "\n"
+	}
+	for stream, want := range map[child.Stream]string{child.Stdout: "Welcome to this server!", child.Stderr: "is odd", child.Started: "as process", child.Ended: "exit status 1"} {
+		if !strings.Contains(streams[stream], want) || strings.Contains(streams[stream], "s3cret") {
+			t.Errorf("%s: %q, want %q in it", stream, streams[stream], want)
+		}
+	}
+}
+
+// A command that is not there is not a server that answers wrongly, and is not tried
+// again by itself (fault I7).
+func TestAMissingCommandIsSaidToBeSo(t *testing.T) {
+	t.Parallel()
+	r := childRig(t, "lasts", func(c *upstream.Config) { c.Command = "no-such-command-here" })
+	r.await("the end", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.Failed })
+	if text := r.up.Snapshot().Data.ConnectionError.Text; !strings.Contains(text, `command not found in PATH: "no-such-command-here"`) {
+		t.Errorf("the error is %q", text)
+	}
+}
+
+// A child has of the proxy's environment what it needs to run, and not the tokens of
+// others; more where its entry says so (fault I8).
+func TestTheEnvironmentOfAChild(t *testing.T) {
+	t.Setenv("UPSTREAM_TEST_ANOTHERS_TOKEN", "token")
+	for _, test := range []struct {
+		inherit []string
+		has     bool
+	}{{nil, false}, {[]string{"UPSTREAM_TEST_ANOTHERS_*"}, true}, {[]string{"*"}, true}} {
+		r := childRig(t, "shows its environment", func(c *upstream.Config) { c.InheritEnv = test.inherit })
+		r.pid()
+		said := ""
+		for _, line := range r.up.Words().After(0) {
+			said += line.Text + "\n"
+		}
+		if !strings.Contains(said, "has PATH\n") || !strings.Contains(said, "has "+childKind+"\n") || strings.Contains(said, "has UPSTREAM_TEST_ANOTHERS_TOKEN\n") != test.has {
+			t.Errorf("with inheritEnv %q it has:\n%s", test.inherit, said)
 		}
 	}
 }

@@ -29,11 +29,13 @@ type Config struct {
 	// Headers are sent with each request. An Authorization header among them
 	// makes OAuth unnecessary.
 	Headers map[string]credential.Secret
-	// Command, Args, Env and Dir start the child process, for Stdio.
-	Command string
-	Args    []string
-	Env     map[string]credential.Secret
-	Dir     string
+	// Command, Args, Env and Dir start the child process, for Stdio. InheritEnv names
+	// variables that it gets beside those that every child gets (child.Environment).
+	Command    string
+	Args       []string
+	Env        map[string]credential.Secret
+	InheritEnv []string
+	Dir        string
 
 	OAuth OAuth
 	// Problem is why the entry cannot be used, in words; empty for one that can.

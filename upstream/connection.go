@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
 	"time"
 
 	"mcpproxy/states"
 	"mcpproxy/transitions"
+	"mcpproxy/upstream/child"
 	"mcpproxy/upstream/wire"
 )
 
@@ -62,12 +61,7 @@ func (u *Upstream) dial(ctx context.Context) (wire.Conn, error) {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
-		env := os.Environ()
-		for name, value := range c.Env {
-			env = append(env, name+"="+value.Reveal())
-		}
-		said := func(stream, line string) { u.logger.Info("child process", stream, line) }
-		return wire.Stdio(wire.Command{Path: c.Command, Args: c.Args, Env: env, Dir: c.Dir, Said: said}, u.Catalog().ProtocolVersion), nil
+		return wire.Stdio(u.command(), u.Catalog().ProtocolVersion), nil
 	case SSE:
 		return wire.SSE(c.URL, u.client, u.logger)
 	default:
@@ -113,6 +107,7 @@ func (u *Upstream) connectFailed(order transitions.Order, err error) transitions
 		unavailable  *UnavailableError
 		redirect     *RedirectError
 	)
+	err = u.lastWords(err)
 	retry := event(transitions.TransportFailed, err)
 	pause := nthPause(order.Snapshot.Data.Attempts, connectPause, longestConnectPause)
 	switch {
@@ -126,7 +121,7 @@ func (u *Upstream) connectFailed(order transitions.Order, err error) transitions
 	case errors.As(err, &unavailable):
 		pause = max(pause, unavailable.RetryAfter)
 	case errors.Is(err, wire.ErrUnreadable):
-	case errors.As(err, &status), errors.As(err, &redirect), errors.Is(err, wire.ErrProtocol), errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrPermission), errors.Is(err, os.ErrNotExist):
+	case errors.As(err, &status), errors.As(err, &redirect), errors.Is(err, wire.ErrProtocol), errors.Is(err, child.ErrUnusable):
 		return event(transitions.ProtocolFailed, err)
 	}
 	retry.Payload.RetryAt = time.Now().Add(pause)
@@ -173,7 +168,7 @@ func (u *Upstream) listen(ctx context.Context, order transitions.Order, conn wir
 		case errors.Is(err, wire.ErrSessionLost):
 			return event(transitions.SessionLost, err)
 		default:
-			retry := event(transitions.TransportFailed, fmt.Errorf("the connection was lost: %w", err))
+			retry := event(transitions.TransportFailed, fmt.Errorf("the connection was lost: %w", u.lastWords(err)))
 			now := time.Now()
 			retry.Payload.RetryAt = now.Add(nthPause(u.Snapshot().Data.FailedAttempts(now), connectPause, longestConnectPause))
 			return retry

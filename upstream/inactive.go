@@ -12,6 +12,7 @@ import (
 	"mcpproxy/states"
 	"mcpproxy/store"
 	"mcpproxy/transitions"
+	"mcpproxy/upstream/child"
 )
 
 // Inactive is the phase of an upstream that the configuration has no more, or has
@@ -101,5 +102,5 @@ func (m *Manager) revive(name string) (*Upstream, error) {
 			config.URL = kept.Token.Issuer // a name of its own (oauth.resource), or none
 		}
 	}
-	return newUpstream(m.root(), m.graph, config, states.Data{}, m.environment)
+	return newUpstream(m.root(), m.graph, config, states.Data{}, &child.Words{}, m.environment)
 }

@@ -11,7 +11,7 @@ import (
 // them. The test's own program is the child processes too.
 func TestMain(m *testing.M) {
 	if kind := os.Getenv(childKind); kind != "" {
-		child(kind)
+		childProcess(kind)
 		return
 	}
 	goleak.VerifyTestMain(m)

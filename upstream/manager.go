@@ -15,6 +15,7 @@ import (
 	"mcpproxy/spelling"
 	"mcpproxy/states"
 	"mcpproxy/transitions"
+	"mcpproxy/upstream/child"
 )
 
 // closeLimit bounds how long Close waits for work that may not be abandoned: a
@@ -51,8 +52,10 @@ type Manager struct {
 	// applying serialises changes of configuration, which wait for upstreams to close.
 	applying sync.Mutex
 
-	mu       sync.RWMutex
-	running  map[string]*Upstream
+	mu      sync.RWMutex
+	running map[string]*Upstream
+	// words are what the children of each upstream said, also before a reload.
+	words    map[string]*child.Words
 	watchers map[int]func()
 	next     int
 	closed   bool
@@ -75,7 +78,7 @@ func NewManager(ctx context.Context, environment *Environment) *Manager {
 	environment.journal = &journal{store: environment.Store, logger: environment.Logger}
 	ctx, stop := context.WithCancel(ctx)
 	m := &Manager{environment: environment, graph: transitions.Definition(), root: func() context.Context { return ctx },
-		running: map[string]*Upstream{}, watchers: map[int]func(){}, stop: stop}
+		running: map[string]*Upstream{}, words: map[string]*child.Words{}, watchers: map[int]func(){}, stop: stop}
 	m.work.Go(func() { m.watchClock(ctx) })
 	return m
 }
@@ -101,6 +104,7 @@ func (m *Manager) Apply(ctx context.Context, configs []Config, connect bool) err
 		inherited[u.config.Name] = states.Data{Proposals: u.Snapshot().Data.Proposals}
 		if _, stays := wanted[u.config.Name]; !stays {
 			u.abandon()
+			m.forgetWords(u.config.Name)
 		}
 	}
 	var failures []error
@@ -124,6 +128,14 @@ func (u *Upstream) abandon() {
 		u.doubt(&flow.Registration, true)
 	}
 	u.eraseFlow(flow.ID)
+}
+
+// forgetWords drops what the children of an upstream said that was removed.
+func (m *Manager) forgetWords(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.words[name].Close()
+	delete(m.words, name)
 }
 
 // take removes the upstreams that match.
@@ -150,7 +162,12 @@ func (m *Manager) start(config Config, inherited states.Data, connect bool) erro
 	if m.running[config.Name] != nil {
 		return nil
 	}
-	u, err := newUpstream(m.root(), m.graph, config, inherited, m.environment)
+	words := m.words[config.Name]
+	if words == nil {
+		words = &child.Words{}
+		m.words[config.Name] = words
+	}
+	u, err := newUpstream(m.root(), m.graph, config, inherited, words, m.environment)
 	if err != nil {
 		return err
 	}
@@ -180,6 +197,11 @@ func (m *Manager) Close() {
 	m.closed = true
 	m.mu.Unlock()
 	m.closeAll(context.WithoutCancel(m.root()), m.take(func(*Upstream) bool { return true }))
+	m.mu.Lock()
+	for _, words := range m.words {
+		words.Close()
+	}
+	m.mu.Unlock()
 	m.stop()
 	m.work.Wait()
 	m.environment.journal.close()

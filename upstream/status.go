@@ -7,6 +7,7 @@ import (
 	"mcpproxy/fsm"
 	"mcpproxy/states"
 	"mcpproxy/transitions"
+	"mcpproxy/upstream/child"
 	"mcpproxy/upstream/oauth"
 )
 
@@ -37,6 +38,8 @@ type Status struct {
 	// could not be read as a whole, or the server's own stream.
 	Missing         []PartStatus `json:"missing,omitempty"`
 	CredentialError *Failure     `json:"credential_error,omitempty"`
+	// Said are the last lines that the upstream's child processes said, oldest first.
+	Said []child.Line `json:"said,omitempty"`
 	// Refused are the last refused events, oldest first.
 	Refused []fsm.Entry `json:"refused"`
 	// Actions are what a person can do now.
@@ -158,7 +161,7 @@ func (u *Upstream) Status() Status {
 	catalog := u.Catalog()
 	status := StatusOf(u.Machine().Definition(), u.Snapshot(), time.Now())
 	status.Transport, status.URL = u.config.Transport, u.config.URL
-	status.Refused = u.seen.refusals()
+	status.Refused, status.Said = u.seen.refusals(), u.words.Last()
 	for i := range status.Regions {
 		r := &status.Regions[i]
 		r.EnteredBy, r.QueuedBy = u.seen.entry(r.Region, r.Epoch)

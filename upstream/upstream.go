@@ -17,6 +17,7 @@ import (
 	"mcpproxy/transitions"
 	"mcpproxy/upstream/browser"
 	"mcpproxy/upstream/callback"
+	"mcpproxy/upstream/child"
 	"mcpproxy/upstream/oauth"
 	"mcpproxy/upstream/turns"
 	"mcpproxy/upstream/wire"
@@ -57,6 +58,7 @@ type Environment struct {
 
 	registering singleflight.Group
 	journal     *journal
+	guard       child.Guard // of the child processes
 	queues      queues
 	limits      atomic.Pointer[Limits] // as they are now
 }
@@ -83,6 +85,7 @@ type Upstream struct {
 	watchers    watchers
 	standing    standing
 	seen        seen
+	words       *child.Words
 	calling     atomic.Int64 // calls under way
 	// child holds one while there is a child process.
 	child chan struct{}
@@ -92,8 +95,9 @@ type Upstream struct {
 
 // newUpstream returns the machine of an upstream, disconnected, which begins with data.
 // ctx bounds everything it will ever do.
-func newUpstream(ctx context.Context, graph *transitions.Graph, config Config, data states.Data, environment *Environment) (*Upstream, error) {
-	u := &Upstream{config: config, environment: environment, graph: graph, child: make(chan struct{}, 1),
+func newUpstream(ctx context.Context, graph *transitions.Graph, config Config, data states.Data, words *child.Words,
+	environment *Environment) (*Upstream, error) {
+	u := &Upstream{config: config, environment: environment, graph: graph, words: words, child: make(chan struct{}, 1),
 		logger: environment.Logger.With("upstream", config.Name)}
 	u.catalog.Store(&relay.Catalog{})
 	u.client = &http.Client{Transport: &bearer{upstream: u, next: wire.Unpacking(environment.Network)}}

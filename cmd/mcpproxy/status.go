@@ -124,4 +124,10 @@ func printStatus(out io.Writer, all []upstream.Status) {
 	for _, line := range unusable(all) {
 		terminal.Printf(out, "%s\n", line)
 	}
+	for _, s := range all {
+		if last := len(s.Said) - 1; last >= 0 && s.Phase != states.Phase(states.Connected) {
+			terminal.Printf(out, "%s: its process said last: %s (%s; all of it: mcpproxy upstream logs %s)\n",
+				s.Name, s.Said[last].Text, s.Said[last].Stream, s.Name)
+		}
+	}
 }

@@ -21,7 +21,7 @@ import (
 
 func upstreamCommand(o *options) *cobra.Command {
 	c := group("upstream", "List, add, import and remove upstreams; connect and disconnect them")
-	c.AddCommand(listCommand(o), addCommand(o), importCommand(o), removeCommand(o),
+	c.AddCommand(listCommand(o), addCommand(o), importCommand(o), removeCommand(o), logsCommand(o),
 		wish(o, "upstream", "connect", "Connect an upstream now, whatever it waits for", "connecting %s\n"),
 		wish(o, "upstream", "disconnect", "Close an upstream's connection and keep its token", "disconnected %s\n"))
 	return c

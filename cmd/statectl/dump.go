@@ -95,6 +95,9 @@ func printStatus(out io.Writer, s upstream.Status, now time.Time) {
 			terminal.Printf(w, "  last error\t%s\t%s\n", last.region, last.failure.Text)
 		}
 	}
+	for _, line := range s.Said {
+		terminal.Printf(w, "  said\t%s\t%s\n", line.Stream, line.Text)
+	}
 	for _, part := range s.Missing {
 		terminal.Printf(w, "  missing\t%s\t%s; asked for again at %s\n", part.Part, part.Text, part.RetryAt.Local().Format(time.TimeOnly))
 	}

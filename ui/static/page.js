@@ -198,6 +198,10 @@ const whens = { at: "", by: "at the latest ", from: "not before " };
 function words(e) {
   const said = [element("p", { class: "doc" }, e.doing), element("p", { class: "reason" }, e.why)];
   for (const { text, at, region: name } of e.failures) said.push(element("p", { class: "failure" }, `Last failure (${name}, `, moment(at, relative), `): ${text}`));
+  if (e.said) {
+    said.push(element("details", { "data-key": "said" }, element("summary", {}, "What its process said"),
+      element("pre", { class: "said" }, e.said.map(({ stream, text }) => `${stream}: ${text}`).join("\n"))));
+  }
   if (e.refused) said.push(element("p", { class: "next" }, "Refused ", moment(e.refused.at, relative), ": ", element("code", {}, e.refused.event), ` (${e.refused.why})`));
   const next = e.next.flatMap(({ at, when, text }, i) => [i ? "; " : "Next: ", whens[when], moment(at, relative), `, ${text}`]);
   said.push(element("p", { class: "next" }, ...next, next.length ? ". " : "", `${e.then} ${e.calls}`));

@@ -20,6 +20,7 @@ import (
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
 	"mcpproxy/tests/output"
+	process "mcpproxy/upstream/child"
 	"mcpproxy/upstream/wire"
 )
 
@@ -29,8 +30,8 @@ const childKind = "WIRE_TEST_CHILD"
 
 // child is an MCP server on standard streams.
 func child(kind string) {
-	if kind == "proxy" {
-		beProxy()
+	if kind, proxy := strings.CutPrefix(kind, "proxy of "); proxy {
+		beProxy(kind)
 		return
 	}
 	if strings.Contains(kind, "deaf") {
@@ -77,17 +78,18 @@ func child(kind string) {
 }
 
 // logged logs what a child says.
-func logged(logger *slog.Logger) func(stream, line string) {
-	return func(stream, line string) { logger.Info("child process", stream, line) }
+func logged(logger *slog.Logger) func(stream process.Stream, line string) {
+	return func(stream process.Stream, line string) { logger.Info("child process", string(stream), line) }
 }
 
 // beProxy holds a connection to a child of its own until it is killed.
-func beProxy() {
+func beProxy(kind string) {
 	program, err := os.Executable()
 	if err != nil {
 		panic(err)
 	}
-	conn := wire.Stdio(wire.Command{Path: program, Env: append(os.Environ(), childKind+"=obedient"), Said: logged(slog.New(slog.NewTextHandler(os.Stdout, nil)))}, "2025-11-25")
+	conn := wire.Stdio(wire.Command{Path: program, Env: append(os.Environ(), childKind+"="+kind), Guard: &process.Guard{},
+		Said: logged(slog.New(slog.NewTextHandler(os.Stdout, nil)))}, "2025-11-25")
 	defer conn.Close(context.Background())
 	if _, err := conn.Handshake(context.Background(), wire.Client{Name: "t", Version: "1", Capabilities: json.RawMessage("{}")}); err != nil {
 		panic(err)
@@ -396,41 +398,55 @@ func TestAChildThatReadsNothingHoldsUpNobody(t *testing.T) {
 	conn.Close(t.Context())
 }
 
-// A proxy that is killed closes nothing by itself. The system closes its end of the
-// child's input, and a child that heeds the end of its input, as it must, ends.
-func TestAKilledProxyLeavesNoChildThatHeedsItsInput(t *testing.T) {
-	t.Parallel()
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	proxy := exec.Command(program)
-	proxy.Env = append(os.Environ(), childKind+"=proxy")
-	out, err := proxy.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := proxy.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = proxy.Wait() }() // it was killed
-	defer func() { _ = proxy.Process.Kill() }()
-	pid := 0
-	for lines := bufio.NewScanner(out); pid == 0 && lines.Scan(); {
-		if _, text, found := strings.Cut(lines.Text(), "with the pid "); found {
-			number, _, _ := strings.Cut(text, " ")
-			if pid, err = strconv.Atoi(number); err != nil {
+// A proxy that is killed ends nothing by itself. The system closes its end of the child's
+// input, which most children heed; what does not, and what it has started, is ended by
+// the guard (fault I9).
+func TestAKilledProxyLeavesNoChild(t *testing.T) {
+	for _, kind := range []string{"obedient", "stubborn deaf parent"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			program, err := os.Executable()
+			if err != nil {
 				t.Fatal(err)
 			}
-		}
+			proxy := exec.Command(program)
+			proxy.Env = append(os.Environ(), childKind+"=proxy of "+kind)
+			out, err := proxy.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := proxy.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = proxy.Wait() }() // it was killed
+			defer func() { _ = proxy.Process.Kill() }()
+			var family []int
+			for lines := bufio.NewScanner(out); lines.Scan(); {
+				for _, member := range []string{"grandchild ", "with the pid "} {
+					if _, text, found := strings.Cut(lines.Text(), member); found {
+						number, _, _ := strings.Cut(strings.TrimRight(text, `"`), " ")
+						pid, err := strconv.Atoi(number)
+						if err != nil {
+							t.Fatal(err)
+						}
+						family = append(family, pid)
+					}
+				}
+				if strings.Contains(lines.Text(), "got notifications/initialized") {
+					break
+				}
+			}
+			if want := strings.Count(kind, "parent") + 1; len(family) != want {
+				t.Fatalf("the proxy's children are %v, want %d", family, want)
+			}
+			if err := proxy.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+			for _, pid := range family {
+				awaitGone(t, pid)
+			}
+		})
 	}
-	if pid == 0 {
-		t.Fatal("the proxy started no child")
-	}
-	if err := proxy.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	awaitGone(t, pid)
 }
 
 // awaitGone waits until a process has ended; as a zombie it has, whoever reaps it.

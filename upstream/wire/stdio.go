@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mcpproxy/jsonrpc"
+	children "mcpproxy/upstream/child"
 )
 
 // Command is a child process that speaks MCP on its standard streams.
@@ -24,15 +25,12 @@ type Command struct {
 	Env []string
 	Dir string
 	// Said is given each line that the child says besides messages: what it writes to
-	// its standard error, and to its standard output where that is no message.
-	Said func(stream, line string)
+	// its standard error, and to its standard output where that is no message; and what
+	// there is to say of its start and its end.
+	Said func(stream children.Stream, line string)
+	// Guard ends the child's process group if this process is killed. Nil is none.
+	Guard *children.Guard
 }
-
-// The streams of a child.
-const (
-	Stdout = "stdout"
-	Stderr = "stderr"
-)
 
 // stopPause is how long a child has to end after its input was closed, and then
 // again after it was asked to terminate (MCP 2025-11-25 lifecycle, shutdown).
@@ -42,19 +40,24 @@ const stopPause = 2 * time.Second
 // behind may hold its streams open after it has ended.
 const endPause = time.Second
 
+// wordsPause is how long the last words of a child that has ended are waited for.
+const wordsPause = 100 * time.Millisecond
+
 // process is the child behind a stdio connection.
 type process struct {
 	session *session
 	// batches says that it may put several messages into one line.
 	batches atomic.Bool
 	command *exec.Cmd
-	said    func(stream, line string)
+	said    func(stream children.Stream, line string)
+	guard   *children.Guard
 	stdin   io.WriteCloser
 	out     *os.File
 	log     *os.File
 	writing chan write
-	free    chan struct{} // holds one while nothing is being written
-	exited  chan struct{}
+	free    chan struct{}  // holds one while nothing is being written
+	exited  chan struct{}  // closed when it has ended
+	told    chan struct{}  // closed when that was said
 	readers sync.WaitGroup // of the child's streams
 	work    sync.WaitGroup
 }
@@ -67,7 +70,12 @@ type write struct {
 
 // startProcess starts a child process.
 func startProcess(c Command) (*process, error) {
-	command := exec.Command(c.Path, c.Args...)
+	path, err := children.Find(c.Path, c.Env)
+	if err != nil {
+		return nil, children.Explain(c.Path, c.Dir, err)
+	}
+	command := exec.Command(path, c.Args...)
+	command.Args[0] = c.Path
 	command.Env, command.Dir = c.Env, c.Dir
 	ownGroup(command)
 	stdin, err := command.StdinPipe()
@@ -88,12 +96,21 @@ func startProcess(c Command) (*process, error) {
 	_, _ = outEnd.Close(), logEnd.Close()
 	if err != nil {
 		_, _, _ = out.Close(), log.Close(), stdin.Close() // the command's error is the one to be told
-		return nil, fmt.Errorf("the command could not be started: %w", err)
+		return nil, children.Explain(path, c.Dir, err)
 	}
-	p := &process{command: command, said: c.Said, stdin: stdin, out: out, log: log, writing: make(chan write), free: make(chan struct{}, 1), exited: make(chan struct{})}
+	p := &process{command: command, said: c.Said, guard: c.Guard, stdin: stdin, out: out, log: log, writing: make(chan write),
+		free: make(chan struct{}, 1), exited: make(chan struct{}), told: make(chan struct{})}
+	started := fmt.Sprintf("as process %d", command.Process.Pid)
+	if err := p.guard.Watch(command.Process.Pid); err != nil {
+		started += "; " + err.Error()
+	}
+	p.said(children.Started, started)
 	p.free <- struct{}{}
 	p.session = newSession(p.send)
-	p.readers.Go(func() { p.silent(p.read()) })
+	p.readers.Go(func() {
+		err := p.read()
+		p.work.Go(func() { p.silent(err) })
+	})
 	p.readers.Go(p.listen)
 	p.work.Go(p.reap)
 	p.work.Go(p.write)
@@ -107,14 +124,21 @@ func (p *process) reap() {
 	if err == nil {
 		err = errors.New("exit status 0")
 	}
-	p.session.broke(fmt.Errorf("the child process ended: %w", err))
 	close(p.exited)
 	read := make(chan struct{})
 	p.work.Go(func() {
 		defer close(read)
 		p.readers.Wait()
 	})
-	pause := time.NewTimer(endPause)
+	pause := time.NewTimer(wordsPause)
+	select { // what it said last is mostly there, and says why
+	case <-read:
+	case <-pause.C:
+	}
+	p.session.broke(fmt.Errorf("the child process ended: %w", err))
+	p.said(children.Ended, err.Error())
+	close(p.told)
+	pause.Reset(endPause)
 	defer pause.Stop()
 	select {
 	case <-read:
@@ -135,7 +159,7 @@ func (p *process) ends() {
 	pause := time.NewTimer(endPause)
 	defer pause.Stop()
 	select {
-	case <-p.exited:
+	case <-p.told:
 	case <-pause.C:
 	}
 }
@@ -198,8 +222,9 @@ func (p *process) Close(ctx context.Context) {
 	}
 	<-p.exited
 	kill(p.command) // what the child left behind in its group
-	p.work.Wait()
+	p.guard.Ended(p.command.Process.Pid)
 	p.readers.Wait()
+	p.work.Wait()
 	p.session.Close(ctx)
 }
 
@@ -225,7 +250,7 @@ func (p *process) read() error {
 			if m, err := jsonrpc.Decode(part); err == nil {
 				p.session.received(m)
 			} else {
-				p.said(Stdout, string(part[:min(len(part), longestSaid)]))
+				p.said(children.Stdout, string(part[:min(len(part), longestSaid)]))
 			}
 		}
 	}
@@ -243,6 +268,6 @@ func (p *process) listen() {
 		if err != nil {
 			return
 		}
-		p.said(Stderr, string(line))
+		p.said(children.Stderr, string(line))
 	}
 }
