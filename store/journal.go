@@ -3,6 +3,9 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
 )
@@ -54,7 +57,7 @@ func (s *Store) appendTo(tx *bbolt.Tx, entry Entry) error {
 	if err != nil {
 		return err
 	}
-	if err := j.Put(binary.BigEndian.AppendUint64(nil, sequence), entry.Line); err != nil {
+	if err := s.putLine(j, entry.Upstream, binary.BigEndian.AppendUint64(nil, sequence), entry.Line); err != nil {
 		return err
 	}
 	return s.trim(j)
@@ -75,21 +78,51 @@ func (s *Store) trim(j *bbolt.Bucket) error {
 	}
 }
 
-// Journal returns the last limit entries (0 for all), the newest last.
-func (s *Store) Journal(upstream string, limit int) ([][]byte, error) {
-	var entries [][]byte
-	err := s.db.View(func(tx *bbolt.Tx) error {
+// placeOf is authenticated with a line, so that none can be put in another's place.
+func placeOf(upstream string, key []byte) string { return upstream + "\x00journal\x00" + string(key) }
+
+func (s *Store) putLine(j *bbolt.Bucket, upstream string, key, line []byte) error {
+	return j.Put(key, s.sealJournal.seal(line, placeOf(upstream, key)))
+}
+
+// Journal returns the last limit entries (0 for all), the newest last. One that is
+// damaged is an error that matches [ErrCorrupt].
+func (s *Store) Journal(upstream string, limit int) (lines [][]byte, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bucketUpstreams).Bucket([]byte(upstream))
 		if b == nil || b.Bucket(bucketJournal) == nil {
 			return nil
 		}
-		return b.Bucket(bucketJournal).ForEach(func(_, entry []byte) error {
-			entries = append(entries, bytes.Clone(entry))
+		c := b.Bucket(bucketJournal).Cursor()
+		for key, sealed := c.Last(); key != nil && (limit <= 0 || len(lines) < limit); key, sealed = c.Prev() {
+			line, err := s.sealJournal.open(sealed, placeOf(upstream, key))
+			if err != nil {
+				return corrupt(s.path, fmt.Sprintf("entry %d of the journal of %q: %v", binary.BigEndian.Uint64(key), upstream, err))
+			}
+			lines = append(lines, line)
+		}
+		return nil
+	})
+	slices.Reverse(lines)
+	return lines, err
+}
+
+// sealJournals is the migration of files whose journals are plain.
+func (s *Store) sealJournals(tx *bbolt.Tx) error {
+	upstreams := tx.Bucket(bucketUpstreams)
+	return upstreams.ForEachBucket(func(name []byte) error {
+		j := upstreams.Bucket(name).Bucket(bucketJournal)
+		if j == nil {
+			return nil
+		}
+		plain := map[string][]byte{} // a bucket is not to be changed while it is walked
+		err := j.ForEach(func(key, line []byte) error {
+			plain[string(key)] = bytes.Clone(line)
 			return nil
 		})
+		for key, line := range plain {
+			err = errors.Join(err, s.putLine(j, string(name), []byte(key), line))
+		}
+		return err
 	})
-	if limit > 0 && len(entries) > limit {
-		entries = entries[len(entries)-limit:]
-	}
-	return entries, err
 }

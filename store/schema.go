@@ -20,13 +20,13 @@ var (
 
 // migration takes the file from one schema version to the next, in the
 // transaction that records the new version.
-type migration func(tx *bbolt.Tx) error
+type migration func(s *Store, tx *bbolt.Tx) error
 
 // migrations are in order; the first one makes an empty file a store. A file's
 // schema version is the number of migrations that it has seen.
 func migrations() []migration {
 	return []migration{
-		func(tx *bbolt.Tx) error {
+		func(_ *Store, tx *bbolt.Tx) error {
 			for _, name := range [][]byte{bucketUpstreams, bucketRegistrations} {
 				if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 					return err
@@ -34,26 +34,34 @@ func migrations() []migration {
 			}
 			return nil
 		},
+		(*Store).sealJournals,
 	}
 }
 
 func (s *Store) migrate() error { return s.migrateBy(migrations()) }
 
-func (s *Store) migrateBy(all []migration) error {
+// known returns the file's version, where it is one that can be gone on from.
+func (s *Store) known(all []migration) (int, error) {
 	version, err := s.schema()
 	switch {
 	case err != nil:
-		return err
+		return 0, err
 	case version > len(all):
-		return &SchemaError{Path: s.path, Have: version, Known: len(all)}
-	case version == len(all):
-		return nil
-	case s.options.ReadOnly:
-		return fmt.Errorf("the store %s has the older schema version %d; start the proxy once to bring it to version %d", s.path, version, len(all))
+		return 0, &SchemaError{Path: s.path, Have: version, Known: len(all)}
+	case version < len(all) && s.options.ReadOnly:
+		return 0, fmt.Errorf("the store %s has the older schema version %d; start the proxy once to bring it to version %d", s.path, version, len(all))
+	}
+	return version, nil
+}
+
+func (s *Store) migrateBy(all []migration) error {
+	version, err := s.known(all)
+	if err != nil || version == len(all) {
+		return err
 	}
 	return s.commit("Create", "", func(tx *bbolt.Tx) error {
 		for i, step := range all[version:] {
-			if err := step(tx); err != nil {
+			if err := step(s, tx); err != nil {
 				return fmt.Errorf("bringing the store to schema version %d: %w", version+i+1, err)
 			}
 		}

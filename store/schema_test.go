@@ -16,7 +16,7 @@ func openAt(t *testing.T, path string, o Options) (*Store, error) {
 }
 
 // second is a migration as a later version would have one.
-func second(tx *bbolt.Tx) error {
+func second(_ *Store, tx *bbolt.Tx) error {
 	_, err := tx.CreateBucket([]byte("second"))
 	return err
 }
@@ -55,7 +55,7 @@ func TestFailedMigrationChangesNothing(t *testing.T) {
 	}
 	defer s.Close()
 	failure := errors.New("no")
-	err = s.migrateBy(append(migrations(), second, func(*bbolt.Tx) error { return failure }))
+	err = s.migrateBy(append(migrations(), second, func(*Store, *bbolt.Tx) error { return failure }))
 	if !errors.Is(err, failure) {
 		t.Errorf("got %v", err)
 	}

@@ -5,7 +5,9 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 
@@ -23,6 +25,16 @@ func newSealer(key []byte) (*sealer, error) {
 	}
 	aead, err := cipher.NewGCM(block)
 	return &sealer{aead}, err
+}
+
+// newJournalSealer has a key of its own, made from the store's: so many lines are written
+// that the nonces of one key, which are random, are not to be used up by them.
+func newJournalSealer(key []byte) (*sealer, error) {
+	derived, err := hkdf.Key(sha256.New, key, nil, "mcpproxy journal", KeySize)
+	if err != nil {
+		return nil, err
+	}
+	return newSealer(derived)
 }
 
 func (s *sealer) seal(plain []byte, what string) []byte {
@@ -46,13 +58,20 @@ func (s *sealer) open(sealed []byte, what string) ([]byte, error) {
 // checkText is sealed into the file to tell a wrong key from damaged records.
 var checkText = []byte("mcpproxy store")
 
-// unlock finds the key, or makes one for a store that has none yet.
-func (s *Store) unlock(ctx context.Context) error {
-	var check []byte
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		check = bytes.Clone(tx.Bucket(bucketMeta).Get(keyCheck))
+// check is what mark has left, or nil.
+func (s *Store) check() (check []byte, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		if b := tx.Bucket(bucketMeta); b != nil {
+			check = bytes.Clone(b.Get(keyCheck))
+		}
 		return nil
 	})
+	return check, err
+}
+
+// unlock finds the key, or makes one for a store that has none yet.
+func (s *Store) unlock(ctx context.Context) error {
+	check, err := s.check()
 	if err != nil {
 		return err
 	}
@@ -74,14 +93,21 @@ func (s *Store) unlock(ctx context.Context) error {
 	if s.seal, err = newSealer(key); err != nil {
 		return err
 	}
+	if s.sealJournal, err = newJournalSealer(key); err != nil {
+		return err
+	}
 	if check != nil {
 		if _, err := s.seal.open(check, "check"); err != nil {
 			return fmt.Errorf("%w: the key in %s is not the one that %s was encrypted with; bring the right key back, or move the store away and log in again", ErrKeyMissing, origin, s.path)
 		}
-		return nil
 	}
-	if s.options.ReadOnly {
-		return nil
+	return nil
+}
+
+// mark leaves in the file by what its key is known.
+func (s *Store) mark() error {
+	if check, err := s.check(); err != nil || check != nil || s.options.ReadOnly {
+		return err
 	}
 	return s.commit("Create", "", func(tx *bbolt.Tx) error {
 		return tx.Bucket(bucketMeta).Put(keyCheck, s.seal.seal(checkText, "check"))

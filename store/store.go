@@ -40,8 +40,9 @@ type Store struct {
 	db        *bbolt.DB
 	path      string
 	options   Options
-	seal      *sealer
 	keyOrigin string
+	// seal is for credentials and registrations, sealJournal for the journals.
+	seal, sealJournal *sealer
 }
 
 // company is how long a write waits for others to share its fsyncs with.
@@ -125,10 +126,16 @@ func (s *Store) open(ctx context.Context) error {
 	if err := s.checkPages(); err != nil {
 		return err
 	}
+	if _, err := s.known(migrations()); err != nil {
+		return err
+	}
+	if err := s.unlock(ctx); err != nil {
+		return err
+	}
 	if err := s.migrate(); err != nil {
 		return err
 	}
-	return s.unlock(ctx)
+	return s.mark()
 }
 
 // openFile takes the lock. A damaged file may make bbolt fault or panic.

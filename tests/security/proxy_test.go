@@ -43,6 +43,8 @@ type running struct {
 	mu sync.Mutex
 	// seen are the headers of every request that the upstream's server was sent.
 	seen []http.Header
+	// look is called at each of them, if it is not nil.
+	look func(*http.Request)
 	logs output.Buffer
 }
 
@@ -55,7 +57,11 @@ func start(t *testing.T, changes ...func(*instance.Options)) *running {
 			return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 				r.mu.Lock()
 				r.seen = append(r.seen, request.Header.Clone())
+				look := r.look
 				r.mu.Unlock()
+				if look != nil {
+					look(request)
+				}
 				next.ServeHTTP(w, request)
 			})
 		}})
