@@ -1,4 +1,4 @@
-.PHONY: notices stopped build test verify mutants coverage lint soak crash e2e conformance diagrams bench bench-compare fuzz demo
+.PHONY: notices stopped down build test verify mutants coverage lint soak crash e2e conformance diagrams bench bench-compare fuzz demo
 
 FUZZTIME ?= 10s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -89,6 +89,11 @@ bench:
 # come from there. COMPARE takes flags: "-sections storms" measures one part.
 bench-compare:
 	cd tests/bench && go run ./cmd/compare $(COMPARE)
+
+# What upstreams cost that are down for good, in several ways: a real process, by the
+# kernel's count. DOWN takes flags: "-n 10000 -kinds refused -for 10m". Needs Linux.
+down:
+	cd tests/bench && go run ./cmd/down $(DOWN)
 
 fuzz:
 	go test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./jsonrpc

@@ -203,15 +203,11 @@ func (a *api) journal(w http.ResponseWriter, r *http.Request, u *upstream.Upstre
 	if err != nil {
 		return err
 	}
-	entries, err := a.instance.Store.Journal(u.Name(), limit)
+	lines, err := u.Journal(limit)
 	if err != nil {
 		return err
 	}
-	all := make([]json.RawMessage, 0, len(entries))
-	for _, entry := range entries {
-		all = append(all, entry)
-	}
-	return reply(w, all)
+	return reply(w, lines)
 }
 
 // count reads a number that is not negative; one that is not there is 0.

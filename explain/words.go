@@ -15,7 +15,7 @@ var (
 		states.ConnectQueued:      "It connects when its turn comes, which is when another attempt has ended.",
 		states.Connecting:         "It is connected once the server has answered; an attempt that fails is repeated after a pause.",
 		states.Connected:          "It stays connected; a connection that breaks is opened again by itself.",
-		states.BackingOff:         "It goes on trying, with pauses that grow to a minute.",
+		states.BackingOff:         "It goes on trying, with pauses that grow, longer where many are down; a call tries at once.",
 		states.Failed:             "It stays so until somebody connects it or its configuration changes.",
 		states.Closed:             "It is over; a proxy that has the upstream in its configuration begins anew.",
 	}

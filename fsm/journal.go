@@ -26,6 +26,8 @@ type Entry struct {
 	RaisedBy string `json:"raised_by,omitempty"`
 	Flow     string `json:"flow,omitempty"`
 	Note     string `json:"note,omitempty"`
+	// Again says, at the last entry of a round, how often the round came again; nil mostly.
+	Again *Again `json:"again,omitempty"`
 }
 
 // Steps is everything that one event and what it raised came to.

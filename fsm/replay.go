@@ -32,21 +32,53 @@ func (e *ReplayError) Error() string {
 // Data is not recorded, so that guards and commit hooks cannot be asked again: an
 // event of a declared transition may have been refused by either.
 func (d *Definition[S, E, D, P]) Replay(journal []Entry) error {
-	r := replay[S, E, D, P]{definition: d}
+	r := replay[S, E, D, P]{definition: d, lost: true}
 	for i, entry := range journal {
-		if i == 0 || r.anew(entry) {
-			r.begin(entry, i > 0)
+		if r.lost || r.anew(entry) {
+			r.begin(entry, !r.lost)
 		}
-		if reason := r.explain(entry); reason != "" {
+		reason := r.explain(entry)
+		if reason == "" && entry.Again != nil {
+			reason = r.repeat(journal[:i+1], entry.Again)
+		}
+		if reason != "" {
 			return &ReplayError{Index: i, Entry: entry, Reason: reason}
 		}
 	}
 	return nil
 }
 
+// repeat explains that the round which ends the entries came again: its entries have to
+// be legal once more where it ended, and then they always are.
+func (r *replay[S, E, D, P]) repeat(entries []Entry, again *Again) string {
+	if again.Round < 1 || again.Times < 1 {
+		return "it counts a round of no entries, or one that did not come again"
+	}
+	if r.lost = again.Round > len(entries); r.lost {
+		return "" // its beginning was dropped; the next entry says where the machine is
+	}
+	round := entries[len(entries)-again.Round:]
+	for _, entry := range round {
+		if reason := r.explain(shifted(entry, round, 1)); reason != "" {
+			return fmt.Sprintf("its round of %d entries cannot come again, as of %s %s", again.Round, entry.Event, reason)
+		}
+	}
+	if len(r.raised) > 0 {
+		return fmt.Sprintf("its round ends before %s, which %s raises", r.raised[0].event, r.raised[0].by)
+	}
+	last := shifted(round[len(round)-1], round, again.Times)
+	r.sequence = last.Sequence
+	for _, entry := range round {
+		r.epochs[entry.Region] = shifted(entry, round, again.Times).Epoch
+	}
+	return ""
+}
+
 // replay is a machine as far as its journal tells.
 type replay[S, E ~string, D, P any] struct {
 	definition *Definition[S, E, D, P]
+	// lost says that where the machine is, is not known: the next entry says it.
+	lost bool
 	// whole says that the life was seen from its beginning, amid that the entries so
 	// far are the end of a step whose beginning was not.
 	whole, amid bool

@@ -80,7 +80,11 @@ func (r *Reader) Read(e fsm.Entry) Line {
 		line.Passed = r.guards[row{e.Region, e.From, e.Event}]
 	}
 	if e.Disposition == fsm.Moved {
-		r.entered[e.Region] = entry{e.To, e.Time}
+		at := e.Time
+		if e.Again != nil {
+			at = e.Again.Last
+		}
+		r.entered[e.Region] = entry{e.To, at}
 	}
 	return line
 }
@@ -105,7 +109,7 @@ func Lines(entries []fsm.Entry) []Line {
 // Since returns the lines from a moment on.
 func Since(lines []Line, at time.Time) []Line {
 	for i, line := range lines {
-		if !line.Time.Before(at) {
+		if !line.Time.Before(at) || line.Again != nil && !line.Again.Last.Before(at) {
 			return lines[i:]
 		}
 	}

@@ -2,6 +2,7 @@ package journal_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -172,5 +173,29 @@ func TestTheTimeBeforeARegionIsFirstMetCounts(t *testing.T) {
 	s := journal.Count("u", w.entries, noon.Add(2*time.Minute))
 	if at := s.States[0]; at.State != "Connected" || at.Total != 120_000 || at.Entered != 0 || !at.Now {
 		t.Errorf("%+v", s.States)
+	}
+}
+
+// A round that came again counts as often as it came, and is there from its last time on.
+func TestRoundsCountAsOftenAsTheyCame(t *testing.T) {
+	w := begin()
+	for range 20 {
+		w.move("RefreshBackoff", "RefreshRetryDue", "RefreshQueued").move("RefreshQueued", "RefreshTurn", "Refreshing").after(time.Second).
+			move("Refreshing", "RefreshFailed", "RefreshBackoff").after(time.Minute)
+	}
+	whole := w.move("RefreshBackoff", "RefreshRetryDue", "RefreshQueued").entries
+	counted := slices.Clone(whole[:3])
+	counted[2].Again = &fsm.Again{Round: 3, Times: 19, Last: whole[59].Time}
+	counted = append(counted, whole[60])
+	now := w.after(time.Second).at
+	if diff := cmp.Diff(journal.Count("u", whole, now), journal.Count("u", counted, now), cmpopts.IgnoreUnexported(journal.Attempts{})); diff != "" {
+		t.Errorf("(-each by itself +counted):\n%s", diff)
+	}
+	lines := journal.Lines(counted)
+	if in := lines[3].InState; in == nil || *in != time.Minute.Milliseconds() {
+		t.Errorf("the state after the round lasted %v ms, want a minute", in)
+	}
+	if since := journal.Since(lines, whole[55].Time); len(since) != 2 {
+		t.Errorf("%d lines since a moment at which the round came again, want the one that counts it and the next", len(since))
 	}
 }

@@ -54,7 +54,7 @@ type Refusals struct {
 // runs, and then nothing is counted after the last entry.
 func Count(upstream string, entries []fsm.Entry, now time.Time) Stats {
 	c := &counter{Stats: Stats{Upstream: upstream, States: []StateStats{}, Refusals: []Refusals{}}, reader: NewReader(), begun: map[string]time.Time{}}
-	for _, e := range entries {
+	for e := range fsm.Unfold(entries) {
 		c.window(e)
 		c.add(c.reader.Read(e))
 	}

@@ -104,6 +104,9 @@ type Data struct {
 	Attempts, Unsettled int
 	// RetryAt is when the next one is due.
 	RetryAt time.Time
+	// ConnectTried is when the last attempt failed, and ConnectNotBefore what the server
+	// asked for by Retry-After.
+	ConnectTried, ConnectNotBefore time.Time
 	// DemandedAt is when the connection last asked for a credential.
 	DemandedAt time.Time
 }

@@ -16,6 +16,8 @@ var bucketJournal = []byte("journal")
 type Entry struct {
 	Upstream string
 	Line     []byte
+	// InPlace says that it stands in the place of the journal's last entry.
+	InPlace bool
 }
 
 // Append adds entries to the journals of their upstreams, in order, all or none, and
@@ -53,12 +55,36 @@ func (s *Store) appendTo(tx *bbolt.Tx, entry Entry) error {
 	if err != nil {
 		return err
 	}
-	sequence, err := j.NextSequence()
-	if err != nil {
-		return err
+	sequence := j.Sequence()
+	if !entry.InPlace || sequence == 0 {
+		if sequence, err = j.NextSequence(); err != nil {
+			return err
+		}
 	}
 	if err := s.putLine(j, entry.Upstream, binary.BigEndian.AppendUint64(nil, sequence), entry.Line); err != nil {
 		return err
+	}
+	if sequence%weighed == 0 {
+		return s.lighten(j)
+	}
+	return s.trim(j)
+}
+
+// weighed is after how many entries the bytes of a journal are counted again.
+const weighed = 32
+
+// lighten drops the oldest entries beyond the bytes that a journal may have; the newest one
+// stays, whatever it weighs.
+func (s *Store) lighten(j *bbolt.Bucket) error {
+	left, c := s.options.JournalBytes, j.Cursor()
+	var kept []byte
+	for key, line := c.Last(); key != nil && (kept == nil || left >= len(line)); key, line = c.Prev() {
+		kept, left = bytes.Clone(key), left-len(line)
+	}
+	for key, _ := c.First(); key != nil && bytes.Compare(key, kept) < 0; key, _ = c.First() {
+		if err := j.Delete(key); err != nil {
+			return err
+		}
 	}
 	return s.trim(j)
 }

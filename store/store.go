@@ -29,6 +29,8 @@ type Options struct {
 	ReadOnly bool
 	// JournalLimit bounds the entries that are kept for each upstream; 0 means 1000.
 	JournalLimit int
+	// JournalBytes bounds their bytes, counted once in a while; 0 means 1 MiB.
+	JournalBytes int
 	// Socket is where this process can be spoken to; a second process is told.
 	Socket string
 	// Staged is told of each stage of each write, for tests that break the disk.
@@ -60,6 +62,9 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	if o.JournalLimit == 0 {
 		o.JournalLimit = 1000
+	}
+	if o.JournalBytes == 0 {
+		o.JournalBytes = 1 << 20
 	}
 	if o.Keys == nil {
 		o.Keys = DefaultKeys(path)

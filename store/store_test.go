@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -275,5 +277,77 @@ func TestRegistrationIsPerIssuer(t *testing.T) {
 		if got, _ := s.Registrations(other); got != nil {
 			t.Errorf("at %q: %v", other, got)
 		}
+	}
+}
+
+// A journal has so many bytes at most, give or take what is written before they are counted
+// again, however long its lines are; the newest one is there (fault J12).
+func TestAJournalIsBoundedInBytes(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "store.db"), store.Options{JournalBytes: 20_000})
+	defer s.Close()
+	for n := range 200 {
+		line := fmt.Appendf(nil, "%03d%s", n, strings.Repeat("x", 1000))
+		if err := s.Append(store.Entry{Upstream: "u", Line: line}); err != nil {
+			t.Fatal(err)
+		}
+		all, err := s.Journal("u", 0)
+		if err != nil || !bytes.Equal(all[len(all)-1], line) {
+			t.Fatalf("the last line is not the newest, %v", err)
+		}
+		if kept := len(bytes.Join(all, nil)); kept > 20_000+32*1003 {
+			t.Fatalf("%d bytes are kept after %d entries", kept, n+1)
+		}
+	}
+	long := store.Entry{Upstream: "u", Line: bytes.Repeat([]byte("y"), 1<<20)}
+	for range 40 {
+		if err := s.Append(long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all, err := s.Journal("u", 0); err != nil || len(all) == 0 || len(all) > 32 {
+		t.Errorf("%d of forty long lines are kept, %v", len(all), err)
+	}
+}
+
+// An entry in the place of the last one leaves the others, and their number, as they were.
+func TestTheLastEntryIsReplaced(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "store.db"), store.Options{JournalLimit: 3})
+	defer s.Close()
+	line := func(text string, inPlace bool) store.Entry {
+		return store.Entry{Upstream: "u", Line: []byte(text), InPlace: inPlace}
+	}
+	if err := s.Append(line("a", true), line("b", false), line("c", true), line("d", false), line("e", false), line("f", true), line("g", false)); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := s.Journal("u", 0); err != nil || string(bytes.Join(all, nil)) != "dfg" {
+		t.Errorf("kept %q, %v; want d, f and g", all, err)
+	}
+}
+
+// A file whose journals are full grows no more: what they drop makes room for what comes
+// (fault J12).
+func TestAFullStoreGrowsNoMore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path, store.Options{JournalLimit: 20})
+	defer s.Close()
+	write := func(rounds int) int64 {
+		for n := range rounds {
+			var batch []store.Entry
+			for u := range 50 {
+				batch = append(batch, store.Entry{Upstream: fmt.Sprint("u", u), Line: fmt.Appendf(nil, "%d %s", n, strings.Repeat("x", 200))})
+			}
+			if err := s.Append(batch...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	full := write(40)
+	if later := write(200); later > full+full/4 {
+		t.Errorf("the file has grown from %d to %d bytes", full, later)
 	}
 }

@@ -119,6 +119,14 @@ func RefreshPause(d *states.Data, now time.Time) time.Duration {
 	return AttemptPause(d.FailsFor(now), budget)
 }
 
+// MayConnectAt is when a call may cause the next attempt to connect.
+func MayConnectAt(d *states.Data) time.Time {
+	if at := d.ConnectTried.Add(wantedPause); at.After(d.ConnectNotBefore) {
+		return at
+	}
+	return d.ConnectNotBefore
+}
+
 // LoginEnd returns the event that ends the open login without a token, and leads back to
 // where it was: LoginAbandoned where the earlier token is left, OptionalLoginEnded where
 // the server goes on without one, or was never asked and has no login, and failed where

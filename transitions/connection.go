@@ -18,6 +18,10 @@ const (
 // region does is shorter.
 const overdue = 15 * time.Minute
 
+// stuckFor is how long an attempt to connect may go on after its deadline, by which it
+// ends by itself.
+const stuckFor = 5 * time.Second
+
 // connectionChart declares the connection region.
 func connectionChart() chart {
 	return chart{
@@ -71,7 +75,7 @@ func wanted() block {
 func underway() block {
 	return block{
 		Name: "Attempt", Doc: "The way to the upstream is under way.",
-		Rows: rows{joined("the way to the upstream is under way", Connect)},
+		Rows: rows{joined("the way to the upstream is under way", Connect, ConnectionWanted)},
 		States: blocks{
 			{
 				Name: states.AwaitingCredential, Kind: fsm.Waiting,
@@ -99,7 +103,7 @@ func underway() block {
 				Doc:    "The transport is opened, the protocol agreed on and the lists are read.",
 				Tags:   tags{Attempting},
 				Job:    job{Name: JobConnect, Crashed: ProtocolFailed},
-				Timers: timers{{Event: ConnectTimedOut, Doc: "connect deadline", At: connectBy}},
+				Timers: timers{{Event: ConnectTimedOut, Doc: "5 s after the connect deadline, should the attempt not have ended by then", At: connectBy}},
 				Rows: rows{
 					{On: events{Handshaken}, To: states.Connected, Update: connected, Main: true},
 					{On: events{Unauthorized}, To: states.AwaitingCredential, Update: reached, Doc: "the credential region was told by the 401 itself"},
@@ -123,9 +127,9 @@ func serving() block {
 		Rows: rows{
 			{On: events{PartFailed}, Update: partFailed, Doc: "requests flow; the part is tried again"},
 			{On: events{PartRestored}, Update: partRestored},
-			{On: events{SessionLost}, To: states.ConnectQueued, Update: each(connectionFailure, withoutParts), Doc: "a new session at once"},
+			{On: events{SessionLost}, To: states.ConnectQueued, Update: sessionLost, Doc: "a new session at once"},
 			instead(row{On: events{TransportFailed}, To: states.BackingOff, Update: lost}),
-			joined("the upstream is connected", Connect),
+			joined("the upstream is connected", Connect, ConnectionWanted),
 			ignored("requests read the current token by themselves", CredentialReady),
 		},
 	}
@@ -151,6 +155,7 @@ func delayed() block {
 				Timers: timers{{Event: ReconnectDue, Doc: "exponential pause", At: reconnectAt}},
 				Rows: rows{
 					{On: events{ReconnectDue}, To: states.AwaitingCredential},
+					{On: events{ConnectionWanted}, To: states.AwaitingCredential, Guards: guards{connectionDue}, Doc: "not more often than every few seconds"},
 					ignored("the next attempt is scheduled", CredentialReady),
 				},
 			},
@@ -167,7 +172,7 @@ func delayed() block {
 }
 
 func connectBy(d states.Data, entered time.Time) time.Time {
-	return entered.Add(d.Settings.ConnectDeadline)
+	return entered.Add(d.Settings.ConnectDeadline + stuckFor)
 }
 
 func reconnectAt(d states.Data, entered time.Time) time.Time {

@@ -20,6 +20,7 @@ const (
 	TransportFailed    Event = "TransportFailed"
 	ProtocolFailed     Event = "ProtocolFailed"
 	ConnectTimedOut    Event = "ConnectTimedOut"
+	ConnectionWanted   Event = "ConnectionWanted"
 	SessionLost        Event = "SessionLost"
 	PartFailed         Event = "PartFailed"
 	PartRestored       Event = "PartRestored"
@@ -151,6 +152,7 @@ func connectionEvents() []fsm.Event[Event] {
 		outcome(PartFailed, "A part that the server need not have is not there: a list could not be read, or its own stream does not open or last.", notConnected),
 		outcome(PartRestored, "A part that was missing is there again.", notConnected),
 		outcome(ReconnectDue, "The pause after a failed attempt is over.", "no attempt is scheduled"),
+		happening(ConnectionWanted, "A call waits for a connection, and asks for the next attempt now.", "no attempt is scheduled"),
 		happening(ConnectionShutdown, "The upstream is removed, or the proxy goes down.", "the upstream is closed already"),
 	}
 }

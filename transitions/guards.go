@@ -126,6 +126,16 @@ var (
 			return nil
 		},
 	}
+	connectionDue = Guard{
+		Name: "connectionDue",
+		Doc:  "the last attempt to connect was a while ago, and the server asked for no longer pause",
+		Check: func(d states.Data, in *Input) error {
+			if at := MayConnectAt(&d); in.At.Before(at) {
+				return fmt.Errorf("%w; the next one may be at %s", ErrTriedJustNow, at.UTC().Format(time.RFC3339))
+			}
+			return nil
+		},
+	}
 	hasRefreshToken = Guard{
 		Name: "hasRefreshToken",
 		Doc:  "a refresh token lies beside the access token",

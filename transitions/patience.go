@@ -19,6 +19,15 @@ func NewPatience(s *Snapshot, now time.Time, limit time.Duration) Patience {
 	return Patience{begun: now, limit: limit, generation: s.Data.Generation}
 }
 
+// ForAnAttempt is the patience of a call that has caused an attempt which would have come
+// too late for it: it waits for a moment, and not for a server that does not answer.
+func (p Patience) ForAnAttempt(s *Snapshot, now time.Time) Patience {
+	if NextAttempt(s).After(p.begun.Add(p.limit)) {
+		p.limit = now.Sub(p.begun) + leastAttempt
+	}
+	return p
+}
+
 // leastAttempt is how long an attempt that has just begun is waited for.
 const leastAttempt = 2 * time.Second
 

@@ -112,7 +112,17 @@ func (p Payload) Note() string {
 	if p.Err != nil {
 		words = append(words, p.Err.Error())
 	}
-	return strings.Join(words, "; ")
+	return clipped(strings.Join(words, "; "))
+}
+
+// longestNote bounds what an entry of the journal says: servers put pages into errors.
+const longestNote = 2048
+
+func clipped(note string) string {
+	if len(note) <= longestNote {
+		return note
+	}
+	return strings.ToValidUTF8(note[:longestNote], "") + "..."
 }
 
 // partNote is which part is missing, and why, or which is there again.

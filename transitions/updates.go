@@ -346,6 +346,13 @@ func withoutParts(d states.Data, _ *Input) states.Data {
 	return d
 }
 
+// sessionLost is for a session that is opened again at once. Should the next one end soon,
+// it was no success.
+func sessionLost(d states.Data, in *Input) states.Data {
+	d.Attempts = d.FailedAttempts(in.At) + 1
+	return connectionFailure(withoutParts(d, in), in)
+}
+
 // lost is for a connection that broke.
 func lost(d states.Data, in *Input) states.Data {
 	d.Attempts = d.FailedAttempts(in.At)
@@ -354,7 +361,7 @@ func lost(d states.Data, in *Input) states.Data {
 
 func backOff(d states.Data, in *Input) states.Data {
 	d.Attempts++
-	d.RetryAt = in.Payload.RetryAt
+	d.RetryAt, d.ConnectTried, d.ConnectNotBefore = in.Payload.RetryAt, in.At, in.Payload.NotBefore
 	return connectionFailure(d, in)
 }
 

@@ -53,7 +53,7 @@ func TestEachFailureOfAnAttemptIsOneEvent(t *testing.T) {
 		{name: "no answer", handle: func(_ http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body) // so that the end of the connection is seen
 			<-r.Context().Done()
-		}, want: transitions.ConnectTimedOut},
+		}, want: transitions.ConnectTimedOut, says: "has not answered in time"},
 		{name: "400", handle: plain(400), want: no, says: "400 Bad Request"},
 		{name: "401", handle: plain(401), want: transitions.CredentialParked},
 		{name: "403", handle: plain(403), want: no, says: "403 Forbidden"},

@@ -84,6 +84,10 @@ func (u *Upstream) ready(ctx context.Context, p transitions.Patience, atOnce boo
 		if outlook == transitions.RenewalFails && u.wantToken() {
 			continue // an attempt is under way
 		}
+		if !atOnce && u.wantConnection(s) {
+			p = p.ForAnAttempt(s, time.Now())
+			continue
+		}
 		if outlook == transitions.Serves && u.punctual(s) {
 			if conn, ok := u.connections.Load(s.Data.Connection); ok {
 				return s, conn.(wire.Conn), nil
@@ -141,6 +145,22 @@ func (u *Upstream) await(ctx context.Context, p transitions.Patience, until func
 func (u *Upstream) wantToken() bool {
 	out, err := u.fire(transitions.Input{Event: transitions.TokenWanted})
 	return err == nil && out.Disposition == fsm.Moved
+}
+
+// wantConnection asks for an attempt to connect now, where that is due, and reports whether
+// one is made. One that waits for its turn comes next.
+func (u *Upstream) wantConnection(s *transitions.Snapshot) bool {
+	switch s.Region(states.Connection).State {
+	case states.BackingOff:
+		if time.Now().Before(transitions.MayConnectAt(&s.Data)) {
+			return false
+		}
+		out, err := u.fire(transitions.Input{Event: transitions.ConnectionWanted})
+		return err == nil && out.Disposition == fsm.Moved
+	case states.ConnectQueued, states.AwaitingCredential:
+		u.hurry()
+	}
+	return false
 }
 
 // punctual reports whether the machine knows what time it is. A token that has expired
@@ -234,10 +254,10 @@ func (u *Upstream) again(s *transitions.Snapshot, call relay.Call, err error) (a
 		newer := now.Data.Token != nil && now.Data.Token.Generation > scope.Generation
 		return newer || open && !transitions.WaitsForPerson(now), func(now *transitions.Snapshot) bool { return !now.Region(states.Credential).Is(transitions.LoginOpen) }
 	case errors.Is(err, wire.ErrSessionLost):
-		u.connectionEvent(transitions.SessionLost, epoch, err)
+		u.connectionEnded(epoch, err)
 		return true, nil
 	case errors.As(err, &network) && network.Op == "dial":
-		u.connectionEvent(transitions.TransportFailed, epoch, err)
+		u.connectionEnded(epoch, err)
 		return true, nil
 	case lost(err):
 		return call.Safe, nil
@@ -260,8 +280,8 @@ func lost(err error) bool {
 	return errors.Is(err, wire.ErrLost) || errors.As(err, &broken)
 }
 
-func (u *Upstream) connectionEvent(name transitions.Event, epoch uint64, err error) {
-	in := event(name, err)
+func (u *Upstream) connectionEnded(epoch uint64, err error) {
+	in := u.ended(err)
 	in.Epoch = epoch  // a connection that came since is not the one that failed
 	_, _ = u.fire(in) // a refusal is in the journal
 }

@@ -25,19 +25,26 @@ const (
 	longestConnectPause = time.Minute
 )
 
+var errConnectDeadline = errors.New("the server has not answered in time (the connect deadline)")
+
 // connect opens the transport, agrees on the protocol and reads the lists.
 func (u *Upstream) connect(ctx context.Context, order transitions.Order) transitions.Input {
-	conn, err := u.dial(ctx)
+	bounded, stop := context.WithTimeoutCause(ctx, order.Snapshot.Data.Settings.ConnectDeadline, errConnectDeadline)
+	defer stop()
+	conn, err := u.dial(bounded)
 	var parts []states.Part
 	if err == nil {
-		parts, err = u.begin(ctx, conn)
+		parts, err = u.begin(bounded, conn)
 	}
 	if err != nil {
 		if conn != nil {
 			u.hangUp(ctx, conn)
 		}
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return nothing
+		case bounded.Err() != nil:
+			return u.tryLater(transitions.ConnectTimedOut, &order.Snapshot.Data, 0, u.lastWords(errConnectDeadline))
 		}
 		return u.connectFailed(order, err)
 	}
@@ -108,8 +115,7 @@ func (u *Upstream) connectFailed(order transitions.Order, err error) transitions
 		redirect     *RedirectError
 	)
 	err = u.lastWords(err)
-	retry := event(transitions.TransportFailed, err)
-	pause := nthPause(order.Snapshot.Data.Attempts, connectPause, longestConnectPause)
+	asked := time.Duration(0)
 	switch {
 	case errors.As(err, &unauthorized):
 		return event(transitions.Unauthorized, err)
@@ -119,13 +125,21 @@ func (u *Upstream) connectFailed(order transitions.Order, err error) transitions
 		}
 		return event(transitions.Forbidden, err)
 	case errors.As(err, &unavailable):
-		pause = max(pause, unavailable.RetryAfter)
+		asked = unavailable.RetryAfter
 	case errors.Is(err, wire.ErrUnreadable):
 	case errors.As(err, &status), errors.As(err, &redirect), errors.Is(err, wire.ErrProtocol), errors.Is(err, child.ErrUnusable):
 		return event(transitions.ProtocolFailed, err)
 	}
-	retry.Payload.RetryAt = time.Now().Add(pause)
-	return retry
+	return u.tryLater(transitions.TransportFailed, &order.Snapshot.Data, asked, err)
+}
+
+// tryLater plans the next attempt to connect: after a pause that grows with the attempts
+// that have failed and with the upstreams that are down, and not before asked.
+func (u *Upstream) tryLater(failed transitions.Event, d *states.Data, asked time.Duration, err error) transitions.Input {
+	in := event(failed, err)
+	pause := max(nthPause(d.Attempts, connectPause, longestConnectPause), u.pace(states.Connection).pause(d.Attempts))
+	in.Payload.Plan(time.Now(), asked, pause)
+	return in
 }
 
 // watch listens to the connection while it serves, and closes it in the end, after the
@@ -165,15 +179,21 @@ func (u *Upstream) listen(ctx context.Context, order transitions.Order, conn wir
 			if !u.nextToken(ctx, unauthorized.Generation) {
 				return nothing
 			}
-		case errors.Is(err, wire.ErrSessionLost):
-			return event(transitions.SessionLost, err)
 		default:
-			retry := event(transitions.TransportFailed, fmt.Errorf("the connection was lost: %w", u.lastWords(err)))
-			now := time.Now()
-			retry.Payload.RetryAt = now.Add(nthPause(u.Snapshot().Data.FailedAttempts(now), connectPause, longestConnectPause))
-			return retry
+			return u.ended(err)
 		}
 	}
+}
+
+// ended is the end of a connection. A session that the server no longer knows is opened
+// again at once, but not where that is all that comes of it.
+func (u *Upstream) ended(err error) transitions.Input {
+	data := u.Snapshot().Data
+	data.Attempts = data.FailedAttempts(time.Now())
+	if data.Attempts == 0 && errors.Is(err, wire.ErrSessionLost) {
+		return event(transitions.SessionLost, err)
+	}
+	return u.tryLater(transitions.TransportFailed, &data, 0, fmt.Errorf("the connection was lost: %w", u.lastWords(err)))
 }
 
 // nextToken waits for a token that is newer than generation.

@@ -78,7 +78,7 @@ func (u *Upstream) grantFailed(order transitions.Order, err error) transitions.I
 	switch class {
 	case oauth.NotSent, oauth.Ambiguous, oauth.Spent, oauth.Transient, oauth.Moved:
 		in, now, data := event(transitions.GrantFailed, err), time.Now(), &u.Snapshot().Data
-		in.Payload.Plan(now, pause, spread(transitions.RefreshPause(data, now)))
+		in.Payload.Plan(now, pause, u.refreshPause(data, now))
 		return in
 	}
 	u.keepVerdict(states.GrantRejected, err)

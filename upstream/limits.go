@@ -83,6 +83,17 @@ func giveBack(turn *atomic.Pointer[turns.Turn]) {
 func (u *Upstream) giveTurnsBack() {
 	giveBack(&u.connectTurn)
 	giveBack(&u.refreshTurn)
+	leavePlace(&u.connectPlace)
+	leavePlace(&u.refreshPlace)
+}
+
+// hurry has the turns come next that are waited for: somebody waits for them.
+func (u *Upstream) hurry() {
+	for _, turn := range []*turns.Turn{u.connectTurn.Load(), u.refreshTurn.Load()} {
+		if turn != nil {
+			turn.Hurry()
+		}
+	}
 }
 
 // hostOf is who will be asked: the MCP server, or the authorization server. A child

@@ -74,6 +74,7 @@ func NewManager(ctx context.Context, environment *Environment) *Manager {
 		environment.Limits = DefaultLimits()
 	}
 	environment.queues = newQueues(environment.Limits)
+	environment.paces.set()
 	environment.bound(environment.Limits)
 	environment.journal = &journal{store: environment.Store, logger: environment.Logger}
 	ctx, stop := context.WithCancel(ctx)

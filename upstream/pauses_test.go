@@ -156,12 +156,25 @@ func (f *flapping) serve(t *testing.T) bubbled {
 
 // serveOver starts an upstream behind a network.
 func serveOver(t *testing.T, network http.RoundTripper) bubbled {
+	manager, _ := managed(t, network, slog.New(slog.DiscardHandler))
+	if err := manager.Apply(t.Context(), []upstream.Config{{Name: "u", Transport: upstream.HTTP, URL: "http://127.0.0.1:1/mcp"}}, true); err != nil {
+		t.Fatal(err)
+	}
+	u, err := manager.Get("u")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bubbled{u}
+}
+
+// managed is a manager without upstreams over a network, and its store. Their journals are
+// replayed in the end.
+func managed(t *testing.T, network http.RoundTripper, logger *slog.Logger) (*upstream.Manager, *store.Store) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	kept, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	logger := slog.New(slog.DiscardHandler)
 	listener := callback.NewServer(logger)
 	manager := upstream.NewManager(context.Background(), &upstream.Environment{Store: kept, Callback: listener, Authorization: oauth.Clients(), Network: network, Logger: logger, Version: "test"})
 	t.Cleanup(func() {
@@ -172,14 +185,7 @@ func serveOver(t *testing.T, network http.RoundTripper) bubbled {
 			t.Error(err)
 		}
 	})
-	if err := manager.Apply(t.Context(), []upstream.Config{{Name: "u", Transport: upstream.HTTP, URL: "http://127.0.0.1:1/mcp"}}, true); err != nil {
-		t.Fatal(err)
-	}
-	u, err := manager.Get("u")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bubbled{u}
+	return manager, kept
 }
 
 // awaitState waits for a state of the connection, and returns since when it lasts.

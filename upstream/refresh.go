@@ -259,8 +259,14 @@ func (u *Upstream) postpone(order transitions.Order, failure transitions.Refresh
 	}
 	now, present := time.Now(), &u.Snapshot().Data
 	in := event(transitions.RefreshEnd(failure, present, present.TokenUsable(now), now), err)
-	in.Payload.Plan(now, asked, spread(transitions.RefreshPause(present, now)))
+	in.Payload.Plan(now, asked, u.refreshPause(present, now))
 	return in
+}
+
+// refreshPause is the pause after an attempt to renew that has failed: one that grows, also
+// with the upstreams that wait for the same.
+func (u *Upstream) refreshPause(d *states.Data, now time.Time) time.Duration {
+	return max(spread(transitions.RefreshPause(d, now)), u.pace(states.Credential).pause(d.RefreshAttempts))
 }
 
 // spread is a pause of a random length up to the longest: those that failed together do

@@ -60,6 +60,7 @@ type Environment struct {
 	journal     *journal
 	guard       child.Guard // of the child processes
 	queues      queues
+	paces       paces
 	limits      atomic.Pointer[Limits] // as they are now
 }
 
@@ -86,11 +87,14 @@ type Upstream struct {
 	standing    standing
 	seen        seen
 	words       *child.Words
+	recorded    record
 	calling     atomic.Int64 // calls under way
 	// child holds one while there is a child process.
 	child chan struct{}
 	// The turns that are waited for or held, each in one state of its region.
 	connectTurn, refreshTurn atomic.Pointer[turns.Turn]
+	// The places among those that wait for their next attempt, in one state each.
+	connectPlace, refreshPlace atomic.Pointer[atomic.Int64]
 }
 
 // newUpstream returns the machine of an upstream, disconnected, which begins with data.
@@ -143,7 +147,11 @@ func (u *Upstream) Connect(actor fsm.Actor) (transitions.Outcome, error) {
 		// A person's wish also ends the pause of a refresh and asks a failed store again.
 		_, _ = u.Retry() // a refusal is in the journal
 	}
-	return u.fire(transitions.Input{Event: transitions.Connect, Actor: actor})
+	out, err := u.fire(transitions.Input{Event: transitions.Connect, Actor: actor})
+	if actor == fsm.Person {
+		u.hurry()
+	}
+	return out, err
 }
 
 // Disconnect makes the upstream unwanted; its token stays.
@@ -188,6 +196,7 @@ func (u *Upstream) moved(move *transitions.Move) {
 		return
 	}
 	u.takeTurn(move)
+	u.takePlace(move)
 	for _, event := range u.graph.Proposed(move) {
 		u.offer(event)
 	}
@@ -195,15 +204,20 @@ func (u *Upstream) moved(move *transitions.Move) {
 
 // observe journals and logs each event, accepted or refused.
 func (u *Upstream) observe(entry *fsm.Entry) {
+	again := false
 	if !afterwards(entry) {
-		u.environment.journal.append(u.config.Name, *entry)
+		var times uint64
+		if again, times = u.record(entry); times > 0 {
+			u.logger.Info("what came before has come again", "times", times)
+		}
 	}
 	u.seen.add(*entry)
 	level := slog.LevelDebug
 	switch {
+	case again:
 	case entry.Disposition.Refused():
 		level = slog.LevelWarn
-	case entry.Disposition == fsm.Moved:
+	case entry.Disposition == fsm.Moved && !passing(states.State(entry.To)):
 		level = slog.LevelInfo
 	}
 	if u.logger.Enabled(context.Background(), level) {
@@ -212,6 +226,16 @@ func (u *Upstream) observe(entry *fsm.Entry) {
 	if u.environment.Observe != nil {
 		u.environment.Observe(*entry)
 	}
+}
+
+// passing reports whether a state is a step on the way to what people want to know.
+func passing(s states.State) bool {
+	switch s {
+	case states.AwaitingCredential, states.ConnectQueued, states.Connecting, states.LoadingToken, states.RefreshQueued, states.Refreshing,
+		states.Discovering, states.Registering, states.ExchangingCode, states.RequestingToken, states.LoggingOut:
+		return true
+	}
+	return false
 }
 
 // afterwards reports whether somebody fired an event at a region that is over, a late

@@ -50,7 +50,8 @@ func TestEachTransition(t *testing.T) {
 
 // passed are the changes that make an event one that its guards let pass.
 var passed = map[transitions.Event]func(*transitions.Input){
-	transitions.TokenWanted: func(in *transitions.Input) { in.At = in.At.Add(time.Minute) },
+	transitions.ConnectionWanted: func(in *transitions.Input) { in.At = in.At.Add(time.Minute) },
+	transitions.TokenWanted:      func(in *transitions.Input) { in.At = in.At.Add(time.Minute) },
 }
 
 // wantJobs waits until the job of the state that was left has ended and that of the
@@ -181,6 +182,8 @@ func guardedWay(edge fsm.GraphEdge, guard string) way {
 		return way{unattended, plain("Connect TokenUsable TokenRejected")}
 	}
 	switch guard {
+	case "connectionDue":
+		return ways[states.Connection+" "+edge.From]
 	case "entryUsable":
 		return way{unusable, ways[states.Credential+" "+edge.From].steps}
 	case "provesPossession":

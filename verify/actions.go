@@ -63,6 +63,9 @@ func (x *explorer) callActions(w *world) []action {
 	if w.state(states.Credential) == states.LoginRequired && transitions.OutlookOf(w.machine) == transitions.NeedsPerson {
 		add("comes in", true, x.propose)
 	}
+	if w.state(states.Connection) == states.BackingOff {
+		add("waits for a connection", true, func(w *world) { _ = x.fire(w, transitions.Input{Event: transitions.ConnectionWanted}) })
+	}
 	if transitions.OutlookOf(w.machine) == transitions.RenewalFails {
 		add("waits for a token", true, func(w *world) { _ = x.fire(w, transitions.Input{Event: transitions.TokenWanted}) })
 	}

@@ -48,7 +48,7 @@ func connectionMeanings(say func(states.State, ...transitions.Event), note func(
 	// what the attempt needs is there; only a person gets it; it has to be asked for
 	say(states.ConnectQueued, transitions.CredentialReady, transitions.SessionLost)
 	say(states.AwaitingLogin, transitions.CredentialParked, transitions.Forbidden)
-	say(states.AwaitingCredential, transitions.Unauthorized, transitions.ReconnectDue, transitions.ConnectTurnOverdue)
+	say(states.AwaitingCredential, transitions.Unauthorized, transitions.ReconnectDue, transitions.ConnectionWanted, transitions.ConnectTurnOverdue)
 	// nothing is tried before its turn
 	say(states.Connecting, transitions.ConnectTurn)
 	// how it ends; what is tried again is not tried again at once, for ever

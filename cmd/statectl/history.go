@@ -18,8 +18,9 @@ func historyCommand(o *options) *cobra.Command {
 	c := &cobra.Command{Use: "history UPSTREAM", Short: "Print the upstream's journal, accepted and refused events", Args: usage(cobra.ExactArgs(1)), ValidArgsFunction: o.completeUpstream,
 		Long: `Prints the journal of an upstream: one line for each event that its machine was
 given, oldest first. Refused ones begin with "!"; the machine is as it was before.
-AFTER is how long the region had been in the state. The store keeps the newest
-1000 entries; the flow is printed with its first eight digits, and whole in JSON.`,
+AFTER is how long the region had been in the state. What happened again and again
+is there once, with how often it came. The store keeps the newest 1000 entries, and
+1 MiB of them; the flow is printed with its first eight digits, and whole in JSON.`,
 		Example: "  statectl history github\n  statectl history github --since 10m\n  statectl history github --limit 20 --json",
 		RunE: func(c *cobra.Command, args []string) error {
 			from, err := moment(since, time.Now())
@@ -135,5 +136,21 @@ func remarks(line journal.Line) []string {
 	if line.Note != "" {
 		all = append(all, line.Note)
 	}
+	if again := line.Again; again != nil {
+		all = append(all, againWords(again))
+	}
 	return all
+}
+
+// againWords say how often what ends with a line came again.
+func againWords(again *fsm.Again) string {
+	lines := "this"
+	if again.Round > 1 {
+		lines = fmt.Sprintf("these %d lines", again.Round)
+	}
+	text := fmt.Sprintf("%s came %d times more, until %s", lines, again.Times, again.Last.Local().Format(time.DateTime))
+	if again.Note != "" {
+		text += ", the last time: " + again.Note
+	}
+	return text
 }

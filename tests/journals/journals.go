@@ -86,6 +86,19 @@ func Stored(s *store.Store) error {
 	return explain(journal)
 }
 
+// Decoded are the entries of a journal's lines.
+func Decoded(t testing.TB, lines []json.RawMessage) (journal []fsm.Entry) {
+	t.Helper()
+	for _, line := range lines {
+		var e fsm.Entry
+		if err := json.Unmarshal(line, &e); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		journal = append(journal, e)
+	}
+	return journal
+}
+
 // Record is everything that an instance's machines did. The zero value is empty; it is
 // safe for concurrent use.
 type Record struct {

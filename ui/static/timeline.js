@@ -21,7 +21,7 @@ function lasted(entries) {
   for (const entry of [...entries].reverse()) {
     if (!isMove(entry)) continue;
     const next = until.get(entry.region);
-    if (next) lengths.set(entry, new Date(next.time) - new Date(entry.time));
+    if (next) lengths.set(entry, new Date(next.time) - new Date(entry.again?.last ?? entry.time));
     until.set(entry.region, entry);
   }
   return lengths;
@@ -34,6 +34,12 @@ export function timeline(entries, filter) {
   for (const entry of [...entries].reverse().filter(filters[filter].keep)) list.append(row(entry, lengths.get(entry)));
   if (!list.childElementCount) list.append(element("li", { class: "empty" }, "Nothing of this kind is in the journal."));
   return list;
+}
+
+// again is how often what ends with an entry came again.
+function again({ round, times, last, note }) {
+  const what = round > 1 ? `these ${round} came` : "came";
+  return element("span", { class: "again" }, `${what} ${times} times more, last at `, moment(last, clock), note ? `: ${note}` : "");
 }
 
 function row(entry, length) {
@@ -49,6 +55,7 @@ function row(entry, length) {
     length !== undefined && `lasted ${duration(length)}`,
     entry.flow && element("span", { title: `flow ${entry.flow}` }, `flow ${entry.flow.slice(0, 8)}`),
     entry.note && element("span", { class: "note" }, entry.note),
+    entry.again && again(entry.again),
   ].filter(Boolean);
   return element("li", { class: kind, "data-event": entry.event },
     moment(entry.time, clock),

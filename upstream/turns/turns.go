@@ -2,8 +2,8 @@
 // many may be under way at once: in total, and for each host.
 //
 // It promises that no limit is exceeded but by lowering it; that those who wait for
-// one host are served in the order in which they came, and that hosts are served in
-// turn; that a few hosts which never answer do not keep the others waiting, as the last
+// one host are served in the order in which they came, but for those that hurry, and that
+// hosts are served in turn; that a few hosts which never answer do not keep the others waiting, as the last
 // quarter of the turns goes to hosts that have none; and that waiting costs no goroutine
 // and no timer. It knows nothing of what the turns are for, and bounds no time: who has
 // a turn gives it back.
@@ -88,6 +88,21 @@ func (t *Turn) Done() {
 	}
 	q.sort(t.line)
 	q.serve()
+}
+
+// Hurry has the turn come before those that are waited for. It does nothing where the
+// turn has come or was given back.
+func (t *Turn) Hurry() {
+	q := t.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if t.at == nil {
+		return
+	}
+	t.line.waiting.MoveToFront(t.at)
+	if t.line.at != nil {
+		q.ready.MoveToFront(t.line.at)
+	}
 }
 
 // Limit sets the limits. Turns that are taken beyond lower ones are kept.
