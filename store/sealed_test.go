@@ -34,7 +34,7 @@ func TestJournalsAreSealed(t *testing.T) {
 		return fmt.Appendf(nil, `{"event":"Unreachable","error":"no route to intranet.example, %d"}`, n)
 	}
 	for n := range 3 {
-		if err := s.Append(Entry{"u", line(n)}, Entry{"other", line(n)}); err != nil {
+		if err := s.Append(Entry{Upstream: "u", Line: line(n)}, Entry{Upstream: "other", Line: line(n)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -88,7 +88,7 @@ func TestAPlainJournalIsSealed(t *testing.T) {
 	}
 	for _, upstream := range []string{"u", "v"} {
 		for n := range 300 { // more than a page
-			if err := s.Append(Entry{upstream, fmt.Appendf(nil, `{"of":%q,"n":%d}`, upstream, n)}); err != nil {
+			if err := s.Append(Entry{Upstream: upstream, Line: fmt.Appendf(nil, `{"of":%q,"n":%d}`, upstream, n)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -149,7 +149,7 @@ func BenchmarkAppend(b *testing.B) {
 	defer s.Close()
 	batch := make([]Entry, 16)
 	for i := range batch {
-		batch[i] = Entry{"u", bytes.Repeat([]byte("x"), 400)}
+		batch[i] = Entry{Upstream: "u", Line: bytes.Repeat([]byte("x"), 400)}
 	}
 	for b.Loop() {
 		if err := s.Append(batch...); err != nil {
