@@ -28,6 +28,15 @@ func (p *Page) off() bool {
 	return len(p.invitations)+len(p.sessions) == 0
 }
 
+// stands reports whether an invitation can be accepted.
+func (p *Page) stands(invitation string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sweep(time.Now())
+	_, ok := p.invitations[digestOf(invitation)]
+	return ok
+}
+
 // accept exchanges an invitation for a session's secret.
 func (p *Page) accept(invitation string) (secret string, ok bool) {
 	p.mu.Lock()

@@ -4,8 +4,8 @@
 // It promises that it is not there until somebody who can speak to the proxy's
 // socket asks for it ([Page.Invite]); that only browsers of this machine reach it,
 // by a loopback name; that an invitation is good once, for a minute and for a
-// program of its user (package loopback), and is exchanged for a cookie that scripts cannot read and other sites cannot send; and
-// that no other site's page can make it do anything. It knows nothing of upstreams:
+// program of its user (package loopback), and is exchanged for a cookie that scripts
+// cannot read and other sites cannot send; and that no other site's page can make it do anything. It knows nothing of upstreams:
 // it shows what the admin interface says, and passes wishes on to it. Its files are
 // in the program, and refer to nothing outside it.
 package ui
@@ -142,7 +142,11 @@ func (p *Page) open(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this invitation is for another user of this machine", http.StatusForbidden)
 		return
 	}
-	secret, ok := p.accept(r.URL.Query().Get("invitation"))
+	invitation := r.URL.Query().Get("invitation")
+	if r.Method == http.MethodHead && p.stands(invitation) { // see Followed
+		return
+	}
+	secret, ok := p.accept(invitation)
 	if !ok {
 		p.uninvited(w)
 		return

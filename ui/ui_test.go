@@ -111,8 +111,13 @@ func TestAnInvitationIsGoodOnceAndForAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVisitor(t)
 		again, late := v.invite(), v.invite()
-		if w := v.ask("GET", again); w.Code != http.StatusOK {
-			t.Error(w.Code)
+		for _, method := range []string{"HEAD", "HEAD", "GET"} { // to ask is not to follow it
+			if w := v.ask(method, again); w.Code != http.StatusOK || (len(w.Result().Cookies()) == 1) != (method == "GET") {
+				t.Errorf("%s: %d", method, w.Code)
+			}
+		}
+		if w := v.ask("HEAD", again); w.Code != http.StatusUnauthorized {
+			t.Errorf("asked after it was followed: %d", w.Code)
 		}
 		if w := v.ask("GET", again); w.Code != http.StatusUnauthorized || len(w.Result().Cookies()) != 0 {
 			t.Errorf("a second time: %d", w.Code)

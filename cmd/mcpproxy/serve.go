@@ -144,7 +144,7 @@ func (s *serveOptions) run(ctx context.Context) error {
 		return errors.Join(clients.Close(), people.Close())
 	})
 	if s.ui {
-		s.openPage(ctx, page, listener.Addr(), logger)
+		group.Go(func() error { s.openPage(ctx, page, listener.Addr(), logger); return nil })
 	}
 	return group.Wait()
 }
@@ -160,10 +160,19 @@ func beside(page *ui.Page, clients http.Handler) http.Handler {
 // openPage opens the page; where that does not work people are told how to.
 func (s *serveOptions) openPage(ctx context.Context, page *ui.Page, at net.Addr, logger *slog.Logger) {
 	address, err := page.Invite(at)
-	if err == nil {
-		err = s.opener()(ctx, address)
+	followed := false
+	switch {
+	case err != nil:
+	case s.noBrowser:
+		err = browser.ErrNone
+	default:
+		followed, err = s.showPage(ctx, address)
 	}
-	if err != nil {
+	switch {
+	case ctx.Err() != nil || followed:
+	case err == nil:
+		logger.Warn("the browser has not come yet; if it could not read the file that it was given, run: mcpproxy ui --no-browser")
+	default:
 		logger.Warn("the page was not opened; open it with: mcpproxy ui", "error", err)
 	}
 }

@@ -2,11 +2,16 @@ package page
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	opener "mcpproxy/upstream/browser"
 )
 
 // What the page shows of every upstream is there without a click: its state, since
@@ -153,4 +158,21 @@ func TestAnInvitationOpensOneBrowser(t *testing.T) {
 	run(t, ctx, chromedp.Navigate(invitation), shownIn("notes", "LoginRequired"))
 	another := browser(t)
 	run(t, another, chromedp.Navigate(invitation), visible(`//h1[.="This browser is not invited"]`))
+}
+
+// A browser that is given a file follows it to the page (fault J14): what a page of another
+// origin leads to counts as an invitation that is followed.
+func TestAnInvitationInAFile(t *testing.T) {
+	s, ctx := newScene(t), browser(t)
+	given := filepath.Join(t.TempDir(), "given")
+	remove, err := opener.HandOver(t.Context(), []string{"sh", "-c", `printf %s "$0" > "` + given + `"`}, s.invite(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer remove()
+	address, err := os.ReadFile(given)
+	if err != nil || !strings.HasPrefix(string(address), "file://") {
+		t.Fatalf("the browser is given %q, %v", address, err)
+	}
+	run(t, ctx, chromedp.Navigate(string(address)), shownIn("notes", "LoginRequired"))
 }

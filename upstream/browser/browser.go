@@ -41,26 +41,40 @@ func Command(argv ...string) Opener {
 	}
 }
 
-// Default opens the system's browser: $BROWSER, else the platform's launcher.
+// Default opens the system's browser ([Launcher]) for a login.
 //
 // What a launcher is given as an argument, other users of the machine can read from the
-// list of processes. On Linux a one-time address is of no use to them (package loopback),
-// on Windows the arguments are not shown to them, and on macOS a file is handed over.
-// $BROWSER and [Command] are given the address itself.
+// list of processes. On Linux the response to a login is of no use to them (package
+// loopback), on Windows the arguments are not shown to them, and elsewhere the address is
+// handed over in a file. $BROWSER and [Command] are given the address itself.
 func Default(ctx context.Context, target string) error {
-	if named := os.Getenv("BROWSER"); named != "" {
-		return Command(strings.Fields(strings.Split(named, string(os.PathListSeparator))[0])...)(ctx, target)
+	argv, err := Launcher()
+	if err != nil {
+		return err
+	}
+	if os.Getenv("BROWSER") == "" && runtime.GOOS != "linux" && runtime.GOOS != "windows" {
+		_, err := HandOver(ctx, argv, target)
+		return err
+	}
+	return Command(argv...)(ctx, target)
+}
+
+// Launcher is the command that opens what is added to it: $BROWSER, else the platform's.
+func Launcher() (argv []string, err error) {
+	named, _, _ := strings.Cut(os.Getenv("BROWSER"), string(os.PathListSeparator))
+	if argv = strings.Fields(named); len(argv) > 0 {
+		return argv, nil
 	}
 	switch runtime.GOOS {
 	case "darwin":
-		return throughFile("open")(ctx, target)
+		return []string{"open"}, nil
 	case "windows":
-		return Command("rundll32", "url.dll,FileProtocolHandler")(ctx, target)
+		return []string{"rundll32", "url.dll,FileProtocolHandler"}, nil
 	}
 	if os.Getenv("DISPLAY") == "" && os.Getenv("WAYLAND_DISPLAY") == "" {
-		return errors.New("there is no graphical display here; open the URL on another machine")
+		return nil, errors.New("there is no graphical display here; open the URL on another machine")
 	}
-	return Command("xdg-open")(ctx, target)
+	return []string{"xdg-open"}, nil
 }
 
 // Check refuses every URL that must not reach a launcher: other schemes than

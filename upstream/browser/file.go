@@ -4,28 +4,70 @@ import (
 	"context"
 	"fmt"
 	"html"
+	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
 	"time"
 )
 
 // leftFor is how long a page is left for the browser that is to read it.
 const leftFor = 5 * time.Minute
 
-// throughFile returns an opener that gives the launcher argv a page to open that leads
-// to the URL, in place of the URL: the list of processes is everybody's to read, and the
-// page is its user's alone. Pages of earlier times are removed first.
-func throughFile(argv ...string) Opener {
-	return func(ctx context.Context, target string) error {
-		if err := Check(target); err != nil {
-			return err
-		}
-		path, err := pageOf(os.TempDir(), target, time.Now())
-		if err != nil {
-			return fmt.Errorf("the page that leads to the URL could not be written: %w", err)
-		}
-		return launch(ctx, append(append([]string{}, argv...), path))
+// HandOver opens a one-time address with the launcher argv, which is given the URL of a
+// page that leads there in place of the address: the list of processes is everybody's to
+// read, and the page is its user's alone. What is returned removes the page; pages of
+// earlier times are removed first. A browser that cannot read it is given the address.
+func HandOver(ctx context.Context, argv []string, target string) (remove func(), err error) {
+	if sandboxed(ctx, argv) {
+		return func() {}, Command(argv...)(ctx, target)
 	}
+	if err := Check(target); err != nil {
+		return nil, err
+	}
+	path, err := pageOf(os.TempDir(), target, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("the page that leads to the URL could not be written: %w", err)
+	}
+	remove = func() { _ = os.RemoveAll(filepath.Dir(path)) } // else the next one does
+	if err := launch(ctx, append(slices.Clone(argv), fileURL(path))); err != nil {
+		remove()
+		return nil, err
+	}
+	return remove, nil
+}
+
+func fileURL(path string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") { // a drive of Windows
+		path = "/" + path
+	}
+	return (&url.URL{Scheme: "file", Path: path}).String()
+}
+
+// snapped is where snaps are started from.
+var snapped = regexp.MustCompile(`^(/var/lib/snapd)?/snap/`)
+
+// sandboxed reports whether the browser is a snap: they read neither temporary files nor
+// hidden ones, which is where programs may write unasked. What is known of the rest is
+// that they read it, or are handed it by a portal (Flatpak). Where there are snaps, who
+// connects is known (package loopback).
+func sandboxed(ctx context.Context, argv []string) bool {
+	if runtime.GOOS != "linux" {
+		return false
+	}
+	path, err := exec.LookPath(argv[0])
+	if err != nil || filepath.Base(path) != "xdg-open" {
+		return snapped.MatchString(path)
+	}
+	ctx, cancel := context.WithTimeout(ctx, launchTimeout)
+	defer cancel()
+	name, err := exec.CommandContext(ctx, "xdg-settings", "get", "default-web-browser").Output()
+	return err == nil && strings.Contains(string(name), "_") // SNAP_APP.desktop
 }
 
 // pageOf writes the page into a directory of its own below the one that is given.

@@ -1,8 +1,11 @@
 package browser
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -43,13 +46,58 @@ func TestTheAddressIsHandedOverInAFile(t *testing.T) {
 	if err := os.WriteFile(launcher, []byte("#!/bin/sh\nprintf %s \"$*\" > \""+given+"\"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := throughFile(launcher)(t.Context(), target); err != nil {
+	remove, err := HandOver(t.Context(), []string{launcher}, target)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if argument, err := os.ReadFile(given); err != nil || !strings.HasSuffix(string(argument), "page.html") {
+	argument, err := os.ReadFile(given)
+	page, isFile := strings.CutPrefix(string(argument), "file://")
+	if err != nil || !isFile || !strings.HasPrefix(page, directory) {
 		t.Errorf("the launcher was given %q, %v", argument, err)
 	}
-	if err := throughFile(launcher)(t.Context(), "file:///etc/passwd"); err == nil {
+	if _, err := os.Stat(page); err != nil {
+		t.Error(err)
+	}
+	remove()
+	if _, err := os.Stat(filepath.Dir(page)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the page was left: %v", err)
+	}
+	if _, err := HandOver(t.Context(), []string{launcher}, "file:///etc/passwd"); err == nil {
 		t.Error("another scheme was opened")
+	}
+	if _, err := HandOver(t.Context(), []string{"false"}, target); err == nil {
+		t.Error("a launcher that fails is no error")
+	}
+	if left, _ := filepath.Glob(filepath.Join(directory, "mcpproxy-page-*")); len(left) != 1 { // of above
+		t.Errorf("there are %v", left)
+	}
+}
+
+// A browser that cannot read the page, a snap's, is given the address, which is of no use
+// to other users there.
+func TestASnapIsGivenTheAddress(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("there are no snaps")
+	}
+	directory := t.TempDir()
+	given := filepath.Join(directory, "given")
+	for name, script := range map[string]string{"xdg-open": "printf %s \"$*\" > " + given, "xdg-settings": "echo \"$DEFAULT_BROWSER\""} {
+		if err := os.WriteFile(filepath.Join(directory, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("PATH", directory+":"+os.Getenv("PATH"))
+	t.Setenv("TMPDIR", directory)
+	const target = "http://127.0.0.1:1/once"
+	for browser, isFile := range map[string]bool{"firefox_firefox.desktop": false, "firefox.desktop": true, "org.mozilla.firefox.desktop": true, "": true} {
+		t.Setenv("DEFAULT_BROWSER", browser)
+		remove, err := HandOver(t.Context(), []string{"xdg-open"}, target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		remove()
+		if argument, err := os.ReadFile(given); err != nil || strings.HasPrefix(string(argument), "file://") != isFile || !isFile && string(argument) != target {
+			t.Errorf("%q was given %q, %v", browser, argument, err)
+		}
 	}
 }
