@@ -1,6 +1,6 @@
 // Package notices holds THIRD_PARTY to what the products are linked from: every module
 // of which a package is in one of them, on any of the systems that they are built for,
-// with its licence and notices in full. With -update it is written anew.
+// with its licence and notices in full. With -update it is written again.
 package notices
 
 import (
@@ -18,9 +18,12 @@ import (
 	"mcpproxy/tests/golden"
 )
 
+// products are all programs that are given to users.
+const products = "mcpproxy/cmd/..."
+
 var (
-	products = []string{"mcpproxy/cmd/mcpproxy", "mcpproxy/cmd/statectl"}
-	systems  = []string{"darwin", "freebsd", "linux", "windows"}
+	// platforms are those that the products are built for.
+	platforms = []string{"darwin/amd64", "darwin/arm64", "freebsd/amd64", "linux/amd64", "linux/arm64", "windows/amd64", "windows/arm64"}
 	// legal are the files in which authors say under what terms they give their work.
 	legal = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents|unlicense)([.-].*)?$`)
 )
@@ -35,8 +38,16 @@ var kinds = []struct{ name, words string }{
 	{"ISC", "Permission to use, copy, modify, and/or distribute this software for any purpose"},
 }
 
+// others are the words of licences that ask for more. A text that has them is of no known
+// kind, whatever else is in it.
+var others = regexp.MustCompile(`(?i)GNU (lesser |affero |library )?general public|Eclipse Public|Mozilla Public|Common Development and Distribution|` +
+	`Server Side Public|Business Source|Commons Clause|Creative Commons|Elastic License|All rights reserved\W+No part`)
+
 func kindOf(licence string) string {
 	words := strings.Join(strings.Fields(licence), " ")
+	if others.MatchString(words) {
+		return ""
+	}
 	for _, kind := range kinds {
 		if strings.Contains(words, kind.words) {
 			return kind.name
@@ -55,10 +66,11 @@ type module struct {
 func linked(t *testing.T) map[string]*module {
 	t.Helper()
 	all := map[string]*module{}
-	for _, system := range systems {
+	for _, platform := range platforms {
+		system, architecture, _ := strings.Cut(platform, "/")
 		const format = "{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Version}}\t{{.Dir}}\t{{$.Dir}}{{end}}{{end}}"
-		list := exec.Command("go", append([]string{"list", "-deps", "-f", format}, products...)...)
-		list.Env = append(os.Environ(), "GOOS="+system, "GOARCH=amd64", "CGO_ENABLED=0")
+		list := exec.Command("go", "list", "-deps", "-f", format, products)
+		list.Env = append(os.Environ(), "GOOS="+system, "GOARCH="+architecture, "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off")
 		list.Stderr = os.Stderr
 		out, err := list.Output()
 		if err != nil {
@@ -162,8 +174,10 @@ func section(b *strings.Builder, given map[string]string, title, kind string, te
 // What is under another licence is noticed.
 func TestUnknownLicencesAreNoticed(t *testing.T) {
 	for text, want := range map[string]string{
-		"Eclipse Public License - v 1.0":                                                "",
-		"GNU GENERAL PUBLIC LICENSE\nVersion 3":                                         "",
+		"Eclipse Public License - v 1.0":        "",
+		"GNU GENERAL PUBLIC LICENSE\nVersion 3": "",
+		"Permission is hereby granted, free of charge, to any person obtaining a copy\n" +
+			"The Software is provided to you under the License, subject to the Commons Clause": "",
 		"  Apache License\n   Version 2.0, January 2004":                                "Apache-2.0",
 		"Permission is hereby granted, free of charge, to any person\nobtaining a copy": "MIT",
 	} {
