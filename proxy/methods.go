@@ -143,15 +143,18 @@ func (c *session) list(memberName string, renamed bool, items func(*relay.Catalo
 	b.WriteString(`{"` + memberName + `":[`)
 	n := 0
 	seen := map[string]bool{}
-	for _, u := range c.view.upstreams(c.server.options.Upstreams) {
-		for _, item := range items(u.Catalog()) {
-			raw := item.Raw
-			if renamed {
-				raw = c.view.item(u, raw, item.Name)
-			} else if seen[item.Name] && c.view.only == "" {
-				continue // the first upstream, by name, has the resource
+	all := c.server.options.Upstreams
+	for _, u := range c.view.upstreams(all) {
+		for _, of := range items(u.Catalog()) {
+			raw, shown := of.Raw, of.Name
+			if renamed && c.view.only == "" {
+				shown = named(all, u, of.Name)
+				raw = item(raw, shown, u, of.Name)
 			}
-			seen[item.Name] = true
+			if seen[shown] && c.view.only == "" {
+				continue // the first one has it: a resource's is the first upstream, by name
+			}
+			seen[shown] = true
 			if n++; n > 1 {
 				b.WriteByte(',')
 			}

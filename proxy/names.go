@@ -35,16 +35,15 @@ const (
 // metaName is where an item whose name was made to fit says the whole name.
 const metaName = "mcpproxy/name"
 
-// fit makes a name one that models can be given: as it is where that will do, and else
-// what can stay of it with the begin of its hash, which depends on nothing else. A name
-// that looks as if it had been made to fit is made to fit itself, so that none can be
-// mistaken for another.
-func fit(name string) string {
-	if usable.MatchString(name) && !fitted.MatchString(name) {
-		return name
-	}
-	sum := sha256.Sum256([]byte(name))
-	return sanitized(name) + "_x" + hex.EncodeToString(sum[:])[:digits]
+// fits reports whether models can be given a name as it is. One that looks as if it had
+// been made to fit cannot, so that none can be mistaken for another.
+func fits(whole string) bool { return usable.MatchString(whole) && !fitted.MatchString(whole) }
+
+// fit makes a name one that models can be given: what can stay of it with the begin of a
+// hash of what it stands for, which depends on nothing else.
+func fit(upstream, name string) string {
+	sum := sha256.Sum256([]byte(upstream + "\x00" + name))
+	return sanitized(upstream+separator+name) + "_x" + hex.EncodeToString(sum[:])[:digits]
 }
 
 // sanitized is what can stay of a name.
@@ -53,22 +52,36 @@ func sanitized(name string) string {
 	return stays[:min(len(stays), nameLength-len("_x")-digits)]
 }
 
-// named is the name under which a client knows an upstream's tool or prompt.
-func (v view) named(u relay.Upstream, name string) string {
-	if v.only != "" {
-		return name
+// named is the name under which a client of all upstreams knows a tool or prompt of one:
+// with the upstream's before it, where that fits and is not read as another upstream's.
+func named(all relay.Upstreams, u relay.Upstream, name string) string {
+	whole := u.Name() + separator + name
+	if fits(whole) {
+		if _, inner, ok := split(all, whole); ok && inner == name {
+			return whole
+		}
 	}
-	return fit(u.Name() + separator + name)
+	return fit(u.Name(), name)
+}
+
+// split finds the upstream whose name is before a tool's or prompt's. The longest one wins
+// where one upstream's name begins another's. Separators may overlap.
+func split(all relay.Upstreams, whole string) (u relay.Upstream, name string, ok bool) {
+	for at := len(whole) - len(separator); at > 0; at-- {
+		if strings.HasPrefix(whole[at:], separator) {
+			if u, ok := all.Upstream(whole[:at]); ok {
+				return u, whole[at+len(separator):], true
+			}
+		}
+	}
+	return nil, "", false
 }
 
 // item is how a client sees a tool or prompt. One whose name was made to fit has the
 // whole name as its title, where it has none, and in its _meta.
-func (v view) item(u relay.Upstream, raw json.RawMessage, name string) json.RawMessage {
-	if v.only != "" {
-		return raw
-	}
-	shown, whole := v.named(u, name), u.Name()+separator+name
+func item(raw json.RawMessage, shown string, u relay.Upstream, name string) json.RawMessage {
 	raw = rename(raw, "name", shown)
+	whole := u.Name() + separator + name
 	if shown == whole {
 		return raw
 	}
@@ -90,19 +103,13 @@ func (v view) resolve(all relay.Upstreams, name string) (relay.Upstream, string,
 	}
 	if v.only == "" && fitted.MatchString(name) {
 		for _, u := range v.candidates(all, name) {
-			if inner, ok := v.whole(u, name); ok {
+			if inner, ok := whole(all, u, name); ok {
 				return u, inner, nil
 			}
 		}
 	}
-	// The longest name wins where one upstream's name begins another's. Separators
-	// may overlap.
-	for at := len(name) - len(separator); v.only == "" && at > 0; at-- {
-		if strings.HasPrefix(name[at:], separator) {
-			if u, ok := all.Upstream(name[:at]); ok {
-				return u, name[at+len(separator):], nil
-			}
-		}
+	if u, inner, ok := split(all, name); ok && v.only == "" {
+		return u, inner, nil
 	}
 	return nil, "", jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "unknown name %q: names here are <upstream>%s<name>", name, separator)
 }
@@ -116,10 +123,10 @@ func (v view) candidates(all relay.Upstreams, name string) []relay.Upstream {
 }
 
 // whole finds what a name was made to fit from.
-func (v view) whole(u relay.Upstream, name string) (string, bool) {
+func whole(all relay.Upstreams, u relay.Upstream, name string) (string, bool) {
 	for _, items := range [][]relay.Item{u.Catalog().Tools, u.Catalog().Prompts} {
 		for i := range items {
-			if v.named(u, items[i].Name) == name {
+			if named(all, u, items[i].Name) == name {
 				return items[i].Name, true
 			}
 		}

@@ -128,3 +128,31 @@ func TestAFittedNameBeforeTheListsAreRead(t *testing.T) {
 		t.Errorf("an unknown name: %s", got)
 	}
 }
+
+// No two names meet, where one upstream's name begins another's and where a server lists a
+// name twice: models are refused by their interfaces for that, too (fault J9). Each name
+// reaches what it is described as.
+func TestNoTwoNamesMeet(t *testing.T) {
+	tools := func(upstream string, names ...string) *fake {
+		u := &fake{name: upstream, catalog: relay.Catalog{Generation: 1}}
+		for _, name := range names {
+			u.catalog.Tools = append(u.catalog.Tools, relay.Item{Name: name, Raw: json.RawMessage(fmt.Sprintf(`{"name":%q,"description":%q}`, name, upstream+" "+name))})
+		}
+		return u
+	}
+	all := fakes{tools("bank", "_pay", "_pay.", "pay", "pay", "__pay"), tools("bank_", "pay", "pay.", "_pay"), tools("bank__", "pay"), tools("dot.ted", "pay"), tools("dot_ted", "pay")}
+	f := serve(t, proxy.Options{Upstreams: all}).initialize()
+	names, items := listed(t, f)
+	if len(names) != 10 || len(items) != 10 {
+		t.Errorf("%d names, %d of them different: %q", len(names), len(items), names)
+	}
+	for name, item := range items {
+		upstream, inner, _ := strings.Cut(item["description"].(string), " ")
+		u, _ := all.Upstream(upstream)
+		before := len(u.(*fake).said())
+		f.call("tools/call", `{"name":"`+name+`"}`)
+		if said := u.(*fake).said(); len(said) != before+1 || said[before] != `tools/call {"name":"`+inner+`"}` {
+			t.Errorf("%s, which is %s of %s, reached it as %q", name, inner, upstream, said[before:])
+		}
+	}
+}
