@@ -149,11 +149,12 @@ func (d *disk) tear(before, after []byte, random func() uint64) []byte {
 	return torn
 }
 
-// lay puts an image where the next process finds it.
-func (d *disk) lay(image []byte, name string) string {
+// lay puts what a dead process has left where the next one finds it.
+func (d *disk) lay(dead *process, name string) string {
 	path := filepath.Join(d.world.dir, name)
-	if err := os.WriteFile(path, image, 0o600); err != nil {
+	if err := os.WriteFile(path, dead.image, 0o600); err != nil {
 		d.world.Fatal(err)
 	}
+	dead.image = nil
 	return path
 }

@@ -143,6 +143,13 @@ func (p *process) crash(kind string, image []byte) error {
 	return errDead
 }
 
+// retire is for a process that ends in good order: what is still said to it kills it no
+// more. It reports whether it was alive.
+func (p *process) retire() (alive bool) {
+	p.once.Do(func() { alive = true })
+	return alive
+}
+
 // enter lets a client in, unless the HTTP server has ended.
 func (p *process) enter() bool {
 	p.mu.Lock()

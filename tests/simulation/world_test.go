@@ -43,6 +43,7 @@ type world struct {
 	now     atomic.Pointer[process] // the present life; people read it while it changes
 	lives   int
 	died    chan *process
+	closed  bool
 	people  sync.WaitGroup // and what is left of dead processes
 	browser *http.Transport
 
@@ -62,6 +63,7 @@ type line struct {
 func newWorld(t *testing.T, seed uint64, dir string) *world {
 	w := &world{T: t, seed: seed, dir: dir, began: time.Now(), weather: weatherOf(seed), graph: graph(), network: newNetwork(),
 		sites: map[string]*site{}, ledger: newLedger(), died: make(chan *process, 16), answers: map[string]int{}, buried: map[string]bool{}}
+	t.Cleanup(w.close) // a run that ends before its time says why, and leaves nothing in the bubble
 	w.disk = &disk{world: w, kept: map[string]bool{}}
 	w.browser = &http.Transport{DialContext: w.network.dialer("browser"), DisableKeepAlives: true}
 	random, clients := draw(seed, time.Unix(0, 0), "servers"), draw(seed, time.Unix(0, 0), "clients")
@@ -172,18 +174,19 @@ func (w *world) begin(path string) {
 			w.trace("%s lives", p.host)
 			return
 		}
-		dead := p.isDead()
-		if !dead && (attempt > 50 || !w.stormy()) {
-			w.violated("store", "the proxy does not start: %v", err)
-		}
-		if !dead && attempt > 100 {
-			w.Fatalf("the proxy does not start: %v", err)
-		}
+		dead := !p.retire()
 		if dead {
-			path = w.disk.lay(p.image, fmt.Sprintf("store-%d.db", w.lives))
 			<-w.died
 		}
 		p.bury()
+		switch {
+		case dead:
+			path = w.disk.lay(p, fmt.Sprintf("store-%d.db", w.lives))
+		case attempt > 100:
+			w.Fatalf("the proxy does not start: %v", err)
+		case attempt > 50 || !w.stormy():
+			w.violated("store", "the proxy does not start: %v", err)
+		}
 		sleep(context.Background(), time.Second+time.Duration(attempt)*7_919)
 	}
 }
@@ -214,10 +217,11 @@ func (w *world) elapse(d time.Duration) {
 
 // reborn starts the proxy again on what a crash left.
 func (w *world) reborn(dead *process) {
+	path := w.disk.lay(dead, fmt.Sprintf("store-%d.db", w.lives))
 	w.people.Go(dead.bury)
 	random := draw(w.seed, time.Now(), "reborn")
 	sleep(context.Background(), time.Duration(random.Int64N(int64(20*time.Second)))+time.Millisecond)
-	w.begin(w.disk.lay(dead.image, fmt.Sprintf("store-%d.db", w.lives)))
+	w.begin(path)
 }
 
 // act is one thing that people, machines or the sky do.
@@ -314,7 +318,7 @@ func (w *world) restart() {
 		w.reborn(dead)
 		return
 	}
-	if p.isDead() {
+	if !p.retire() {
 		w.reborn(<-w.died)
 		return
 	}
@@ -323,10 +327,17 @@ func (w *world) restart() {
 	w.begin(p.path)
 }
 
-// close ends everything.
+// close ends everything, once.
 func (w *world) close() {
-	w.now.Load().bury()
-	w.network.cut(w.now.Load().host)
+	if w.closed {
+		return
+	}
+	w.closed = true
+	if p := w.now.Load(); p != nil {
+		p.retire()
+		p.bury()
+		w.network.cut(p.host)
+	}
 	w.people.Wait()
 	w.browser.CloseIdleConnections()
 	for _, s := range w.sites {
