@@ -67,7 +67,7 @@ e2e:
 # beside them, and the proxy's memory. The short run is part of e2e.
 STOPPED_FOR ?= 1m
 stopped:
-	STOPPED_FOR=$(STOPPED_FOR) go test ./tests/e2e -count=1 -run TestStoppedClientsHoldNobodyUp -v -timeout 10m
+	STOPPED_FOR=$(STOPPED_FOR) go test ./tests/e2e -count=1 -run TestStoppedClientsHoldNobodyUp -v -timeout 20m
 
 # The public conformance suite, both ways; writes docs/conformance.md. Part of test.
 conformance:
