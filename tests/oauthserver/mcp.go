@@ -112,6 +112,8 @@ func (s *Server) authorized(w http.ResponseWriter, r *http.Request, tool string,
 	valid := a != nil && !a.grant.revoked && s.options.Clock().Before(a.expires.Add(s.options.Leeway)) && !f.is("unauthorized")
 	s.mu.Unlock()
 	switch {
+	case !there && s.options.OptionalAuth:
+		return true
 	case !there:
 		s.count(func(c *Counters) { c.Unauthorized++ })
 		w.Header().Set("WWW-Authenticate", s.scheme()+` scope="mcp", `+metadata)

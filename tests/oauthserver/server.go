@@ -34,8 +34,10 @@ type Options struct {
 	// AutoApprove consents without a page.
 	AutoApprove bool
 	// NoRegistration switches dynamic registration off; NoAuth protection altogether.
+	// OptionalAuth takes requests without a token, and refuses tokens that are not good.
 	NoRegistration bool
 	NoAuth         bool
+	OptionalAuth   bool
 	// ConfidentialOnly registers no public client, and lists none all the same. ScopeBound
 	// holds a client to the scopes that it registered, as Ory Hydra does. RefuseScope is one
 	// that no client may register.

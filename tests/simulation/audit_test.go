@@ -26,11 +26,12 @@ type ledger struct {
 	loggedOut map[string]bool
 	// proposals are when the machine began logins by itself, in each life.
 	proposals map[string][]time.Time
-	taken     map[string]int // transitions, and refused pairs
+	taken     map[string]int  // transitions, and refused pairs
+	asked     map[string]bool // the upstreams for which anybody asked for a login or a logout
 }
 
 func newLedger() *ledger {
-	return &ledger{journals: map[string][]fsm.Entry{}, loggedOut: map[string]bool{}, proposals: map[string][]time.Time{}, taken: map[string]int{}}
+	return &ledger{journals: map[string][]fsm.Entry{}, loggedOut: map[string]bool{}, proposals: map[string][]time.Time{}, taken: map[string]int{}, asked: map[string]bool{}}
 }
 
 func (w *world) violated(invariant, format string, args ...any) {
@@ -78,6 +79,10 @@ func (w *world) observe(p *process, e fsm.Entry) {
 		l.taken["refused "+e.Region+" "+e.From+" "+e.Event]++
 	}
 	budget := 0
+	switch transitions.Event(e.Event) {
+	case transitions.LoginRequested, transitions.LoginProposed, transitions.LogoutRequested:
+		l.asked[e.Machine] = l.asked[e.Machine] || !e.Disposition.Refused()
+	}
 	switch {
 	case e.Event == string(transitions.LogoutDone) && e.Disposition == fsm.Moved:
 		l.loggedOut[e.Machine] = true

@@ -49,6 +49,9 @@ const (
 	browserVanished = "browser page abandoned"
 	loginDeclined   = "login declined"
 	tabDoubled      = "login response brought twice"
+	partBroken      = "optional part broken"
+	listsChanged    = "list changed"
+	entryBroken     = "entry that cannot be used"
 )
 
 // draw is randomness for one purpose at one moment of one run.

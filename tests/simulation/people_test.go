@@ -30,8 +30,8 @@ var errorCode = regexp.MustCompile(`"code":(-\d+)`)
 // call is a client's tool call through the proxy's downstream face.
 func (w *world) call(name string, limit time.Duration) {
 	w.mu.Lock()
-	w.asked++
-	id := w.asked
+	w.called++
+	id := w.called
 	w.mu.Unlock()
 	p := w.now.Load()
 	w.people.Go(func() {
@@ -226,6 +226,9 @@ func (w *world) heal() {
 	w.elapse(30 * time.Minute)
 	w.trace("the sky is clear")
 	for _, c := range w.configs {
+		if c.Name == spoilt {
+			continue
+		}
 		u, err := w.now.Load().manager.Get(c.Name)
 		if err != nil {
 			w.violated("a way to Connected", "%v", err)
@@ -235,7 +238,9 @@ func (w *world) heal() {
 			w.violated("a way to Connected", "half an hour after the last fault %s is %s", c.Name, where(u))
 		}
 		w.helpUp(c.Name, u)
+		w.auditParts(c.Name, u)
 	}
+	w.auditSpoilt()
 }
 
 func settled(s *transitions.Snapshot) bool {

@@ -22,6 +22,7 @@ type site struct {
 	world  *world
 	name   string
 	server *oauthserver.Server
+	nature int
 
 	mu     sync.Mutex
 	ahead  time.Duration // of the server's clock

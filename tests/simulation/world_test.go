@@ -51,7 +51,7 @@ type world struct {
 	calm    bool
 	buried  map[string]bool // the hosts of dead processes
 	lines   []line
-	asked   int // calls so far
+	called  int // calls so far
 	answers map[string]int
 }
 
@@ -66,13 +66,12 @@ func newWorld(t *testing.T, seed uint64, dir string) *world {
 	t.Cleanup(w.close) // a run that ends before its time says why, and leaves nothing in the bubble
 	w.disk = &disk{world: w, kept: map[string]bool{}}
 	w.browser = &http.Transport{DialContext: w.network.dialer("browser"), DisableKeepAlives: true}
-	random, clients := draw(seed, time.Unix(0, 0), "servers"), draw(seed, time.Unix(0, 0), "clients")
+	random, clients, natures := draw(seed, time.Unix(0, 0), "servers"), draw(seed, time.Unix(0, 0), "clients"), draw(seed, time.Unix(0, 0), "natures")
 	for _, name := range []string{"a", "b"} {
 		options := oauthserver.Options{AutoApprove: true, Sessions: random.IntN(2) == 0, KeepRefreshTokens: random.IntN(6) == 0, NoRefreshTokens: random.IntN(10) == 0,
 			AccessTokenTTL: []time.Duration{time.Minute, 5 * time.Minute, 20 * time.Minute, time.Hour}[random.IntN(4)], Clients: map[string]string{"machine": "secret"},
 			ConfidentialOnly: clients.IntN(4) == 0, ScopeBound: clients.IntN(4) == 0, PushRequired: clients.IntN(4) == 0}
-		w.sites[name] = newSite(w, name, options)
-		c := upstream.Config{Name: name, Transport: upstream.HTTP, URL: w.sites[name].server.MCPURL(), Settings: states.DefaultSettings()}
+		c := upstream.Config{Name: name, Transport: upstream.HTTP, Settings: states.DefaultSettings()}
 		c.Settings.AutomaticLogin = random.IntN(3) == 0
 		switch random.IntN(16) {
 		case 0, 1:
@@ -81,8 +80,13 @@ func newWorld(t *testing.T, seed uint64, dir string) *world {
 			c.OAuth.Grant, c.OAuth.ClientID, c.OAuth.AuthMethod = upstream.ClientCredentials, "machine", "client_secret_post"
 			c.OAuth.ClientSecret = secret("secret")
 		}
+		nature := natureOf(natures, &options, &c)
+		w.sites[name] = newSite(w, name, options)
+		w.sites[name].nature, c.URL = nature, w.sites[name].server.MCPURL()
 		w.configs = append(w.configs, c)
 	}
+	w.sites[spoilt] = newSite(w, spoilt, oauthserver.Options{NoAuth: true})
+	w.configs = append(w.configs, w.entries()[natures.IntN(3)])
 	return w
 }
 
@@ -233,10 +237,21 @@ func (w *world) act(random *rand.Rand) {
 		w.trace("%s: %s", name, kind)
 	}
 	switch n := random.IntN(100); {
-	case n < 55:
+	case n < 49:
 		for range 1 + random.IntN(4) {
 			w.call(name, time.Duration(1+random.IntN(60))*time.Second)
 		}
+	case n < 51:
+		w.call(spoilt, time.Minute)
+	case n < 53:
+		count(partBroken)
+		w.breakParts(s, random)
+	case n < 54:
+		count(listsChanged)
+		s.server.TellToolsChanged(1) // how many reads a storm comes to is up to the scheduler
+	case n < 55:
+		count(entryBroken)
+		w.spoil(w.entries()[random.IntN(3)])
 	case n < 68:
 		w.login(name, 7*time.Minute)
 	case n < 71:
@@ -293,6 +308,11 @@ func (w *world) reload(name string) {
 	i := slices.IndexFunc(w.configs, func(c upstream.Config) bool { return c.Name == name })
 	w.configs = slices.Clone(w.configs)
 	w.configs[i].Settings.AutomaticLogin = !w.configs[i].Settings.AutomaticLogin
+	w.apply()
+}
+
+// apply has the proxy read the configuration again.
+func (w *world) apply() {
 	p, configs := w.now.Load(), w.configs
 	w.people.Go(func() {
 		p.inTurn(func() {

@@ -96,17 +96,18 @@ func (s *ownStream) keep(ctx context.Context) error {
 }
 
 // once holds the stream once. Where it was missing it is told to be there when it has
-// lasted.
+// lasted, or has been awaited for as long: a server may answer when it has something to say.
 func (s *ownStream) once(ctx context.Context, lasted *bool) (time.Duration, error) {
 	held, stop := context.WithCancel(ctx)
 	var watching sync.WaitGroup
+	watching.Go(func() {
+		if sleep(held, lasting) && s.missing {
+			s.missing = false
+			s.told(nil, time.Time{})
+		}
+	})
 	wish, err := s.hold(ctx, sync.OnceFunc(func() {
-		watching.Go(func() {
-			if *lasted = sleep(held, lasting); *lasted && s.missing {
-				s.missing = false
-				s.told(nil, time.Time{})
-			}
-		})
+		watching.Go(func() { *lasted = sleep(held, lasting) })
 	}))
 	stop()
 	watching.Wait()

@@ -45,6 +45,7 @@ func run() error {
 	flag.BoolVar(&o.Quirks.RevokesAlone, "revokes-alone", false, "revoke the token that is shown, and not its grant")
 	flag.BoolVar(&o.PushRequired, "push-required", false, "take pushed authorization requests only (RFC 9126)")
 	flag.BoolVar(&o.NoAuth, "no-auth", false, "protect nothing")
+	flag.BoolVar(&o.OptionalAuth, "optional-auth", false, "take requests without a token too")
 	flag.BoolVar(&o.Sessions, "sessions", false, "speak only the MCP revisions with a session")
 	flag.Func("fault", "a fault as endpoint:kind[,count=n][,grant=g][,method=m][,delay=ms][,status=n][,retry_after=s][,ttl=s][,content_type=t][,body=text to the end]; may be repeated", func(text string) error {
 		f, err := oauthserver.ParseFault(text)
