@@ -55,9 +55,9 @@ crash:
 	go test -C tests/e2e -run TestKilledAnywhere -timeout 0 -args -kills=$(KILLS) -seed=$(SEED)
 
 # From the end of an outage of the authorization server, of a second to a minute, to the
-# first call that goes through.
+# first call that goes through; real processes. The short run is part of e2e.
 outages:
-	go test -count=1 -parallel 8 -run TestReturnFromAnOutage -v ./upstream -args -outages
+	go test -count=1 -parallel 8 -run TestReturnFromAnOutage -v ./tests/e2e -timeout 15m -args -outages
 
 # Real processes, sockets and kill -9.
 e2e:

@@ -42,7 +42,7 @@ func build(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(programs)) }()
 	for _, args := range [][]string{
-		{"build", "-o", programs + "/", "../../cmd/mcpproxy", "../../cmd/statectl", "./browser"},
+		{"build", "-o", programs + "/", "../../cmd/mcpproxy", "../../cmd/statectl", "./browser", "../oauthserver/cmd/server"},
 		{"build", "-tags", "failpoint", "-o", programs + "/failing/", "../../cmd/mcpproxy"},
 	} {
 		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
