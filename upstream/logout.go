@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -122,6 +121,6 @@ func (u *Upstream) LogoutOutcome(ctx context.Context) (transitions.Outcome, erro
 	case s.Region(states.Credential).State != states.LoggedOut:
 		return out, fmt.Errorf("%s: the logout failed: %s", u.config.Name, s.Data.CredentialError.Text)
 	}
-	out.Reason = cmp.Or(s.Data.CredentialError.Text, out.Reason)
+	out.Reason = s.Data.CredentialError.Text // and not why it was postponed, if it was
 	return out, nil
 }
