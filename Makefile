@@ -1,4 +1,4 @@
-.PHONY: notices stopped down build test verify mutants coverage lint soak crash e2e conformance diagrams bench bench-compare fuzz demo
+.PHONY: notices stopped down build test verify mutants coverage lint soak crash together e2e conformance diagrams bench bench-compare fuzz demo
 
 FUZZTIME ?= 10s
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -58,6 +58,11 @@ crash:
 # first call that goes through; real processes. The short run is part of e2e.
 outages:
 	go test -count=1 -parallel 8 -run TestReturnFromAnOutage -v ./tests/e2e -timeout 15m -args -outages
+
+# Each pair of commands that may hold the store, started at the same time, TRIES times.
+TRIES ?= 100
+together:
+	go test -C tests/e2e -run TestCommandsStartedAtTheSameTime -timeout 0 -args -tries=$(TRIES)
 
 # Real processes, sockets and kill -9.
 e2e:

@@ -36,12 +36,21 @@ type Version struct {
 	// Problems are what is wrong with the configuration file beside the entries of
 	// upstreams, or why its last change was not applied.
 	Problems []string `json:"problems,omitempty"`
+	// Temporary marks a process that holds the store for a command of its own, such as a
+	// login, and serves no MCP client.
+	Temporary bool `json:"temporary,omitempty"`
 }
 
 // Invitation is the answer to somebody who asks for the page.
 type Invitation struct {
 	// URL opens the page in a browser of this machine, once and for a minute.
 	URL string `json:"url"`
+}
+
+// Yielded is the answer to a proxy that wants the store.
+type Yielded struct {
+	// Yields says whether the store is given free soon.
+	Yields bool `json:"yields"`
 }
 
 // Pasted is what became of an address that a person pasted.
@@ -69,6 +78,12 @@ type Options struct {
 	// Invite returns the address that opens the page for people, once and for a minute;
 	// nil where there is no page.
 	Invite func() (string, error)
+	// Temporary marks a process that holds the store for a command of its own.
+	Temporary bool
+	// Yield is asked whether this process ends, to give the store free for a proxy that
+	// wants it; nil where it does not. started says that a bridge has started that proxy,
+	// and no user.
+	Yield func(started bool) bool
 }
 
 // route is one operation. serve writes the answer, or returns why not without
@@ -85,6 +100,7 @@ func (a *api) routes() []route {
 		{http.MethodPost, "/v1/reload", a.readAnew},
 		{http.MethodGet, "/v1/events", a.events},
 		{http.MethodPost, "/v1/page", a.page},
+		{http.MethodPost, "/v1/yield", a.yield},
 		{http.MethodPost, "/v1/paste", a.paste},
 		{http.MethodPost, "/v1/stdio", a.stdio},
 		{http.MethodGet, "/v1/inactive", a.inactive},
@@ -145,7 +161,7 @@ func describe(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (a *api) who(w http.ResponseWriter, _ *http.Request) error {
-	v := Version{Version: a.version, PID: os.Getpid()}
+	v := Version{Version: a.version, PID: os.Getpid(), Temporary: a.options.Temporary}
 	if a.options.Problems != nil {
 		v.Problems = a.options.Problems()
 	}
@@ -198,6 +214,11 @@ func (a *api) page(w http.ResponseWriter, _ *http.Request) error {
 	return reply(w, Invitation{address})
 }
 
+// yield has the store given free for the proxy that asks, soon after the answer.
+func (a *api) yield(w http.ResponseWriter, r *http.Request) error {
+	return reply(w, Yielded{a.options.Yield != nil && a.options.Yield(r.PostFormValue("started") == "yes")})
+}
+
 func (a *api) journal(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
 	limit, err := count(r.URL.Query(), "limit")
 	if err != nil {
@@ -238,6 +259,9 @@ func (a *api) paste(w http.ResponseWriter, r *http.Request) error {
 
 // stdio turns the connection into an MCP client's standard streams.
 func (a *api) stdio(w http.ResponseWriter, r *http.Request) error {
+	if a.options.Temporary {
+		return fmt.Errorf("%w: this process serves no MCP client; start a proxy with: mcpproxy serve", errRequest)
+	}
 	conn, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return err

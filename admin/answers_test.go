@@ -33,6 +33,7 @@ func TestEveryAnswerIsAsDescribed(t *testing.T) {
 		{method: "GET", path: "/v1/openapi", status: 200, words: `"openapi": "3.1.1"`},
 		{method: "POST", path: "/v1/reload", status: 200},
 		{method: "POST", path: "/v1/page", status: 200, words: "/ui/open"},
+		{method: "POST", path: "/v1/yield", form: url.Values{"started": {"yes"}}, status: 200, words: `"yields":false`},
 		{method: "GET", path: "/v1/inactive", status: 200, words: "[]"},
 		{method: "GET", path: "/v1/upstreams", status: 200, words: `"phase":"LoginRequired"`},
 		{method: "GET", path: u, status: 200, words: `"phase":"LoginRequired"`},

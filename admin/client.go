@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,15 +10,22 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"mcpproxy/states"
+	"mcpproxy/store"
 	"mcpproxy/upstream"
 )
 
 // ErrNotRunning says that no proxy serves the socket, or that the one that did ended
 // before it had answered.
 var ErrNotRunning = errors.New("no proxy is running")
+
+// ErrEnded says that the proxy ended while a login was open, which stays open.
+var ErrEnded = errors.New("the proxy ended before the login did")
 
 // RefusedError is an answer that says no.
 type RefusedError struct{ Problem }
@@ -39,19 +45,82 @@ func (e *LoginFailedError) Error() string { return e.Text }
 // Client speaks to a running proxy.
 type Client struct {
 	socket string
-	http   *http.Client
+	// store, if not empty, is the store whose holder is asked.
+	store string
+	http  *http.Client
 }
 
 // NewClient returns a client of the proxy at the socket.
-func NewClient(socket string) *Client {
-	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		var d net.Dialer
-		return d.DialContext(ctx, "unix", socket)
-	}}}}
+func NewClient(socket string) *Client { return NewClientOf("", socket) }
+
+// NewClientOf returns a client of whoever holds the store: at the socket, or where nobody
+// serves that one at the socket that the holder has named. A holder that does not serve it
+// yet is waited for.
+func NewClientOf(storePath, socket string) *Client {
+	c := &Client{socket: socket, store: storePath}
+	c.http = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) }}}
+	return c
 }
 
-// Running reports whether a proxy answers.
-func (c *Client) Running(ctx context.Context) bool { return c.Get(ctx, "/v1/version", nil) == nil }
+// dialLimit bounds how long a process that does not take connections yet, or has too many,
+// is waited for, and dialPause is the pause between two tries.
+const (
+	dialLimit = 10 * time.Second
+	dialPause = 20 * time.Millisecond
+)
+
+// dial waits for a process that has more connections to take than the system keeps for it,
+// and for one that holds the store and does not serve its socket yet.
+func (c *Client) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialLimit)
+	defer cancel()
+	for socket := c.socket; ; pause(ctx, dialPause) {
+		var d net.Dialer
+		conn, err := d.DialContext(ctx, "unix", socket)
+		if err == nil || ctx.Err() != nil {
+			return conn, err
+		}
+		if errors.Is(err, syscall.EAGAIN) {
+			continue
+		}
+		holder := (*store.LockedError)(nil)
+		if c.store != "" && !errors.Is(err, fs.ErrPermission) {
+			holder = store.Holder(c.store)
+		}
+		if holder == nil || holder.Socket == "" {
+			return nil, err
+		}
+		socket = holder.Socket
+	}
+}
+
+// unreachable says why there is no connection.
+func (c *Client) unreachable(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("the socket %s is not this user's; run this as the user who runs the proxy, or name another one (--socket)", c.socket)
+	}
+	return fmt.Errorf("%w at %s; start one with: mcpproxy serve", ErrNotRunning, c.socket)
+}
+
+// Who says which process answers.
+func (c *Client) Who(ctx context.Context) (Version, error) {
+	var who Version
+	ctx, cancel := context.WithTimeout(ctx, dialLimit)
+	defer cancel()
+	return who, c.Get(ctx, "/v1/version", &who)
+}
+
+// Yield asks the holder of the store to give it free for a proxy that starts, and reports
+// whether it does. started says that a bridge has started that proxy, and no user.
+func (c *Client) Yield(ctx context.Context, started bool) (bool, error) {
+	form := url.Values{}
+	if started {
+		form.Set("started", "yes")
+	}
+	var answer Yielded
+	err := c.Post(ctx, "/v1/yield", form, &answer)
+	return answer.Yields, err
+}
 
 // Get reads a document.
 func (c *Client) Get(ctx context.Context, path string, into any) error {
@@ -75,11 +144,8 @@ func (c *Client) send(ctx context.Context, method, path string, form url.Values)
 func (c *Client) ask(request *http.Request) (*http.Response, error) {
 	response, err := c.http.Do(request)
 	var operation *net.OpError
-	if errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("the socket %s is not this user's; run this as the user who runs the proxy, or name another one (--socket)", c.socket)
-	}
 	if errors.As(err, &operation) && operation.Op == "dial" {
-		return nil, fmt.Errorf("%w at %s; start one with: mcpproxy serve", ErrNotRunning, c.socket)
+		return nil, c.unreachable(err)
 	}
 	if err != nil {
 		return nil, c.gone(request.Context(), err)
@@ -137,6 +203,9 @@ func (c *Client) LoginWith(ctx context.Context, name string, o upstream.LoginOpt
 	if o.Register {
 		form.Set("client", "new")
 	}
+	if o.Since != nil {
+		form.Set("since", strconv.FormatUint(*o.Since, 10))
+	}
 	response, err := c.send(ctx, http.MethodPost, "/v1/upstreams/"+url.PathEscape(name)+"/login", form)
 	if err != nil {
 		return err
@@ -148,7 +217,7 @@ func (c *Client) LoginWith(ctx context.Context, name string, o upstream.LoginOpt
 		if err := lines.Decode(&report); ctx.Err() != nil {
 			return ctx.Err()
 		} else if err != nil {
-			return fmt.Errorf("the proxy ended before the login did: %w; once it runs again (mcpproxy serve), a page that was shown can still be completed", err)
+			return fmt.Errorf("%w (%w); once it runs again (mcpproxy serve), a page that was shown can still be completed", ErrEnded, err)
 		}
 		switch {
 		case report.Done && report.Error != "":
@@ -158,42 +227,4 @@ func (c *Client) LoginWith(ctx context.Context, name string, o upstream.LoginOpt
 		}
 		progress(report)
 	}
-}
-
-// Bridge connects an MCP client's standard streams with the running proxy until ctx
-// or the proxy ends, or in does and what was asked is answered. only names the one upstream to show, or is empty for all.
-func (c *Client) Bridge(ctx context.Context, only string, in io.Reader, out io.Writer) error {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "unix", c.socket)
-	if err != nil {
-		return fmt.Errorf("%w at %s; start one with: mcpproxy serve", ErrNotRunning, c.socket)
-	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://proxy/v1/stdio?upstream="+url.QueryEscape(only), nil)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Connection", "Upgrade")
-	request.Header.Set("Upgrade", "mcp")
-	if err := request.Write(conn); err != nil {
-		return err
-	}
-	answers := bufio.NewReader(conn)
-	response, err := http.ReadResponse(answers, request)
-	if err != nil {
-		return err
-	}
-	if response.StatusCode != http.StatusSwitchingProtocols {
-		return fmt.Errorf("the proxy answers %s", response.Status)
-	}
-	go func() {
-		_, _ = io.Copy(conn, in) // what is read already is still answered
-		_ = conn.(*net.UnixConn).CloseWrite()
-	}()
-	_, err = io.Copy(out, answers)
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }

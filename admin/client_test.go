@@ -3,11 +3,16 @@ package admin
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"mcpproxy/store"
 )
 
 // A proxy that ends before it has answered, or within the answer, is one that does
@@ -44,5 +49,53 @@ func TestTheProxyEndsBeforeItHasAnswered(t *testing.T) {
 				t.Errorf("it answers %+v, %v", who, err)
 			}
 		})
+	}
+}
+
+// Who holds the store is waited for until it serves its socket, and asked there.
+func TestTheHolderOfTheStoreIsAsked(t *testing.T) {
+	dir, err := os.MkdirTemp("", "admin-") // sockets have short names
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path, named, other := filepath.Join(dir, "store.db"), filepath.Join(dir, "s"), filepath.Join(dir, "other")
+	client := NewClientOf(path, named)
+	if _, err := client.Who(t.Context()); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("without a store: %v", err)
+	}
+	kept, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(filepath.Join(dir, "key")), Socket: other})
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _ = reply(w, Version{PID: 4711}) })}
+	ended := make(chan error, 1)
+	late := time.AfterFunc(5*dialPause, func() {
+		listener, err := Listen(other)
+		if err == nil {
+			err = proxy.Serve(listener)
+		}
+		ended <- err
+	})
+	defer late.Stop()
+	if who, err := client.Who(t.Context()); err != nil || who.PID != 4711 {
+		t.Errorf("%+v answers, %v", who, err)
+	}
+	_ = proxy.Close()
+	<-ended
+	client.http.CloseIdleConnections()
+	if err := kept.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Who(t.Context()); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("once the store is free: %v", err)
+	}
+}
+
+// A socket that is another user's is no proxy that does not run.
+func TestASocketOfAnotherUser(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", syscall.EACCES)}
+	if err := NewClient("/s").unreachable(refused); errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "is not this user's") {
+		t.Errorf("%v", err)
 	}
 }

@@ -31,6 +31,9 @@ type Report struct {
 	Shown    states.Showing `json:"shown,omitempty"`
 	Detail   string         `json:"detail,omitempty"`
 	Deadline time.Time      `json:"deadline,omitzero"`
+	// Since is the generation of the token that was there when the login began; whoever
+	// asks for the login again at the next proxy says it.
+	Since uint64 `json:"since,omitempty"`
 	// Done marks the last line; Error is why it failed, or empty, and Reason the reason
 	// that the upstream then has for needing a person.
 	Done   bool          `json:"done,omitempty"`
@@ -105,7 +108,8 @@ func (a *api) logout(w http.ResponseWriter, r *http.Request) error {
 
 // login streams the progress of a login, one JSON line each, to its outcome. With
 // browser=none no browser is opened here, with client=new a client is registered for it,
-// and a login that is open is given up. With wait=no it only says what becomes of
+// and a login that is open is given up. With since a login that was begun at a proxy that
+// has ended is followed to its end. With wait=no it only says what becomes of
 // the wish.
 func login(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
 	if r.PostFormValue("wait") == "no" {
@@ -123,8 +127,16 @@ func login(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
 		_ = control.Flush()
 	}
 	o := upstream.LoginOptions{Elsewhere: r.PostFormValue("browser") == "none", Register: r.PostFormValue("client") == "new"}
+	if r.PostForm.Has("since") {
+		since, err := count(r.PostForm, "since")
+		if err != nil {
+			return err
+		}
+		generation := uint64(since)
+		o.Since = &generation
+	}
 	err := u.LoginWith(r.Context(), o, func(p upstream.Progress) {
-		say(Report{Flow: p.Flow, URL: p.URL, Shown: p.Shown.How, Detail: p.Shown.Detail, Deadline: p.Deadline})
+		say(Report{Flow: p.Flow, URL: p.URL, Shown: p.Shown.How, Detail: p.Shown.Detail, Deadline: p.Deadline, Since: p.Since})
 	})
 	last := Report{Done: true}
 	var ended *upstream.LoginError

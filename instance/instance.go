@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"mcpproxy/credential"
 	"mcpproxy/feed"
@@ -29,8 +30,11 @@ type Options struct {
 	StorePath string
 	Keys      store.KeySource
 	// Socket is where the instance can be spoken to; a second process is told.
-	Socket  string
-	Configs []upstream.Config
+	Socket string
+	// LockTimeout is how long a store that another process holds is waited for; 0 means a
+	// second.
+	LockTimeout time.Duration
+	Configs     []upstream.Config
 	// Limits bound what is under way at once; the zero value is the default.
 	Limits upstream.Limits
 	// ClientLimits bound what clients may have under way; the zero value is the default.
@@ -75,7 +79,7 @@ func Start(ctx context.Context, o Options) (*Instance, error) {
 	if o.Open == nil {
 		o.Open = browser.None
 	}
-	kept, err := store.Open(ctx, o.StorePath, store.Options{Logger: o.Logger, Keys: o.Keys, Socket: o.Socket})
+	kept, err := store.Open(ctx, o.StorePath, store.Options{Logger: o.Logger, Keys: o.Keys, Socket: o.Socket, LockTimeout: o.LockTimeout})
 	if err != nil {
 		return nil, err
 	}

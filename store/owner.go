@@ -2,9 +2,12 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"time"
+
+	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
 // owner is what the holder of the lock says about itself in a file beside the
@@ -29,6 +32,23 @@ func writeOwner(path, socket string) error {
 }
 
 func removeOwner(path string) { _ = os.Remove(ownerPath(path)) } // a stale one is not believed
+
+// Holder is the process that has the store open to write, or nil where none has. Where the
+// system's locks cannot be looked at it is nil.
+func Holder(path string) *LockedError {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer file.Close() // and with it the lock
+	if !errors.Is(lock(file, false, 0), bbolterrors.ErrTimeout) {
+		return nil
+	}
+	return lockedBy(path)
+}
 
 // introduction is how long a holder may take to say who it is: it does so as soon as it
 // has the lock. Who only reads never does.

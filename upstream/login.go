@@ -25,6 +25,8 @@ type Progress struct {
 	Shown states.Shown
 	// Deadline is until when the login can be completed.
 	Deadline time.Time
+	// Since is the generation of the token that was there when the login began.
+	Since uint64
 }
 
 // ErrNoLogin says that an upstream has no login.
@@ -87,12 +89,23 @@ type LoginOptions struct {
 	// Register registers a client for this login, and gives up one that is open: its page
 	// may show that the authorization server has forgotten the client.
 	Register bool
+	// Since, if not nil, is that of a login that was begun in a process that has ended: it
+	// is followed if it is open, and done if there is a later token.
+	Since *uint64
 }
 
 // LoginWith is Login with options.
 func (u *Upstream) LoginWith(ctx context.Context, o LoginOptions, progress func(Progress)) error {
 	if err := u.mayLogIn(ctx); err != nil {
 		return err
+	}
+	if o.Since != nil {
+		switch s := u.Snapshot(); {
+		case s.Data.Token != nil && s.Data.Generation > *o.Since:
+			return nil
+		case s.Region(states.Credential).Is(transitions.LoginOpen):
+			return u.awaitLogin(ctx, *o.Since, progress)
+		}
 	}
 	payload := transitions.Payload{NewClient: o.Register}
 	if o.Elsewhere {
@@ -184,7 +197,9 @@ func (u *Upstream) awaitLogin(ctx context.Context, generation uint64, progress f
 			return u.loginOutcome(s, generation, told.Flow)
 		}
 		if told = progressOf(s); progress != nil && told.URL != "" {
-			progress(told)
+			now := told
+			now.Since = generation
+			progress(now)
 		}
 	}
 }

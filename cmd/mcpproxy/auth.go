@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"mcpproxy/admin"
-	"mcpproxy/instance"
 	"mcpproxy/states"
 	"mcpproxy/terminal"
 	"mcpproxy/upstream"
@@ -48,57 +46,47 @@ and without a running proxy.`,
 	return c
 }
 
+// login logs in at the proxy that holds the store, or as its holder. Where that one ends,
+// the login is still open, and goes on at the next holder.
 func (s *serveOptions) login(ctx context.Context, name string, out io.Writer, in io.Reader) error {
-	client, show := s.client(), guide(out)
-	if client.Running(ctx) {
-		return s.loginAt(ctx, client, name, out, in)
-	}
-	config, err := s.find(name)
-	if err != nil {
-		return err
-	}
-	i, err := instance.Start(ctx, instance.Options{StorePath: s.store, Keys: s.keys(), Configs: []upstream.Config{config}, Open: s.opener(), Logger: quiet(s.options), Version: version, AllowPrivate: s.allowPrivate})
-	if err != nil {
-		return err
-	}
-	u, err := i.Manager.Get(name)
-	if err == nil {
-		go pasted(ctx, in, out, func(address string) error {
-			parsed, err := url.Parse(address)
-			if err != nil {
-				return err
-			}
-			_, err = i.Callback.Pasted(ctx, parsed.Query())
-			return err
+	var last admin.Report
+	input, show := make(chan string), guide(out)
+	go lines(ctx, in, input)
+	return s.atHolder(ctx, s.known(name), func(client *admin.Client) error {
+		pasting, done := context.WithCancel(ctx)
+		defer done()
+		go pasted(pasting, input, out, func(address string) error {
+			return client.Post(pasting, "/v1/paste", url.Values{"address": {address}}, nil)
 		})
-		err = u.LoginWith(ctx, upstream.LoginOptions{Register: s.register}, func(p upstream.Progress) { show(p.URL, p.Shown, p.Deadline) })
-	}
-	return errors.Join(err, i.Close())
+		return s.loginAt(ctx, client, name, &last, show)
+	})
 }
 
-// loginAt logs in at the running proxy, in its browser, or in the one that the command
-// line names.
-func (s *serveOptions) loginAt(ctx context.Context, client *admin.Client, name string, out io.Writer, in io.Reader) error {
-	go pasted(ctx, in, out, func(address string) error {
-		return client.Post(ctx, "/v1/paste", url.Values{"address": {address}}, nil)
-	})
-	show := guide(out)
-	own := s.browser != "" && !s.noBrowser
-	var last admin.Report
-	err := client.LoginWith(ctx, name, upstream.LoginOptions{Elsewhere: s.noBrowser || own, Register: s.register}, func(r admin.Report) {
-		if own && r.URL != last.URL {
+// loginAt logs in at the process that holds the store, in its browser, or in the one that
+// the command line names. A page that was shown at one that ended since is not opened again.
+func (s *serveOptions) loginAt(ctx context.Context, client *admin.Client, name string, last *admin.Report, show shown) error {
+	own, before := s.browser != "" && !s.noBrowser, last.URL
+	o := upstream.LoginOptions{Elsewhere: s.noBrowser || own || before != "", Register: s.register && before == ""}
+	if before != "" {
+		since := last.Since
+		o.Since = &since
+	}
+	err := client.LoginWith(ctx, name, o, func(r admin.Report) {
+		switch {
+		case r.URL == before, own && r.URL == last.URL:
+			r.Shown = states.NotShown
+		case own:
 			r.Shown = states.Opened
 			if err := s.opener()(ctx, r.URL); err != nil {
 				r.Shown, r.Detail = states.NotOpened, err.Error()
 			}
-		} else if own {
-			r.Shown = states.NotShown
 		}
-		last = r
+		*last = r
 		show(r.URL, states.Shown{How: r.Shown, Detail: r.Detail}, r.Deadline)
 	})
 	if ctx.Err() != nil && last.URL != "" {
-		return fmt.Errorf("%s: the login stays open and its page can be completed until %s; to give it up, run: mcpproxy auth cancel %s", name, last.Deadline.Local().Format(time.TimeOnly), name)
+		return fmt.Errorf("%s: the login stays open and its page can be completed until %s, while a proxy runs; to give it up, run: mcpproxy auth cancel %s",
+			name, last.Deadline.Local().Format(time.TimeOnly), name)
 	}
 	return err
 }
@@ -118,9 +106,20 @@ func (s *serveOptions) find(name string) (upstream.Config, error) {
 	return upstream.Config{}, fmt.Errorf("%s: %w", s.config, upstream.Unknown(name, names))
 }
 
+// known says whether the configuration has the upstream.
+func (s *serveOptions) known(name string) func() error {
+	return func() error {
+		_, err := s.find(name)
+		return err
+	}
+}
+
+// shown tells the person of a login's progress.
+type shown func(address string, what states.Shown, deadline time.Time)
+
 // guide tells the person what to do in the browser: the address first, and then
 // what became of opening it.
-func guide(out io.Writer) func(address string, shown states.Shown, deadline time.Time) {
+func guide(out io.Writer) shown {
 	var last string
 	return func(address string, shown states.Shown, deadline time.Time) {
 		if address != last {
@@ -152,16 +151,30 @@ func forwarding(connection, address string) string {
 	return fmt.Sprintf("Or forward the port of the browser's return first: ssh -L %[1]s:127.0.0.1:%[1]s %[2]s", back.Port(), ends[2])
 }
 
-// pasted takes addresses that a person pastes while the login is open.
-func pasted(ctx context.Context, in io.Reader, out io.Writer, take func(string) error) {
-	lines := bufio.NewScanner(in)
-	for ctx.Err() == nil && lines.Scan() {
-		address := strings.TrimSpace(lines.Text())
-		if address == "" {
-			continue
+// lines hands the lines of the input on until ctx ends.
+func lines(ctx context.Context, in io.Reader, to chan<- string) {
+	for scanner := bufio.NewScanner(in); scanner.Scan(); {
+		select {
+		case to <- strings.TrimSpace(scanner.Text()):
+		case <-ctx.Done():
+			return
 		}
-		if err := take(address); err != nil {
-			terminal.Printf(out, "not taken: %v\n", err)
+	}
+}
+
+// pasted takes addresses that a person pastes while the login is open.
+func pasted(ctx context.Context, input <-chan string, out io.Writer, take func(string) error) {
+	for {
+		select {
+		case address := <-input:
+			if address == "" {
+				continue
+			}
+			if err := take(address); err != nil {
+				terminal.Printf(out, "not taken: %v\n", err)
+			}
+		case <-ctx.Done():
+			return
 		}
 	}
 }

@@ -9,10 +9,8 @@ import (
 
 	"mcpproxy/admin"
 	"mcpproxy/fsm"
-	"mcpproxy/instance"
 	"mcpproxy/terminal"
 	"mcpproxy/upstream"
-	"mcpproxy/upstream/browser"
 
 	"github.com/spf13/cobra"
 )
@@ -27,11 +25,7 @@ a running proxy, and also for an upstream that was removed from the configuratio
 or is disabled there (mcpproxy auth status shows those as Inactive).`,
 		Example: "  mcpproxy auth logout github", Args: exactly("UPSTREAM"), ValidArgsFunction: o.completeStored,
 		RunE: func(c *cobra.Command, args []string) error {
-			var out admin.Outcome
-			err := o.client().Post(c.Context(), "/v1/upstreams/"+url.PathEscape(args[0])+"/logout", nil, &out)
-			if errors.Is(err, admin.ErrNotRunning) {
-				out, err = o.logoutAlone(c.Context(), args[0])
-			}
+			out, err := o.logout(c.Context(), args[0])
 			switch {
 			case err != nil:
 				return err
@@ -46,24 +40,21 @@ or is disabled there (mcpproxy auth status shows those as Inactive).`,
 // errHalfLoggedOut says that a logout is done here and not at the authorization server.
 var errHalfLoggedOut = errors.New("logged out")
 
-// logoutAlone logs out on the store of a stopped proxy.
-func (o *options) logoutAlone(ctx context.Context, name string) (out admin.Outcome, err error) {
-	var configs []upstream.Config
-	known, unknown := (&serveOptions{options: o}).find(name)
-	switch _, absent := os.Stat(o.store); {
-	case unknown == nil:
-		configs = append(configs, known)
-	case absent != nil, !errors.Is(unknown, upstream.ErrUnknown):
+// logout logs out at the proxy that holds the store, or as its holder.
+func (o *options) logout(ctx context.Context, name string) (out admin.Outcome, err error) {
+	s := &serveOptions{options: o, noBrowser: true}
+	unknown := s.known(name)()
+	err = s.atHolder(ctx, func() error {
+		if _, err := os.Stat(o.store); err == nil && errors.Is(unknown, upstream.ErrUnknown) {
+			return nil // the store may know it still
+		}
+		return unknown
+	}, func(client *admin.Client) error {
+		return client.Post(ctx, "/v1/upstreams/"+url.PathEscape(name)+"/logout", nil, &out)
+	})
+	var refused *admin.RefusedError
+	if errors.As(err, &refused) && refused.Kind == admin.KindUnknown && unknown != nil {
 		return out, unknown
 	}
-	i, err := instance.Start(ctx, instance.Options{StorePath: o.store, Keys: o.keys(), Configs: configs, Open: browser.None, Logger: quiet(o), Version: version})
-	if err != nil {
-		return out, err
-	}
-	done, err := i.Manager.Logout(ctx, name)
-	if errors.Is(err, upstream.ErrUnknown) {
-		err = unknown
-	}
-	out.Disposition, out.Reason = done.Disposition, done.Reason
-	return out, errors.Join(err, i.Close())
+	return out, err
 }

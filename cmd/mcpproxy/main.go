@@ -73,17 +73,16 @@ func exitCode(err error) int {
 	var (
 		usage   usageError
 		refused *admin.RefusedError
-		alone   *upstream.LoginError
-		there   *admin.LoginFailedError
+		ended   *admin.LoginFailedError
 	)
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &usage), errors.Is(err, upstream.ErrUnknown), errors.As(err, &refused) && refused.Kind == admin.KindUnknown:
 		return exitUsage
-	case errors.Is(err, errCannotRenew), errors.As(err, &alone) && alone.Reason == states.DiscoveryFailed, errors.As(err, &there) && there.Reason == states.DiscoveryFailed:
+	case errors.Is(err, errCannotRenew), errors.As(err, &ended) && ended.Reason == states.DiscoveryFailed:
 		return exitUnreachable
-	case alone != nil, there != nil, errors.Is(err, errLoginNeeded):
+	case ended != nil, errors.Is(err, errLoginNeeded):
 		return exitLoginNeeded
 	case errors.Is(err, admin.ErrNotRunning):
 		return exitNoProxy
@@ -143,7 +142,7 @@ func (o *options) socketPath() string {
 	return filepath.Join(filepath.Dir(o.store), "mcpproxy.sock")
 }
 
-func (o *options) client() *admin.Client { return admin.NewClient(o.socketPath()) }
+func (o *options) client() *admin.Client { return admin.NewClientOf(o.store, o.socketPath()) }
 
 func (o *options) load() (*config.File, error) { return config.Load(o.config, os.LookupEnv) }
 

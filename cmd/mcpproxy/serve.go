@@ -35,6 +35,8 @@ type serveOptions struct {
 	noBrowser, allowPrivate    bool
 	register                   bool
 	metrics, ui                bool
+	// started marks a proxy that a bridge has started, and no user.
+	started bool
 }
 
 func serveCommand(o *options) *cobra.Command {
@@ -52,6 +54,8 @@ configuration file is applied at once, and again at SIGHUP.`,
 	c.Flags().StringSliceVar(&s.origins, "allow-origin", nil, "origin of web pages that may call the proxy, as https://app.example.com")
 	c.Flags().BoolVar(&s.metrics, "metrics", false, "serve metrics for Prometheus at /metrics (docs/metrics.md)")
 	c.Flags().BoolVar(&s.ui, "ui", false, "open the page for people in the browser (see mcpproxy ui)")
+	c.Flags().BoolVar(&s.started, "started", false, "started by a bridge: it gives way to a proxy that a user starts")
+	_ = c.Flags().MarkHidden("started") // the flag is there
 	s.browserFlags(c)
 	return c
 }
@@ -112,8 +116,13 @@ func (s *serveOptions) run(ctx context.Context) error {
 	if s.metrics {
 		counts = metrics.New(version)
 	}
-	i, err := instance.Start(ctx, instance.Options{Metrics: counts, Telemetry: observer, StorePath: s.store, Keys: s.keys(), Socket: s.socketPath(), Configs: file.Upstreams, Limits: file.Limits, ClientLimits: file.Clients, Connect: true, Open: s.opener(),
-		Logger: logger, Version: version, Token: token, AllowedHosts: s.hosts, AllowedOrigins: s.origins, AllowPrivate: s.allowPrivate, LoginURL: loginURL(listener, token)})
+	i, err := s.take(ctx, instance.Options{
+		StorePath: s.store, Keys: s.keys(),
+		Configs: file.Upstreams, Limits: file.Limits, ClientLimits: file.Clients, Connect: true,
+		Open: s.opener(), AllowPrivate: s.allowPrivate, LoginURL: loginURL(listener, token),
+		Token: token, AllowedHosts: s.hosts, AllowedOrigins: s.origins,
+		Metrics: counts, Telemetry: observer, Logger: logger, Version: version,
+	})
 	if err != nil {
 		return err
 	}
@@ -126,10 +135,16 @@ func (s *serveOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	configuration := s.follow(file, logger)
-	reload := func(ctx context.Context) error { return configuration.reload(ctx, i) }
 	var page *ui.Page
-	api := admin.Handler(i, version, admin.Options{Reload: reload, Problems: func() []string { return *configuration.problems.Load() }, Invite: func() (string, error) { return page.Invite(listener.Addr()) }})
+	api := admin.Handler(i, version, admin.Options{
+		Reload:   func(ctx context.Context) error { return configuration.reload(ctx, i) },
+		Problems: func() []string { return *configuration.problems.Load() },
+		Invite:   func() (string, error) { return page.Invite(listener.Addr()) },
+		Yield:    s.yields(logger, end),
+	})
 	page = ui.New(api, version)
 	clients := proxy.NewHTTPServer(beside(page, observer.Accept(i.Proxy.Handler())))
 	people := admin.NewHTTPServer(api)
@@ -183,11 +198,8 @@ func (s *serveOptions) cannotListen(ctx context.Context, err error) error {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return err
 	}
-	var running struct {
-		PID int `json:"pid"`
-	}
-	if s.client().Get(ctx, "/v1/version", &running) == nil {
-		return fmt.Errorf("a proxy is running already (process %d, socket %s): use that one (mcpproxy upstream list shows what it does), or end it first; a second one needs an address and a store of its own (--listen, --store): %w", running.PID, s.socketPath(), syscall.EADDRINUSE)
+	if who, unknown := s.client().Who(ctx); unknown == nil && !who.Temporary {
+		return s.runsAlready(who.PID, syscall.EADDRINUSE)
 	}
 	return err
 }

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -16,41 +20,62 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// startLimit bounds how long a proxy that was started may take to answer.
-const startLimit = 10 * time.Second
+// startLimit bounds how long a proxy that was started may take to answer: longer than it
+// waits for the store.
+const startLimit = holderLimit + 10*time.Second
 
 func stdioCommand(o *options) *cobra.Command {
 	var only string
 	c := &cobra.Command{Use: "stdio", Short: "Bridge a client's standard streams to the running proxy, starting one if there is none",
 		Long: `Bridges standard input and output to the running proxy, for MCP clients that
 start a command. Without a proxy one is started, which goes on when the bridge
-ends. When the input ends, what was asked before is still answered, within a
-minute; then the bridge ends.`,
+ends, and gives way to one that you start with mcpproxy serve. When the proxy ends,
+the bridge goes on at the next one, or starts it: the client need not initialize
+again, and a call that was on its way is answered with an error. When the input
+ends, what was asked before is still answered, within a minute; then the bridge
+ends.`,
 		Example: `  {"mcpServers": {"proxy": {"command": "mcpproxy", "args": ["stdio"]}}}
   echo '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' | mcpproxy stdio`,
 		Args: exactly(), RunE: func(c *cobra.Command, _ []string) error {
-			client := o.client()
-			if client.Running(c.Context()) {
-				o.sayUnusable(c.Context(), c.ErrOrStderr())
-			} else {
-				file, err := o.load()
-				if err != nil {
-					return err
-				}
-				for _, problem := range file.Problems {
-					terminal.PrintError(c.ErrOrStderr(), "mcpproxy", problem)
-				}
-				if err := o.startServer(c.Context(), client); err != nil {
-					return err
-				}
-			}
 			// A terminal that goes away ends the bridge, as SIGTERM does.
 			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGHUP)
 			defer stop()
-			return client.Bridge(ctx, only, os.Stdin, os.Stdout)
+			client, told := o.client(), false
+			ready := func(ctx context.Context) error {
+				err := o.ensureServer(ctx, client)
+				if err == nil && !told {
+					o.sayUnusable(ctx, c.ErrOrStderr())
+				} else if err == nil {
+					terminal.Printf(c.ErrOrStderr(), "the proxy ended; going on at the next one\n")
+				}
+				told = true
+				return err
+			}
+			return client.Bridge(ctx, admin.Bridge{Only: only, In: os.Stdin, Out: os.Stdout, Ready: ready})
 		}}
 	c.Flags().StringVar(&only, "upstream", "", "show this upstream alone, with its names unchanged")
 	return c
+}
+
+// ensureServer returns when a proxy answers that serves clients, and starts one where there
+// is none.
+func (o *options) ensureServer(ctx context.Context, client *admin.Client) error {
+	if answers, err := serves(ctx, client); answers || err != nil {
+		return err
+	}
+	if _, err := o.load(); err != nil {
+		return err
+	}
+	return o.startServer(ctx, client)
+}
+
+// serves reports whether a proxy answers that serves clients.
+func serves(ctx context.Context, client *admin.Client) (bool, error) {
+	who, err := client.Who(ctx)
+	if errors.Is(err, admin.ErrNotRunning) {
+		return false, nil
+	}
+	return err == nil && !who.Temporary, err
 }
 
 // startServer starts a proxy that outlives this process.
@@ -63,27 +88,56 @@ func (o *options) startServer(ctx context.Context, client *admin.Client) error {
 	if err := os.MkdirAll(filepath.Dir(logFile), 0o700); err != nil {
 		return err
 	}
-	log, err := os.OpenFile(logFile, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	log, err := os.OpenFile(logFile, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	server := exec.Command(program, "serve", "--config", o.config, "--store", o.store, "--socket", o.socketPath(), "--listen", "127.0.0.1:0")
+	began, err := log.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	server := exec.Command(program, "serve", "--config", o.config, "--store", o.store, "--socket", o.socketPath(),
+		"--listen", "127.0.0.1:0", "--started")
 	server.Stderr = log
 	detach(server)
 	if err := server.Start(); err != nil {
 		return fmt.Errorf("starting the proxy: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	poll := time.NewTicker(20 * time.Millisecond)
-	defer poll.Stop()
-	for !client.Running(ctx) {
+	ended := make(chan struct{})
+	go func() { // it outlives this process, mostly
+		defer close(ended)
+		_ = server.Wait()
+	}()
+	for deadline := time.Now().Add(startLimit); ; {
+		over := false
 		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the proxy that was started does not answer; its log is %s", logFile)
-		case <-poll.C:
+		case <-ended: // another one was quicker, or it could not start
+			over = true
+		default:
+		}
+		switch answers, err := serves(ctx, client); {
+		case answers || err != nil:
+			return err
+		case over:
+			return fmt.Errorf("the proxy that was started ended: %s; its log is %s", lastWord(io.NewSectionReader(log, began, maxLog)), logFile)
+		}
+		if !await(ctx, deadline) {
+			return errors.Join(ctx.Err(), fmt.Errorf("the proxy that was started does not answer; its log is %s", logFile))
 		}
 	}
-	return server.Process.Release()
+}
+
+// maxLog bounds what is read of the log of a proxy that could not start.
+const maxLog = 1 << 20
+
+// lastWord is the error that a command has ended with, as it wrote that to its log.
+func lastWord(log io.Reader) string {
+	const begins = "\nmcpproxy: "
+	text, _ := io.ReadAll(log) // its name is told
+	text = append([]byte("\n"), text...)
+	if at := bytes.LastIndex(text, []byte(begins)); at >= 0 {
+		return strings.TrimSpace(string(text[at+len(begins):]))
+	}
+	return "it does not say why"
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,12 +17,9 @@ import (
 	"mcpproxy/upstream"
 )
 
-// client speaks to the running proxy.
+// client speaks to the process that holds the store.
 func (o *options) client() *admin.Client {
-	if o.socket != "" {
-		return admin.NewClient(o.socket)
-	}
-	return admin.NewClient(filepath.Join(filepath.Dir(o.store), "mcpproxy.sock"))
+	return admin.NewClientOf(o.store, cmp.Or(o.socket, filepath.Join(filepath.Dir(o.store), "mcpproxy.sock")))
 }
 
 // open opens the store of a stopped proxy, to read.

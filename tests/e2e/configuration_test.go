@@ -25,7 +25,7 @@ func TestBadConfigurationNamesThePlace(t *testing.T) {
 			t.Errorf("exit code %d, and %q is missing in: %s", code, want, errs)
 		}
 	}
-	if code, _, errs := m.run("mcpproxy", "auth", "login", "a"); code != 1 || !strings.Contains(errs, "mcpServers.a.url") {
+	if code, _, errs := m.run("mcpproxy", "auth", "login", "a"); code != 7 || !strings.Contains(errs, "mcpServers.a.url") {
 		t.Errorf("a login: exit code %d: %s", code, errs)
 	}
 	// A file that says nothing as a whole is said at once, by the bridge too.

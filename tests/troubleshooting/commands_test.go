@@ -165,7 +165,7 @@ func commands(t *testing.T) []message {
 	h.configure(`{"mcpServers": {"notes": {"uri": "https://notes.example.com/mcp"}}}`)
 	h.says("", 1, "mcpproxy config check")
 	stop()
-	h.says("", 1, "mcpproxy auth login notes")
+	h.says("", 7, "mcpproxy auth login notes")
 	h.configure(`{"mcpServers": {"notes": `)
 	h.says("", 1, "mcpproxy serve --listen 127.0.0.1:0")
 	h.says("", 1, "mcpproxy stdio")
