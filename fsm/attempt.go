@@ -74,7 +74,11 @@ func (a *attempt[S, E, D, P]) decide(d *Definition[S, E, D, P]) {
 		if a.ask(); a.err != nil {
 			return
 		}
-		a.run.carrier(a.column.region).carry(a)
+		if !a.run.silent {
+			a.run.carrier(a.column.region).carry(a)
+		} else if a.prepare(); a.err == nil { // the map has agreed to every pair
+			a.publish()
+		}
 	}
 }
 

@@ -39,7 +39,9 @@ func (d *Definition[S, E, D, P]) Step(s *Snapshot[S, E, D, P], in Input[E, P], c
 	return d.take(s, &in, commit, false)
 }
 
-// Next is [Definition.Step] without the entries, for those who search a graph and keep no journal.
+// Next is [Definition.Step] without the entries, for those who search a graph and keep no
+// journal. It asks the table alone: that looplab's map says the same of every pair is proved
+// by [Compile].
 func (d *Definition[S, E, D, P]) Next(s *Snapshot[S, E, D, P], in Input[E, P]) (*Snapshot[S, E, D, P], Steps[S, E, D, P]) {
 	return d.take(s, &in, nil, true)
 }

@@ -30,8 +30,10 @@
 //   - Symmetry. Names, generations, times and epochs are put into the key as they relate to
 //     each other: worlds that differ in what a token or a flow is called are one.
 //   - What is dead. What no guard, update, timer or job can ask for any more, whatever
-//     happens, is not in the key: the attempts of a renewal once it is over, and whether a
-//     token was taken once it is not new (only a refusal of a new one asks; see
+//     happens, is not in the key: the attempts of a renewal once it is over, or its outcome is
+//     decided and ends it; what a refresh began with once it was answered; the server's record
+//     of the machine's token while the store is read; how often a revoked token was sent; and
+//     whether a token was taken once it is not new (only a refusal of a new one asks; see
 //     [states.Data.RefusalIsFinal]. What else hangs on it, the machine's pause between two
 //     pages, is shorter than a tick, and within one the budget of the hour refuses already).
 //   - What makes no difference. An event of a call or a person that leaves the machine as it

@@ -32,12 +32,15 @@ func (k *keyer) class(w *world) []byte {
 }
 
 func (k *keyer) begin(w *world) {
-	*k = keyer{plain: k.plain, world: w,
+	*k = keyer{plain: k.plain, world: w, decided: !k.plain && w.decided(),
 		names: k.names[:0], numbers: k.numbers[:0], ranks: k.ranks[:0], out: k.out[:0]}
 }
 
 type keyer struct {
 	world *world
+	// decided: a refresh is under way whose outcome is decided and ends the renewal, so
+	// that nothing is asked any more of the attempts before it.
+	decided bool
 	// alone: what the servers know of tokens is no part of the key. plain: what nothing
 	// asks for any more is.
 	alone, plain bool
@@ -139,9 +142,13 @@ func (k *keyer) token(t *credential.Token) {
 	k.name(id)
 	k.flag(t.UsableAt(k.world.now()))
 	k.flag(k.world.machine.Data.Settings.AutomaticLogin && len(t.RequestedScopes) > 0)
-	if id != "" && !k.alone {
+	if id != "" && !k.alone && (k.plain || k.mayBeSent(t)) {
 		g := k.world.grant(t.Refresh)
-		k.put(byte(g.status), byte(g.sent))
+		sent := g.sent
+		if g.status != consumed && !k.plain {
+			sent = 0 // it is counted of a token that was used, and is over with its family
+		}
+		k.put(byte(g.status), byte(sent))
 		k.number(-1 - g.family)
 	}
 }
@@ -195,10 +202,12 @@ func (k *keyer) data(d *states.Data) {
 	}
 	k.put(byte(min(minuteAgo, d.Settings.ForcedRefreshes)), 0)
 	k.flag(k.world.state(states.Credential) == states.LoginBackoff && d.Code.IsZero())
-	if renews[k.world.state(states.Credential)] || d.Settings.Unattended {
-		k.renewal(d)
+	if !k.decided {
+		if renews[k.world.state(states.Credential)] || d.Settings.Unattended {
+			k.renewal(d)
+		}
+		k.intent(d.Uncertain)
 	}
-	k.intent(d.Uncertain)
 	k.name(d.FlowID)
 	k.flow(d.Flow)
 	proposals := d.RecentProposals(now)
@@ -217,7 +226,9 @@ func (k *keyer) data(d *states.Data) {
 // renewal writes what is asked of the attempts that have failed.
 func (k *keyer) renewal(d *states.Data) {
 	now := k.world.now()
-	k.flag(d.RefreshAttempts > 0)
+	if state := k.world.state(states.Credential); state == states.RefreshBackoff || state == states.GrantBackoff {
+		k.flag(d.RefreshAttempts > 0) // which the truth of these states asks for
+	}
 	k.put(byte(min(d.Refusals, d.Settings.RefreshAttempts)))
 	if !d.TokenUsable(now) {
 		k.flag(d.FailsFor(now) >= d.Settings.RefreshBudget)
@@ -279,6 +290,54 @@ var renews = map[states.State]bool{states.RefreshQueued: true, states.Refreshing
 var obtains = map[string]bool{transitions.JobDiscover: true, transitions.JobRegister: true, transitions.JobAwaitBrowser: true,
 	transitions.JobAwaitDevice: true, transitions.JobExchange: true, transitions.JobRequestToken: true}
 
+// attempt writes what a refresh still asks of what it began with: of one that was sent
+// the generation, and of one that gives the refresh token up what it will say.
+func (k *keyer) attempt(j *job) {
+	if j.step == noting || j.step == asking || k.plain {
+		k.token(j.began.Token)
+		k.intent(j.began.Uncertain)
+		k.text(string(j.carry.failure))
+		return
+	}
+	k.generation(generationOf(j.began.Token))
+	if j.step == dropping {
+		for _, usable := range []bool{true, false} {
+			k.text(string(transitions.RefreshEnd(j.carry.failure, j.began, usable, k.world.now())))
+		}
+	}
+}
+
+// decided reports whether the outcome of the refresh that the machine waits for is
+// decided, and is one that ends the renewal. Nothing else ends the state from then on.
+func (w *world) decided() bool {
+	if w.state(states.Credential) != states.Refreshing {
+		return false
+	}
+	for i := range w.jobs {
+		j := &w.jobs[i]
+		if j.name != transitions.JobRefresh || !w.live(j) {
+			continue
+		}
+		switch j.step {
+		case dropping, saving:
+			return !w.mayHang(j.region, j.epoch)
+		case reporting:
+			return endsRenewal[j.result.Event]
+		}
+	}
+	return false
+}
+
+// endsRenewal are the outcomes of a refresh after which none is scheduled.
+var endsRenewal = map[transitions.Event]bool{transitions.Refreshed: true, transitions.RefreshRejected: true, transitions.RefreshTokenLost: true,
+	transitions.ClientForgotten: true, transitions.ClientRejected: true, transitions.TokenUnsaved: true}
+
+// mayBeSent reports whether a refresh token may still be sent. The machine's own is not
+// while it reads the store, which replaces it.
+func (k *keyer) mayBeSent(t *credential.Token) bool {
+	return t != k.world.machine.Data.Token || k.world.state(states.Credential) != states.LoadingToken
+}
+
 func (k *keyer) job(j *job) {
 	k.text(j.name)
 	k.text(string(j.step))
@@ -291,10 +350,8 @@ func (k *keyer) job(j *job) {
 	k.token(j.carry.token)
 	k.intent(j.carry.intent)
 	k.flow(j.carry.flow)
-	k.text(string(j.carry.failure))
 	if j.name == transitions.JobRefresh {
-		k.token(j.began.Token)
-		k.intent(j.began.Uncertain)
+		k.attempt(j)
 	}
 	if j.step == showing {
 		k.text(string(j.cause))

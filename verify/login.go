@@ -31,7 +31,7 @@ func (x *explorer) register(w *world, j *job, add adder) {
 			begun = transitions.DeviceCodeIssued
 		}
 		add("writes the flow", true, func(w *world, j *job) {
-			w.disk.flow = j.carry.flow
+			w.disk.flow, w.loaded = j.carry.flow, true // what lies there is this process's
 			j.ends(transitions.Input{Event: begun, Flow: j.carry.flow.ID, Payload: transitions.Payload{Flow: j.carry.flow}})
 		})
 		add("cannot write the flow", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.RegistrationFailed, false) })
