@@ -94,8 +94,8 @@ func (r *reader) login(e *entry) {
 			r.problem("oauth.privateKeyFile", "%v", err)
 		}
 		e.OAuth.PrivateKey = credential.NewSecret(string(text)) // it is kept in memory only
-	case e.OAuth.AuthMethod == "private_key_jwt" && !r.failed["oauth.privateKeyFile"]:
-		r.problem("oauth.privateKeyFile", "is missing; private_key_jwt signs with it (PEM)")
+	case e.OAuth.AuthMethod == "private_key_jwt" && e.OAuth.ClientID != "" && !r.failed["oauth.privateKeyFile"]:
+		r.problem("oauth.privateKeyFile", "is missing; the client oauth.clientId signs with it (PEM, private_key_jwt)")
 	}
 	grant := e.OAuth.Grant
 	need := func(key, what string) {

@@ -134,9 +134,12 @@ type Registration struct {
 	// AuthMethod is the token_endpoint_auth_method: none, client_secret_basic,
 	// client_secret_post, private_key_jwt.
 	AuthMethod string
-	// Key, as PEM, and KeyID sign the assertions of private_key_jwt (RFC 7523).
+	// Key, as PEM, and KeyID sign the assertions of private_key_jwt (RFC 7523); a dynamic
+	// client's was made here, for its issuer alone. Algorithm is the one that it signs with;
+	// empty for that of the key's kind.
 	Key          Secret
 	KeyID        string
+	Algorithm    string
 	RedirectURIs []string
 	ObtainedAt   time.Time
 

@@ -31,7 +31,9 @@ type Discovery struct {
 	ServerScopes         []string `json:"server_scopes_supported,omitempty"`
 	CodeChallengeMethods []string `json:"code_challenge_methods_supported,omitempty"`
 	AuthMethods          []string `json:"token_endpoint_auth_methods_supported,omitempty"`
-	GrantTypes           []string `json:"grant_types_supported,omitempty"`
+	// SigningAlgorithms are those of client assertions.
+	SigningAlgorithms []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
+	GrantTypes        []string `json:"grant_types_supported,omitempty"`
 	// ClientIDMetadataDocument: the server takes a URL as client_id.
 	// ProofRequired: the resource takes tokens that are bound to a key only (RFC 9449).
 	ProofRequired            bool `json:"dpop_bound_access_tokens_required,omitempty"`

@@ -53,6 +53,7 @@ type registrationRecord struct {
 	ObtainedAt      time.Time         `json:"obtained_at"`
 	Key             string            `json:"key,omitempty"`
 	KeyID           string            `json:"key_id,omitempty"`
+	Algorithm       string            `json:"algorithm,omitempty"`
 	Scopes          []string          `json:"scopes,omitempty"`
 	GrantTypes      []string          `json:"grant_types,omitempty"`
 	Offered         []string          `json:"offered,omitempty"`
@@ -64,13 +65,13 @@ type registrationRecord struct {
 
 func recordOfRegistration(r credential.Registration) registrationRecord {
 	return registrationRecord{r.Issuer, r.Source, r.ClientID, r.Secret.Reveal(), r.SecretExpiresAt.UTC(), r.AuthMethod, r.RedirectURIs, r.ObtainedAt.UTC(), r.Key.Reveal(), r.KeyID,
-		r.Scopes, r.GrantTypes, r.Offered, r.Doubtful, r.PushRequired, r.Audience, r.TokenParameters}
+		r.Algorithm, r.Scopes, r.GrantTypes, r.Offered, r.Doubtful, r.PushRequired, r.Audience, r.TokenParameters}
 }
 
 func (r *registrationRecord) registration() credential.Registration {
 	return credential.Registration{Issuer: r.Issuer, Source: r.Source, ClientID: r.ClientID, Secret: credential.NewSecret(r.Secret),
 		SecretExpiresAt: r.SecretExpiresAt, AuthMethod: r.AuthMethod, RedirectURIs: r.RedirectURIs, ObtainedAt: r.ObtainedAt, Key: credential.NewSecret(r.Key), KeyID: r.KeyID,
-		Scopes: r.Scopes, GrantTypes: r.GrantTypes, Offered: r.Offered, Doubtful: r.Doubtful, PushRequired: r.PushRequired,
+		Algorithm: r.Algorithm, Scopes: r.Scopes, GrantTypes: r.GrantTypes, Offered: r.Offered, Doubtful: r.Doubtful, PushRequired: r.PushRequired,
 		Audience: r.Audience, TokenParameters: r.TokenParameters}
 }
 

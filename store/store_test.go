@@ -62,7 +62,7 @@ func TestTokenSurvivesReopening(t *testing.T) {
 		AuthorizationURL: credential.NewSecret("https://as.example/authorize?state=canary-state"), RedirectURI: "http://127.0.0.1:1/callback", Issuer: "https://as.example", IssuerInResponse: true,
 		TokenEndpoint: "https://as.example/token", RevocationEndpoint: "https://as.example/revoke", Resource: "https://mcp.example/mcp", Scopes: []string{"a"}, Optional: true,
 		Registration: credential.Registration{Issuer: "https://as.example", Source: credential.SourceDynamic, ClientID: "c", Secret: credential.NewSecret("canary-secret"), SecretExpiresAt: at,
-			AuthMethod: "private_key_jwt", Key: credential.NewSecret("canary-key"), KeyID: "k", RedirectURIs: []string{"http://127.0.0.1:1/callback"}, ObtainedAt: at,
+			AuthMethod: "private_key_jwt", Key: credential.NewSecret("canary-key"), KeyID: "k", Algorithm: "PS256", RedirectURIs: []string{"http://127.0.0.1:1/callback"}, ObtainedAt: at,
 			Scopes: []string{"a"}, GrantTypes: []string{"authorization_code"}, Offered: []string{"none"}, Doubtful: true, PushRequired: true, Audience: "aud", TokenParameters: map[string]string{"audience": "x"}},
 		Key: credential.NewSecret("canary-key"), DeviceCode: credential.NewSecret("canary-device"), UserCode: "ABCD", PollInterval: 5 * time.Second,
 		Request: credential.NewSecret("https://as.example/authorize?state=canary-state"), PushEndpoint: "https://as.example/par", PushedUntil: at}

@@ -63,7 +63,8 @@ type OAuth struct {
 	Disabled     bool
 	ClientID     string
 	ClientSecret credential.Secret
-	// AuthMethod is the token_endpoint_auth_method for ClientID.
+	// AuthMethod is the token_endpoint_auth_method for ClientID, or, without one, what the
+	// dynamic client is registered for; of private_key_jwt it makes its key itself.
 	AuthMethod string
 	// Scopes override what the challenge and the metadata say.
 	Scopes []string

@@ -138,8 +138,9 @@ func (u *Upstream) identity(ctx context.Context, login *newLogin) (credential.Re
 		ClientName:          "mcpproxy",
 		Scopes:              oauth.SelectScopes(*d, login.request),
 		GrantType:           u.config.OAuth.Grant.grantType(),
+		AuthMethod:          u.config.OAuth.AuthMethod,
 	}
-	key := fmt.Sprint(d.Issuer, request.RedirectURIs, request.Scopes, request.GrantType, u.config.OAuth.ClientID, login.doubtful, login.newClient)
+	key := fmt.Sprint(d.Issuer, request.RedirectURIs, request.Scopes, request.GrantType, request.AuthMethod, u.config.OAuth.ClientID, login.doubtful, login.newClient)
 	made, err, _ := u.environment.registering.Do(key, func() (any, error) {
 		// Another upstream of the issuer may have registered since.
 		if now, err := u.reusable(login); given == nil && err == nil && now != nil {
@@ -179,6 +180,9 @@ func (u *Upstream) reusable(login *newLogin) (*credential.Registration, error) {
 	needs := oauth.SelectScopes(*login.discovery, login.request)
 	for i := range known {
 		r := &known[i]
+		if demanded := u.config.OAuth.AuthMethod; demanded == "private_key_jwt" && r.AuthMethod != demanded {
+			continue
+		}
 		if r.ClientID != login.doubtful && fits(r, login.discovery, needs, u.config.OAuth.Grant.grantType(), time.Now()) &&
 			(login.request.RedirectURI == "" || oauth.Redirects(r.RedirectURIs, login.request.RedirectURI)) {
 			return r, nil
@@ -190,7 +194,9 @@ func (u *Upstream) reusable(login *newLogin) (*credential.Registration, error) {
 // fits reports whether what a dynamic client was registered with is what a login will
 // ask for, and what the authorization server still offers.
 func fits(r *credential.Registration, d *credential.Discovery, scopes []string, grant string, now time.Time) bool {
-	withdrawn := slices.Contains(r.Offered, r.AuthMethod) && len(d.AuthMethods) > 0 && !slices.Contains(d.AuthMethods, r.AuthMethod)
+	unsigned := r.Algorithm != "" && len(d.SigningAlgorithms) > 0 && !slices.Contains(d.SigningAlgorithms, r.Algorithm)
+	withdrawn := unsigned ||
+		slices.Contains(r.Offered, r.AuthMethod) && len(d.AuthMethods) > 0 && !slices.Contains(d.AuthMethods, r.AuthMethod)
 	switch {
 	case r.Source != credential.SourceDynamic, r.Doubtful, withdrawn:
 		return false

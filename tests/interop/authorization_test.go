@@ -35,6 +35,8 @@ func authorizationServers() []authorizationServer {
 		{name: "oidc-provider 9, public clients", command: node("oidc-provider.mjs"), scopes: []string{"mcp"}},
 		{name: "oidc-provider 9, confidential clients", command: node("oidc-provider.mjs"), scopes: []string{"mcp"},
 			options: map[string]any{"methods": []string{"client_secret_basic"}}},
+		{name: "oidc-provider 9, private_key_jwt dynamic clients", command: node("oidc-provider.mjs"), scopes: []string{"mcp"},
+			options: map[string]any{"methods": []string{"private_key_jwt"}}},
 		{name: "oidc-provider 9 that demands pushed requests", command: node("oidc-provider.mjs"), scopes: []string{"mcp"},
 			options: map[string]any{"demandPAR": true}},
 		{name: "oidc-provider 9 that demands DPoP with nonces", command: node("oidc-provider.mjs"), scopes: []string{"mcp"},

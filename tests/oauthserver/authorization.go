@@ -24,6 +24,9 @@ func (s *Server) serverMetadata(w http.ResponseWriter, _ *http.Request, f *Fault
 		"code_challenge_methods_supported": []string{"S256"}, "response_types_supported": []string{"code"}, "grant_types_supported": []string{"authorization_code", "refresh_token", "client_credentials", deviceGrant, bearerGrant},
 		"token_endpoint_auth_methods_supported": []string{"none", "client_secret_post", "client_secret_basic"}, "authorization_response_iss_parameter_supported": true,
 		"client_id_metadata_document_supported": true, "device_authorization_endpoint": s.url + "/device_authorization"}
+	if s.options.SignedOnly != "" {
+		m["token_endpoint_auth_methods_supported"], m["token_endpoint_auth_signing_alg_values_supported"] = []string{signedMethod}, []string{s.options.SignedOnly}
+	}
 	if s.options.PushRequired {
 		m["require_pushed_authorization_requests"], m["pushed_authorization_request_endpoint"] = true, s.url+"/par"
 	}
@@ -47,6 +50,8 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request, _ *Fault) {
 	metadata := struct {
 		RedirectURIs []string `json:"redirect_uris"`
 		AuthMethod   string   `json:"token_endpoint_auth_method"`
+		Algorithm    string   `json:"token_endpoint_auth_signing_alg"`
+		Keys         *keySet  `json:"jwks"`
 		GrantTypes   []string `json:"grant_types"`
 		Scope        string   `json:"scope"`
 	}{AuthMethod: "client_secret_basic", GrantTypes: []string{"authorization_code"}}
@@ -61,13 +66,18 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request, _ *Fault) {
 	case s.options.ConfidentialOnly && metadata.AuthMethod == "none":
 		refuse("public clients are not registered here")
 		return
+	case s.options.SignedOnly != "" && (metadata.AuthMethod != signedMethod || metadata.Algorithm != s.options.SignedOnly || !metadata.Keys.public()):
+		refuse("clients show themselves by assertions here that they sign with " + s.options.SignedOnly)
+		return
 	case s.options.RefuseScope != "" && slices.Contains(strings.Fields(metadata.Scope), s.options.RefuseScope):
 		refuse("the scope " + s.options.RefuseScope + " is not known here")
 		return
 	}
 	c := &client{id: "client-" + rand.Text(), redirects: metadata.RedirectURIs, grants: metadata.GrantTypes}
 	answer := map[string]any{"client_id": c.id, "redirect_uris": c.redirects, "token_endpoint_auth_method": "none", "grant_types": c.grants}
-	if metadata.AuthMethod != "none" {
+	if metadata.AuthMethod == signedMethod {
+		c.keys, answer["token_endpoint_auth_method"] = metadata.Keys, signedMethod
+	} else if metadata.AuthMethod != "none" {
 		c.secret = "secret-" + rand.Text()
 		answer["client_secret"], answer["client_secret_expires_at"], answer["token_endpoint_auth_method"] = c.secret, 0, metadata.AuthMethod
 	}
@@ -183,6 +193,9 @@ func (s *Server) authenticate(r *http.Request) *client {
 		secret, _ = url.QueryUnescape(secret)
 	} else {
 		id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
+	}
+	if c := s.find(id); s.options.SignedOnly != "" || c != nil && c.keys != nil {
+		return s.authenticateSigned(r)
 	}
 	if c := s.find(id); c != nil && c.secret == secret {
 		return c

@@ -18,6 +18,8 @@ type client struct {
 	grants []string
 	// scopes are those that it may ask for; nil for any.
 	scopes []string
+	// keys verify its assertions; nil where it signs none.
+	keys *keySet
 }
 
 // mayAsk reports whether a client that is held to its scopes may ask for these.
@@ -68,10 +70,12 @@ type grants struct {
 	access    map[string]*access
 	// assertions are the grants of the identity provider that were not redeemed yet.
 	assertions map[string]bool
+	// shown are the ids of the assertions by which clients have shown themselves.
+	shown map[string]bool
 }
 
 func newGrants(preregistered map[string]string) grants {
-	g := grants{clients: map[string]*client{}, codes: map[string]*request{}, used: map[string]*grant{}, devices: map[string]*device{}, userCodes: map[string]string{}, pending: map[string]*request{}, pushed: map[string]*pushed{}, refresh: map[string]*grant{}, access: map[string]*access{}, assertions: map[string]bool{}}
+	g := grants{clients: map[string]*client{}, codes: map[string]*request{}, used: map[string]*grant{}, devices: map[string]*device{}, userCodes: map[string]string{}, pending: map[string]*request{}, pushed: map[string]*pushed{}, refresh: map[string]*grant{}, access: map[string]*access{}, assertions: map[string]bool{}, shown: map[string]bool{}}
 	for id, secret := range preregistered {
 		g.clients[id] = &client{id: id, secret: secret}
 	}

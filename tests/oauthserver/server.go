@@ -41,6 +41,9 @@ type Options struct {
 	// ConfidentialOnly registers no public client, and lists none all the same. ScopeBound
 	// holds a client to the scopes that it registered, as Ory Hydra does. RefuseScope is one
 	// that no client may register.
+	// SignedOnly is the algorithm of client assertions by which alone clients show
+	// themselves (private_key_jwt, RFC 7523).
+	SignedOnly       string
 	ConfidentialOnly bool
 	ScopeBound       bool
 	RefuseScope      string

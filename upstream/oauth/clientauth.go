@@ -40,7 +40,7 @@ func authenticate(r credential.Registration) (clientAuth, error) {
 		a.style = oauth2.AuthStyleInHeader
 	case "none":
 		a.secret = ""
-	case "private_key_jwt":
+	case privateKeyJWT:
 		assertion, err := clientAssertion(r)
 		if err != nil {
 			return a, &Error{Operation: "client authentication", Class: Misconfigured, Err: err}
@@ -69,9 +69,11 @@ func clientAssertion(r credential.Registration) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	algorithm, err := algorithmOf(private)
-	if err != nil {
-		return "", err
+	algorithm := jose.SignatureAlgorithm(r.Algorithm)
+	if algorithm == "" {
+		if algorithm, err = algorithmOf(private); err != nil {
+			return "", err
+		}
 	}
 	options := (&jose.SignerOptions{}).WithType("JWT")
 	if r.KeyID != "" {

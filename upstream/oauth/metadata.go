@@ -34,6 +34,7 @@ type serverMetadata struct {
 	ScopesSupported       words `json:"scopes_supported"`
 	CodeChallengeMethods  words `json:"code_challenge_methods_supported"`
 	AuthMethods           words `json:"token_endpoint_auth_methods_supported"`
+	SigningAlgorithms     words `json:"token_endpoint_auth_signing_alg_values_supported"`
 	GrantTypes            words `json:"grant_types_supported"`
 	ClientIDMetadata      flag  `json:"client_id_metadata_document_supported"`
 	IssuerInResponse      flag  `json:"authorization_response_iss_parameter_supported"`
@@ -50,7 +51,7 @@ func (m *serverMetadata) discovery(at source) credential.Discovery {
 		AuthorizationEndpoint: m.AuthorizationEndpoint.at(at.place), TokenEndpoint: m.TokenEndpoint.at(at.place), RegistrationEndpoint: m.RegistrationEndpoint.at(at.place),
 		RevocationEndpoint: m.RevocationEndpoint.at(at.place), DeviceEndpoint: m.DeviceEndpoint.at(at.place), PushEndpoint: m.PushEndpoint.at(at.place), PushRequired: bool(m.PushRequired),
 		ServerScopes: m.ScopesSupported, CodeChallengeMethods: m.CodeChallengeMethods, AuthMethods: m.AuthMethods, OpenID: len(m.SubjectTypes) > 0,
-		GrantTypes: m.GrantTypes, ClientIDMetadataDocument: bool(m.ClientIDMetadata), IssuerInResponse: bool(m.IssuerInResponse)}
+		SigningAlgorithms: m.SigningAlgorithms, GrantTypes: m.GrantTypes, ClientIDMetadataDocument: bool(m.ClientIDMetadata), IssuerInResponse: bool(m.IssuerInResponse)}
 }
 
 // source is where a document was read, and until when it may be used; nowhere, and no

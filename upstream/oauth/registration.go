@@ -29,6 +29,9 @@ type RegistrationRequest struct {
 	Scopes []string
 	// GrantType is what a token will be asked for with; empty is authorization_code.
 	GrantType string
+	// AuthMethod is the only token_endpoint_auth_method that the configuration takes;
+	// empty for what fits best.
+	AuthMethod string
 }
 
 // Register obtains a client identity: the configured one, else a client ID
@@ -57,12 +60,16 @@ const softwareID = "mcpproxy"
 func registerDynamically(ctx context.Context, hc *http.Client, d credential.Discovery, r RegistrationRequest) (credential.Registration, error) {
 	var first *Error
 	aboutScopes := false
+	methods := authMethods(d.AuthMethods)
+	if r.AuthMethod != "" {
+		methods = []string{r.AuthMethod}
+	}
 	asks := [][]string{nil}
 	if len(r.Scopes) > 0 {
 		asks = [][]string{r.Scopes, nil}
 	}
 	for _, scopes := range asks {
-		for _, method := range authMethods(d.AuthMethods) {
+		for _, method := range methods {
 			if scopes != nil && aboutScopes {
 				break // whatever the method
 			}
@@ -106,6 +113,14 @@ func registerAs(ctx context.Context, hc *http.Client, d credential.Discovery, r 
 	if len(scopes) > 0 {
 		metadata["scope"] = strings.Join(scopes, " ")
 	}
+	var key clientKey
+	if method == privateKeyJWT {
+		var err error
+		if key, err = newClientKey(d.SigningAlgorithms); err != nil {
+			return credential.Registration{}, &Error{Operation: "registration", Class: Unsupported, URL: where(d.Issuer), Err: err}
+		}
+		metadata["jwks"], metadata["token_endpoint_auth_signing_alg"] = key.public, key.algorithm
+	}
 	var answer registrationAnswer
 	if err := postJSON(ctx, hc, "registration", d.RegistrationEndpoint, metadata, &answer); err != nil {
 		return credential.Registration{}, err
@@ -114,6 +129,9 @@ func registerAs(ctx context.Context, hc *http.Client, d credential.Discovery, r 
 		return credential.Registration{}, &Error{Operation: "registration", Class: Rejected, URL: where(d.RegistrationEndpoint), Err: errors.New("the answer has no client_id")}
 	}
 	registration := answer.registration()
+	if err := key.join(&registration, &answer); err != nil {
+		return credential.Registration{}, &Error{Operation: "registration", Class: Rejected, URL: where(d.RegistrationEndpoint), Err: err}
+	}
 	registration.Issuer, registration.GrantTypes, registration.Offered = d.Issuer, grants, d.AuthMethods
 	if len(registration.RedirectURIs) == 0 {
 		registration.RedirectURIs = r.RedirectURIs
@@ -194,23 +212,33 @@ func withoutPort(address string) string {
 }
 
 // authMethods are those to ask for, one after the other: a public client where the server
-// takes one, and else with a secret; without metadata the default is client_secret_basic
-// (RFC 8414 section 2).
+// takes one, and else with a secret; with a key of its own where the server takes nothing
+// simpler, or refuses it. Without metadata the default is client_secret_basic (RFC 8414
+// section 2).
 func authMethods(supported []string) []string {
 	const none, basic = "none", "client_secret_basic"
 	with := basic
 	if !slices.Contains(supported, basic) && slices.Contains(supported, "client_secret_post") {
 		with = "client_secret_post"
 	}
+	signed := slices.Contains(supported, privateKeyJWT)
+	var methods []string
 	switch {
 	case len(supported) == 0:
 		return []string{basic, none}
+	case signed && !slices.Contains(supported, none) && !slices.Contains(supported, with):
+		return []string{privateKeyJWT, none, with} // the others for metadata that does not tell all
 	case slices.Contains(supported, none), !slices.Contains(supported, with):
-		return []string{none, with}
+		methods = []string{none, with}
 	case with == basic && slices.Contains(supported, "client_secret_post"):
-		return []string{basic, "client_secret_post"}
+		methods = []string{basic, "client_secret_post"}
+	default:
+		methods = []string{with}
 	}
-	return []string{with}
+	if signed {
+		methods = append(methods, privateKeyJWT)
+	}
+	return methods
 }
 
 func postJSON(ctx context.Context, hc *http.Client, operation, target string, body, into any) error {

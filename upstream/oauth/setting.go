@@ -133,7 +133,7 @@ func Advise(err error, r credential.Registration, tokenEndpoint string, scopes [
 	if !errors.As(err, &failure) {
 		return err
 	}
-	if failure.Class == InvalidClient && r.AuthMethod == "private_key_jwt" {
+	if failure.Class == InvalidClient && r.AuthMethod == privateKeyJWT {
 		failure.Suggest = append(failure.Suggest, Suggestion{AssertionAudience, tokenEndpoint})
 	}
 	if failure.Code == "invalid_scope" && slices.Contains(scopes, "offline_access") {

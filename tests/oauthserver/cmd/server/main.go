@@ -30,6 +30,7 @@ func run() error {
 	flag.BoolVar(&o.KeepRefreshTokens, "keep-refresh-tokens", false, "do not rotate refresh tokens")
 	flag.BoolVar(&o.NoRefreshTokens, "no-refresh-tokens", false, "issue no refresh tokens")
 	flag.BoolVar(&o.NoRegistration, "no-registration", false, "no dynamic client registration")
+	flag.StringVar(&o.SignedOnly, "signed-only", "", "have clients show themselves by assertions only that are signed with this algorithm (private_key_jwt)")
 	flag.BoolVar(&o.ConfidentialOnly, "confidential-only", false, "register no public clients, and list none as an authentication method all the same")
 	flag.BoolVar(&o.ScopeBound, "scope-bound", false, "hold clients to the scopes that they registered")
 	flag.StringVar(&o.RefuseScope, "refuse-scope", "", "a scope that no client may register")
