@@ -205,7 +205,7 @@ func (a *api) readAnew(w http.ResponseWriter, r *http.Request) error {
 // page invites whoever asks at the socket to the page for people.
 func (a *api) page(w http.ResponseWriter, _ *http.Request) error {
 	if a.options.Invite == nil {
-		return fmt.Errorf("%w: this proxy has no page", errRequest)
+		return fmt.Errorf("%w: this process has no page; start a proxy with: mcpproxy serve", errRequest)
 	}
 	address, err := a.options.Invite()
 	if err != nil {

@@ -50,7 +50,10 @@ func (c *Client) Bridge(ctx context.Context, b Bridge) error {
 			return errors.Join(err, t.giveUp(everything))
 		}
 		if lost == lostLimit {
-			return errors.Join(fmt.Errorf("%w at %s: it ends each connection; its log says why", ErrNotRunning, c.socket), t.giveUp(everything))
+			if err == nil {
+				err = fmt.Errorf("%w at %s: it ends each connection; its log says why", ErrNotRunning, c.socket)
+			}
+			return errors.Join(err, t.giveUp(everything))
 		}
 		if err := t.giveUp(once); err != nil {
 			return err
@@ -105,7 +108,7 @@ func (c *Client) upgrade(ctx context.Context, only string) (*net.UnixConn, *bufi
 	case err != nil:
 		return nil, nil, errors.Join(c.gone(ctx, err), conn.Close())
 	case response.StatusCode != http.StatusSwitchingProtocols:
-		return nil, nil, errors.Join(fmt.Errorf("the proxy answers %s", response.Status), conn.Close())
+		return nil, nil, errors.Join(fmt.Errorf("%w at %s that serves clients: it answers %s", ErrNotRunning, c.socket, response.Status), conn.Close())
 	}
 	return conn.(*net.UnixConn), answers, nil
 }

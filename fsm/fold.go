@@ -230,7 +230,11 @@ func (f *Fold) trait(e *Entry) trait {
 	}
 	var h maphash.Hash
 	h.SetSeed(f.seed)
-	for _, text := range [...]string{e.Region, e.Event, string(e.Actor), e.From, e.To, string(e.Disposition), e.Guard, e.Reason, e.RaisedBy, e.Flow} {
+	words := [...]string{
+		e.Region, e.Event, string(e.Actor), e.From, e.To,
+		string(e.Disposition), e.Guard, e.Reason, e.RaisedBy, e.Flow,
+	}
+	for _, text := range words {
 		_, _ = h.WriteString(text)
 		_ = h.WriteByte(0)
 	}

@@ -9,13 +9,16 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"mcpproxy/credential"
 	"mcpproxy/fsm"
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
@@ -24,6 +27,7 @@ import (
 	"mcpproxy/tests/journals"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
+	"mcpproxy/upstream/oauth"
 )
 
 // downs are upstreams that are down, over a network that counts.
@@ -269,3 +273,48 @@ func TestASessionThatIsLostWithoutCalls(t *testing.T) {
 		}
 	})
 }
+
+// Tokens that cannot be obtained, for so many upstreams at once, are asked for within a
+// budget too, whatever a single one would be tried (fault J12).
+func TestManyTokensThatCannotBeObtainedCostLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 400
+		var asked atomic.Int64
+		refuse := func(context.Context, string, string) (net.Conn, error) {
+			asked.Add(1)
+			return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+		}
+		challenges := roundTrip(func(r *http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusUnauthorized, Request: r, Body: http.NoBody,
+				Header: http.Header{"Www-Authenticate": {`Bearer resource_metadata="http://127.0.0.1:1/.well-known/oauth-protected-resource"`}}}, nil
+		})
+		manager, _ := managed(t, challenges, slog.New(slog.DiscardHandler), func(e *upstream.Environment) {
+			client := oauth.NewHTTPClient(oauth.HTTPOptions{Reach: oauth.Loopback, Dial: refuse})
+			e.Authorization = func(oauth.Reach) *http.Client { return client }
+		})
+		all := configuredDown(n)
+		for i := range all {
+			all[i].OAuth.Grant, all[i].OAuth.ClientID, all[i].OAuth.ClientSecret = upstream.ClientCredentials, "c", credential.NewSecret("s")
+		}
+		if err := manager.Apply(t.Context(), all, true); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		before := asked.Load()
+		time.Sleep(10 * time.Minute)
+		if each := float64(asked.Load()-before) / n; each < 2 || each > 100 { // each attempt asks several addresses
+			t.Errorf("%.0f requests for each upstream in ten minutes", each)
+		}
+		u, err := manager.Get("u0300")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state := u.Snapshot().Region(states.Credential).State; state != states.GrantBackoff {
+			t.Errorf("it is %s", state)
+		}
+	})
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -169,14 +169,18 @@ func serveOver(t *testing.T, network http.RoundTripper) bubbled {
 
 // managed is a manager without upstreams over a network, and its store. Their journals are
 // replayed in the end.
-func managed(t *testing.T, network http.RoundTripper, logger *slog.Logger) (*upstream.Manager, *store.Store) {
+func managed(t *testing.T, network http.RoundTripper, logger *slog.Logger, changes ...func(*upstream.Environment)) (*upstream.Manager, *store.Store) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	kept, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	listener := callback.NewServer(logger)
-	manager := upstream.NewManager(context.Background(), &upstream.Environment{Store: kept, Callback: listener, Authorization: oauth.Clients(), Network: network, Logger: logger, Version: "test"})
+	environment := &upstream.Environment{Store: kept, Callback: listener, Authorization: oauth.Clients(), Network: network, Logger: logger, Version: "test"}
+	for _, change := range changes {
+		change(environment)
+	}
+	manager := upstream.NewManager(context.Background(), environment)
 	t.Cleanup(func() {
 		manager.Close()
 		listener.Close()

@@ -32,6 +32,8 @@ const (
 	// precedence is how long commands leave the store to a proxy that starts, after a
 	// holder has ended.
 	precedence = 200 * time.Millisecond
+	// holders is how many of them a command goes through, each of which ends.
+	holders = 50
 )
 
 // take starts an instance that stays.
@@ -100,14 +102,14 @@ func (s *serveOptions) yields(logger *slog.Logger, end func()) func(started bool
 // meanwhile it is done again at the next one. check is asked before the store is opened.
 func (s *serveOptions) atHolder(ctx context.Context, check func() error, do func(*admin.Client) error) error {
 	client := s.client()
-	for from := time.Now(); ; from = time.Now().Add(precedence) {
+	for tried, from := 1, time.Now(); ; tried, from = tried+1, time.Now().Add(precedence) {
 		end, err := s.holder(ctx, client, from, check)
 		if err != nil {
 			return err
 		}
 		err = do(client)
 		ended := end()
-		if ctx.Err() != nil || !errors.Is(err, admin.ErrNotRunning) && !errors.Is(err, admin.ErrEnded) {
+		if tried == holders || ctx.Err() != nil || !errors.Is(err, admin.ErrNotRunning) && !errors.Is(err, admin.ErrEnded) {
 			return errors.Join(err, ended)
 		}
 	}

@@ -32,7 +32,8 @@ minute and for you alone; the browser is given it in a file that only you can re
 				case followed || c.Context().Err() != nil:
 					return nil
 				case err == nil:
-					terminal.Printf(c.ErrOrStderr(), "the browser has not come yet; if it could not read the file that it was given, open this address within a minute:\n")
+					terminal.Printf(c.ErrOrStderr(), "the browser has not come yet; "+
+						"if it could not read the file that it was given, open this address within a minute:\n")
 				default:
 					terminal.Printf(c.ErrOrStderr(), "the browser was not opened: %v; open this address within a minute:\n", err)
 				}

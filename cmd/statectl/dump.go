@@ -21,7 +21,10 @@ import (
 func dumpCommand(o *options) *cobra.Command {
 	return &cobra.Command{Use: "dump [UPSTREAM]", Short: "Print each upstream's states, timers, token facts, last refusals and what you can do", Args: usage(cobra.MaximumNArgs(1)), ValidArgsFunction: o.completeUpstream,
 		Example: "  statectl dump\n  statectl dump github --json",
-		RunE:    func(c *cobra.Command, args []string) error { return o.dump(c.Context(), c.OutOrStdout(), args) }}
+		RunE: func(c *cobra.Command, args []string) error {
+			_, err := again(func() (struct{}, error) { return struct{}{}, o.dump(c.Context(), c.OutOrStdout(), args) })
+			return err
+		}}
 }
 
 func (o *options) dump(ctx context.Context, out io.Writer, args []string) error {

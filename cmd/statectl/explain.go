@@ -38,7 +38,11 @@ func (o *options) explain(ctx context.Context, out io.Writer, name string) error
 }
 
 // explanation is the running proxy's, or made from the store of a stopped one.
-func (o *options) explanation(ctx context.Context, name string) (e explain.Explanation, err error) {
+func (o *options) explanation(ctx context.Context, name string) (explain.Explanation, error) {
+	return again(func() (explain.Explanation, error) { return o.explanationNow(ctx, name) })
+}
+
+func (o *options) explanationNow(ctx context.Context, name string) (e explain.Explanation, err error) {
 	_, err = o.status(ctx, name)
 	if err == nil {
 		err = o.client().Get(ctx, "/v1/upstreams/"+url.PathEscape(name)+"/explain", &e)

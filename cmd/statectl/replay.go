@@ -84,7 +84,11 @@ func (o *options) recorded(ctx context.Context, input io.Reader, args []string) 
 }
 
 // journals are those of all upstreams, one after the other.
-func (o *options) journals(ctx context.Context) (all []fsm.Entry, err error) {
+func (o *options) journals(ctx context.Context) ([]fsm.Entry, error) {
+	return again(func() ([]fsm.Entry, error) { return o.journalsNow(ctx) })
+}
+
+func (o *options) journalsNow(ctx context.Context) (all []fsm.Entry, err error) {
 	var running []upstream.Status
 	err = o.client().Get(ctx, "/v1/upstreams", &running)
 	if errors.Is(err, admin.ErrNotRunning) {

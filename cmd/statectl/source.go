@@ -63,9 +63,27 @@ type past struct {
 	now *upstream.Status
 }
 
+// changes is how often a proxy may end, or begin to hold the store, while it is read.
+const changes = 2
+
+// again reads once more where it was told of neither a proxy nor a store that is free: one
+// of them has just begun to be there.
+func again[T any](read func() (T, error)) (is T, err error) {
+	for range changes {
+		if is, err = read(); !errors.Is(err, admin.ErrNotRunning) {
+			break
+		}
+	}
+	return is, err
+}
+
 // past reads one upstream's journal, of the running proxy or from the store of a
 // stopped one.
 func (o *options) past(ctx context.Context, name string) (past, error) {
+	return again(func() (past, error) { return o.pastNow(ctx, name) })
+}
+
+func (o *options) pastNow(ctx context.Context, name string) (past, error) {
 	now, err := o.status(ctx, name)
 	if errors.Is(err, admin.ErrNotRunning) {
 		entries, err := o.stored(ctx, name)
@@ -117,6 +135,14 @@ func (o *options) inStore(ctx context.Context, look func(*store.Store) error) (e
 
 // names are the upstreams of the running proxy, or in the store of a stopped one.
 func (o *options) names(ctx context.Context) (names []string, running bool, err error) {
+	names, err = again(func() (now []string, err error) {
+		now, running, err = o.namesNow(ctx)
+		return now, err
+	})
+	return names, running, err
+}
+
+func (o *options) namesNow(ctx context.Context) (names []string, running bool, err error) {
 	all, err := o.statuses(ctx)
 	if errors.Is(err, admin.ErrNotRunning) {
 		err = o.inStore(ctx, func(s *store.Store) error {

@@ -136,17 +136,17 @@ func (m *machine) succeeds(program string, args ...string) error {
 	return nil
 }
 
-func (m *machine) logsIn() error {
-	return m.succeeds("mcpproxy", "auth", "login", "u", "--browser", m.browser())
+func (m *machine) logsIn(name string) error {
+	return m.succeeds("mcpproxy", "auth", "login", name, "--browser", m.browser())
 }
 
 // began starts a command and returns when it has done what it is for.
 var began = map[string]func(*machine) error{
-	"login": (*machine).logsIn,
+	"login": func(m *machine) error { return m.logsIn("u") },
 	"logins": func(m *machine) error {
 		logins, ctx := errgroup.WithContext(context.Background())
-		for range 5 {
-			logins.Go(func() error { return errors.Join(ctx.Err(), m.logsIn()) })
+		for i := range 5 {
+			logins.Go(func() error { return errors.Join(ctx.Err(), m.logsIn([]string{"u", "v"}[i%2])) })
 		}
 		return logins.Wait()
 	},
@@ -216,6 +216,7 @@ func TestCommandsStartedAtTheSameTime(t *testing.T) {
 func together(t *testing.T, pair [2]string, pause time.Duration) {
 	m := newSequentialMachine(t, oauthserver.Options{AutoApprove: true})
 	t.Cleanup(m.endStarted)
+	m.configure(fmt.Sprintf(`{"mcpServers": {"u": {"url": %[1]q}, "v": {"url": %[1]q}}}`, m.server.MCPURL()))
 	if slices.Contains(pair[:], "dump") {
 		m.mustRun("mcpproxy", "auth", "logout", "u") // there is a store to look into
 	}

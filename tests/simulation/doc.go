@@ -20,5 +20,6 @@
 // the same run: the same requests, events and writes at the same nanosecond. Not
 // simulated is a wall clock that leaps against the monotonic one; the clocks of the
 // servers leap instead, and the network stands still as it does for a machine that
-// sleeps.
+// sleeps. Child processes are real ones, which know nothing of simulated time: only a program
+// that is not there is drawn here, and what children do is for tests/e2e and upstream/child.
 package simulation
