@@ -19,6 +19,7 @@ import (
 	"os"
 	"strconv"
 
+	"mcpproxy/admin/api"
 	"mcpproxy/explain"
 	"mcpproxy/instance"
 	"mcpproxy/upstream"
@@ -29,41 +30,8 @@ import (
 //go:embed openapi.json
 var description []byte
 
-// Version is who answers.
-type Version struct {
-	Version string `json:"version"`
-	PID     int    `json:"pid"`
-	// Problems are what is wrong with the configuration file beside the entries of
-	// upstreams, or why its last change was not applied.
-	Problems []string `json:"problems,omitempty"`
-	// Temporary marks a process that holds the store for a command of its own, such as a
-	// login, and serves no MCP client.
-	Temporary bool `json:"temporary,omitempty"`
-}
-
-// Invitation is the answer to somebody who asks for the page.
-type Invitation struct {
-	// URL opens the page in a browser of this machine, once and for a minute.
-	URL string `json:"url"`
-}
-
-// Yielded is the answer to a proxy that wants the store.
-type Yielded struct {
-	// Yields says whether the store is given free soon.
-	Yields bool `json:"yields"`
-}
-
-// Pasted is what became of an address that a person pasted.
-type Pasted struct {
-	// Good says whether the login was completed.
-	Good  bool   `json:"good"`
-	Title string `json:"title"`
-	Text  string `json:"text"`
-	Next  string `json:"next"`
-}
-
 // api serves one instance.
-type api struct {
+type handler struct {
 	instance *instance.Instance
 	version  string
 	options  Options
@@ -93,7 +61,7 @@ type route struct {
 	serve        func(http.ResponseWriter, *http.Request) error
 }
 
-func (a *api) routes() []route {
+func (a *handler) routes() []route {
 	return []route{
 		{http.MethodGet, "/v1/openapi", describe},
 		{http.MethodGet, "/v1/version", a.who},
@@ -123,7 +91,7 @@ const maxForm = 1 << 20
 
 // Handler serves an instance.
 func Handler(i *instance.Instance, version string, o Options) http.Handler {
-	a := &api{instance: i, version: version, options: o}
+	a := &handler{instance: i, version: version, options: o}
 	mux := http.NewServeMux()
 	for _, r := range a.routes() {
 		mux.HandleFunc(r.method+" "+r.path, func(w http.ResponseWriter, request *http.Request) {
@@ -137,7 +105,7 @@ func Handler(i *instance.Instance, version string, o Options) http.Handler {
 }
 
 // upstream finds the upstream that a request names.
-func (a *api) upstream(serve func(http.ResponseWriter, *http.Request, *upstream.Upstream) error) func(http.ResponseWriter, *http.Request) error {
+func (a *handler) upstream(serve func(http.ResponseWriter, *http.Request, *upstream.Upstream) error) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		u, err := a.instance.Manager.Get(r.PathValue("name"))
 		if err != nil {
@@ -160,15 +128,15 @@ func describe(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-func (a *api) who(w http.ResponseWriter, _ *http.Request) error {
-	v := Version{Version: a.version, PID: os.Getpid(), Temporary: a.options.Temporary}
+func (a *handler) who(w http.ResponseWriter, _ *http.Request) error {
+	v := api.Version{Version: a.version, PID: os.Getpid(), Temporary: a.options.Temporary}
 	if a.options.Problems != nil {
 		v.Problems = a.options.Problems()
 	}
 	return reply(w, v)
 }
 
-func (a *api) list(w http.ResponseWriter, _ *http.Request) error {
+func (a *handler) list(w http.ResponseWriter, _ *http.Request) error {
 	all := []upstream.Status{}
 	for _, u := range a.instance.Manager.All() {
 		all = append(all, u.Status())
@@ -176,7 +144,7 @@ func (a *api) list(w http.ResponseWriter, _ *http.Request) error {
 	return reply(w, all)
 }
 
-func (a *api) inactive(w http.ResponseWriter, _ *http.Request) error {
+func (a *handler) inactive(w http.ResponseWriter, _ *http.Request) error {
 	all, err := a.instance.Manager.Inactive()
 	if err != nil {
 		return err
@@ -192,7 +160,7 @@ func explained(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) err
 	return reply(w, explain.Of(u.Machine().Definition().Graph(), u.Status()))
 }
 
-func (a *api) readAnew(w http.ResponseWriter, r *http.Request) error {
+func (a *handler) readAnew(w http.ResponseWriter, r *http.Request) error {
 	if a.options.Reload == nil {
 		return fmt.Errorf("%w: this proxy was started without a configuration file, so that there is none to be read; restart it with its new upstreams", errRequest)
 	}
@@ -203,7 +171,7 @@ func (a *api) readAnew(w http.ResponseWriter, r *http.Request) error {
 }
 
 // page invites whoever asks at the socket to the page for people.
-func (a *api) page(w http.ResponseWriter, _ *http.Request) error {
+func (a *handler) page(w http.ResponseWriter, _ *http.Request) error {
 	if a.options.Invite == nil {
 		return fmt.Errorf("%w: this process has no page; start a proxy with: mcpproxy serve", errRequest)
 	}
@@ -211,15 +179,15 @@ func (a *api) page(w http.ResponseWriter, _ *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, Invitation{address})
+	return reply(w, api.Invitation{URL: address})
 }
 
 // yield has the store given free for the proxy that asks, soon after the answer.
-func (a *api) yield(w http.ResponseWriter, r *http.Request) error {
-	return reply(w, Yielded{a.options.Yield != nil && a.options.Yield(r.PostFormValue("started") == "yes")})
+func (a *handler) yield(w http.ResponseWriter, r *http.Request) error {
+	return reply(w, api.Yielded{Yields: a.options.Yield != nil && a.options.Yield(r.PostFormValue("started") == "yes")})
 }
 
-func (a *api) journal(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
+func (a *handler) journal(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
 	limit, err := count(r.URL.Query(), "limit")
 	if err != nil {
 		return err
@@ -245,7 +213,7 @@ func count(query url.Values, name string) (int, error) {
 }
 
 // paste takes the address that a browser elsewhere ended on.
-func (a *api) paste(w http.ResponseWriter, r *http.Request) error {
+func (a *handler) paste(w http.ResponseWriter, r *http.Request) error {
 	address, err := url.Parse(r.PostFormValue("address"))
 	if err != nil || address.RawQuery == "" {
 		return fmt.Errorf("%w: the pasted text is not the address that the browser ended on; it begins with http://127.0.0.1 and has a question mark", errRequest)
@@ -254,11 +222,11 @@ func (a *api) paste(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, Pasted{page.Good, page.Title, page.Text, page.Next})
+	return reply(w, api.Pasted{Good: page.Good, Title: page.Title, Text: page.Text, Next: page.Next})
 }
 
 // stdio turns the connection into an MCP client's standard streams.
-func (a *api) stdio(w http.ResponseWriter, r *http.Request) error {
+func (a *handler) stdio(w http.ResponseWriter, r *http.Request) error {
 	if a.options.Temporary {
 		return fmt.Errorf("%w: this process serves no MCP client; start a proxy with: mcpproxy serve", errRequest)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pb33f/jsonschema/v6"
 
+	"mcpproxy/admin/api"
 	"mcpproxy/states"
 	"mcpproxy/tests/oauthserver"
 )
@@ -40,9 +41,9 @@ func TestEveryAnswerIsAsDescribed(t *testing.T) {
 		{method: "GET", path: u + "/explain", status: 200, words: `"can":[{"wish":"login"`},
 		{method: "GET", path: u + "/journal?limit=2", status: 200, words: `"event":`},
 		{method: "GET", path: u + "/journal?limit=-1", status: 400, words: "is not a number from 0 on"},
-		{method: "GET", path: "/v1/upstreams/x", status: 404, words: KindUnknown},
-		{method: "GET", path: "/v1/events?upstream=x", status: 404, words: KindUnknown},
-		{method: "POST", path: u + "/cancel", status: 409, words: KindIllegal},
+		{method: "GET", path: "/v1/upstreams/x", status: 404, words: api.KindUnknown},
+		{method: "GET", path: "/v1/events?upstream=x", status: 404, words: api.KindUnknown},
+		{method: "POST", path: u + "/cancel", status: 409, words: api.KindIllegal},
 		{method: "POST", path: u + "/retry", status: 409, words: `"event":"RetryRequested"`},
 		{method: "POST", path: "/v1/paste", form: url.Values{"address": {"hello"}}, status: 400, words: "is not the address"},
 		{method: "POST", path: u + "/login", form: url.Values{"wait": {"no"}}, status: 200, words: `"disposition":"moved"`, then: func(string) { w.awaitCredential(states.AwaitingBrowser) }},
@@ -83,7 +84,7 @@ func (w *world) logIn(secrets map[string]string) {
 	w.Helper()
 	schema := reportSchema(w.T)
 	visited := false
-	err := w.client.Login(w.Context(), "u", true, func(r Report) {
+	err := w.client.Login(w.Context(), "u", true, func(r api.Report) {
 		text, err := json.Marshal(r)
 		if err != nil {
 			w.Fatal(err)

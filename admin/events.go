@@ -8,22 +8,9 @@ import (
 	"net/http"
 	"time"
 
+	"mcpproxy/admin/api"
 	"mcpproxy/feed"
 )
-
-// Names of the server-sent events.
-const (
-	// EventTransition carries an [fsm.Entry]: an event that a machine was given,
-	// accepted or refused.
-	EventTransition = "transition"
-	// EventGap carries a [Gap].
-	EventGap = "gap"
-)
-
-// Gap says that transitions are missing before those that follow.
-type Gap struct {
-	Reason string `json:"reason"`
-}
 
 const gapReason = "transitions are missing here: the reader was away for too long, or the proxy was started anew; the journal has them"
 
@@ -36,7 +23,7 @@ const (
 
 // events streams the transitions of all upstreams, or of one, as server-sent events
 // from now on, or from the one after Last-Event-ID.
-func (a *api) events(w http.ResponseWriter, r *http.Request) error {
+func (a *handler) events(w http.ResponseWriter, r *http.Request) error {
 	only := r.URL.Query().Get("upstream")
 	if only != "" {
 		if _, err := a.instance.Manager.Get(only); err != nil {
@@ -80,11 +67,11 @@ func (s *eventStream) next(ctx context.Context, reader *feed.Reader) error {
 		return nil
 	}
 	if gap {
-		s.event(EventGap, "", Gap{gapReason})
+		s.event(api.EventGap, "", api.Gap{Reason: gapReason})
 	}
 	for _, item := range items {
 		if s.only == "" || item.Entry.Machine == s.only {
-			s.event(EventTransition, item.ID, item.Entry)
+			s.event(api.EventTransition, item.ID, item.Entry)
 		}
 	}
 	if s.only != "" {

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mcpproxy/admin/client"
 	"mcpproxy/feed"
 	"mcpproxy/fsm"
 	"mcpproxy/instance"
@@ -26,7 +27,7 @@ import (
 type followed struct {
 	cancel context.CancelFunc
 	done   chan struct{}
-	seen   []Event
+	seen   []client.Event
 	place  string
 	err    error
 }
@@ -36,7 +37,7 @@ func (w *world) follow(only, after string) *followed {
 	f := &followed{cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(f.done)
-		f.place, f.err = w.client.Follow(ctx, only, after, func(e Event) error {
+		f.place, f.err = w.client.Follow(ctx, only, after, func(e client.Event) error {
 			f.seen = append(f.seen, e)
 			return nil
 		})
@@ -73,7 +74,7 @@ func (w *world) until(only, after, event string) *followed {
 	enough := errors.New("seen")
 	ctx, cancel := context.WithTimeout(w.Context(), 20*time.Second)
 	defer cancel()
-	f.place, f.err = w.client.Follow(ctx, only, after, func(e Event) error {
+	f.place, f.err = w.client.Follow(ctx, only, after, func(e client.Event) error {
 		f.seen = append(f.seen, e)
 		if e.Entry != nil && e.Entry.Event == event {
 			return enough
@@ -89,16 +90,18 @@ func (w *world) until(only, after, event string) *followed {
 // place is where a reader that begins now goes on.
 func (w *world) place() string {
 	w.Helper()
-	response, err := w.client.http.Get("http://proxy/v1/events")
+	response, err := w.plain.Get("http://proxy/v1/events")
 	if err != nil {
 		w.Fatal(err)
 	}
 	defer response.Body.Close()
-	id, event, err := readEvent(bufio.NewReader(response.Body))
-	if err != nil || event != nil || id == "" {
-		w.Fatalf("the stream begins with the id %q, %+v, %v", id, event, err)
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if id, found := strings.CutPrefix(lines.Text(), "id: "); found {
+			return id
+		}
 	}
-	return id
+	w.Fatal("the stream begins without an id")
+	return ""
 }
 
 func TestAReaderOfTheEventsGoesOnWhereItWas(t *testing.T) {
@@ -130,7 +133,7 @@ func TestStayingOutlivesTheStream(t *testing.T) {
 	w.await("the connection", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.Connected })
 	var said []string
 	enough := errors.New("seen")
-	err := w.client.Stay(t.Context(), Follower{
+	err := w.client.Stay(t.Context(), client.Follower{
 		Opened: func() error {
 			said = append(said, "open")
 			wish := "disconnect"
@@ -139,7 +142,7 @@ func TestStayingOutlivesTheStream(t *testing.T) {
 			}
 			return w.client.Post(t.Context(), "/v1/upstreams/u/"+wish, nil, nil)
 		},
-		See: func(e Event) error {
+		See: func(e client.Event) error {
 			said = append(said, e.Entry.Event)
 			switch e.Entry.Event {
 			case "Disconnect":
@@ -154,10 +157,10 @@ func TestStayingOutlivesTheStream(t *testing.T) {
 	if got := strings.Join(said, " "); !errors.Is(err, enough) || !strings.HasPrefix(got, "open Disconnect lost open ") || !strings.HasSuffix(got, " Connect") {
 		t.Errorf("%s, %v", got, err)
 	}
-	if err := w.client.Stay(t.Context(), Follower{Only: "x"}); problemOf(err).Detail == "" || !strings.Contains(err.Error(), "x") {
+	if err := w.client.Stay(t.Context(), client.Follower{Only: "x"}); problemOf(err).Detail == "" || !strings.Contains(err.Error(), "x") {
 		t.Errorf("another name: %v", err)
 	}
-	if err := NewClient(filepath.Join(t.TempDir(), "none")).Stay(t.Context(), Follower{}); !errors.Is(err, ErrNotRunning) {
+	if err := client.New(filepath.Join(t.TempDir(), "none")).Stay(t.Context(), client.Follower{}); !errors.Is(err, client.ErrNotRunning) {
 		t.Errorf("without a proxy: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"mcpproxy/admin/api"
 	"mcpproxy/explain"
 	"mcpproxy/fsm"
 	"mcpproxy/tests/golden"
@@ -54,8 +55,8 @@ func TestTheDescriptionHasTheSchemasOfWhatIsAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Components.Schemas = map[string]json.RawMessage{
-		"Entry": schemaOf[fsm.Entry](t), "Explanation": schemaOf[explain.Explanation](t), "Gap": schemaOf[Gap](t), "Invitation": schemaOf[Invitation](t), "Line": schemaOf[child.Line](t), "Outcome": schemaOf[Outcome](t), "Pasted": schemaOf[Pasted](t),
-		"Problem": schemaOf[Problem](t), "Report": schemaOf[Report](t), "Status": schemaOf[upstream.Status](t), "Version": schemaOf[Version](t),
+		"Entry": schemaOf[fsm.Entry](t), "Explanation": schemaOf[explain.Explanation](t), "Gap": schemaOf[api.Gap](t), "Invitation": schemaOf[api.Invitation](t), "Line": schemaOf[child.Line](t), "Outcome": schemaOf[api.Outcome](t), "Pasted": schemaOf[api.Pasted](t),
+		"Problem": schemaOf[api.Problem](t), "Report": schemaOf[api.Report](t), "Status": schemaOf[upstream.Status](t), "Version": schemaOf[api.Version](t),
 	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -83,7 +84,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 			}
 		}
 	}
-	for _, r := range (&api{}).routes() {
+	for _, r := range (&handler{}).routes() {
 		served = append(served, r.method+" "+r.path)
 	}
 	slices.Sort(described)

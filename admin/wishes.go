@@ -4,42 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"time"
 
+	"mcpproxy/admin/api"
 	"mcpproxy/fsm"
-	"mcpproxy/states"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
 )
-
-// Outcome is what the machine answered to a person's wish.
-type Outcome struct {
-	Disposition fsm.Disposition `json:"disposition"`
-	From        string          `json:"from"`
-	To          string          `json:"to"`
-	Epoch       uint64          `json:"epoch"`
-	// Reason is why a wish was joined, postponed or ignored, and of a logout that was done
-	// what is still good at the authorization server.
-	Reason string `json:"reason,omitempty"`
-}
-
-// Report is one line of a login's answer: progress, or the outcome.
-type Report struct {
-	Flow string `json:"flow,omitempty"`
-	URL  string `json:"url,omitempty"`
-	// Shown says what became of showing the page, with the detail: why the browser was not opened, or the code to enter.
-	Shown    states.Showing `json:"shown,omitempty"`
-	Detail   string         `json:"detail,omitempty"`
-	Deadline time.Time      `json:"deadline,omitzero"`
-	// Since is the generation of the token that was there when the login began; whoever
-	// asks for the login again at the next proxy says it.
-	Since uint64 `json:"since,omitempty"`
-	// Done marks the last line; Error is why it failed, or empty, and Reason the reason
-	// that the upstream then has for needing a person.
-	Done   bool          `json:"done,omitempty"`
-	Error  string        `json:"error,omitempty"`
-	Reason states.Reason `json:"reason,omitempty"`
-}
 
 // refusedWish is a machine's refusal for the person whose wish it was: what can be
 // done instead is said in commands.
@@ -74,7 +44,7 @@ func answered(w http.ResponseWriter, out transitions.Outcome, err error) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, Outcome{out.Disposition, string(out.From), string(out.To), out.Epoch, out.Reason})
+	return reply(w, api.Outcome{Disposition: out.Disposition, From: string(out.From), To: string(out.To), Epoch: out.Epoch, Reason: out.Reason})
 }
 
 func connect(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error {
@@ -98,7 +68,7 @@ func cancel(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error 
 }
 
 // logout is also for upstreams that are inactive.
-func (a *api) logout(w http.ResponseWriter, r *http.Request) error {
+func (a *handler) logout(w http.ResponseWriter, r *http.Request) error {
 	out, err := a.instance.Manager.Logout(r.Context(), r.PathValue("name"))
 	if u, unknown := a.instance.Manager.Get(r.PathValue("name")); unknown == nil {
 		return answer(w, u, out, err)
@@ -117,7 +87,7 @@ func login(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
 		return answer(w, u, out, err)
 	}
 	lines, control, begun := json.NewEncoder(w), http.NewResponseController(w), false
-	say := func(report Report) {
+	say := func(report api.Report) {
 		if !begun {
 			begun = true
 			w.Header().Set("Content-Type", "application/x-ndjson")
@@ -136,9 +106,9 @@ func login(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
 		o.Since = &generation
 	}
 	err := u.LoginWith(r.Context(), o, func(p upstream.Progress) {
-		say(Report{Flow: p.Flow, URL: p.URL, Shown: p.Shown.How, Detail: p.Shown.Detail, Deadline: p.Deadline, Since: p.Since})
+		say(api.Report{Flow: p.Flow, URL: p.URL, Shown: p.Shown.How, Detail: p.Shown.Detail, Deadline: p.Deadline, Since: p.Since})
 	})
-	last := Report{Done: true}
+	last := api.Report{Done: true}
 	var ended *upstream.LoginError
 	switch {
 	case err == nil:

@@ -18,6 +18,7 @@ import (
 
 	validator "github.com/pb33f/libopenapi-validator"
 
+	"mcpproxy/admin/client"
 	"mcpproxy/instance"
 	"mcpproxy/states"
 	"mcpproxy/store"
@@ -33,7 +34,8 @@ type world struct {
 	*testing.T
 	server   *oauthserver.Server
 	instance *instance.Instance
-	client   *Client
+	client   *client.Client
+	plain    *http.Client // of the same socket
 	valid    validator.Validator
 	// cut ends all connections of the socket; new ones are served.
 	cut func()
@@ -75,9 +77,12 @@ func newWorld(t *testing.T, o oauthserver.Options) *world {
 		defer close(served)
 		_ = people.Serve(listener) // ends with Close
 	}()
-	w := &world{T: t, server: server, instance: i, client: NewClient(socket), valid: described(t), cut: open.cut}
+	w := &world{T: t, server: server, instance: i, client: client.New(socket),
+		plain: &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		}}}, valid: described(t), cut: open.cut}
 	t.Cleanup(func() {
-		w.client.http.CloseIdleConnections()
+		w.plain.CloseIdleConnections()
 		_ = people.Close()
 		<-served
 		if err := errors.Join(i.Close(), server.Close(), os.RemoveAll(dir)); err != nil {
@@ -143,7 +148,7 @@ func (w *world) ask(method, path string, form url.Values) (status int, body stri
 		}
 		return r
 	}
-	response, err := w.client.http.Do(request())
+	response, err := w.plain.Do(request())
 	if err != nil {
 		w.Fatal(err)
 	}

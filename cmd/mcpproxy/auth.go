@@ -10,7 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/api"
+	"mcpproxy/admin/client"
 	"mcpproxy/states"
 	"mcpproxy/terminal"
 	"mcpproxy/upstream"
@@ -49,29 +50,29 @@ and without a running proxy.`,
 // login logs in at the proxy that holds the store, or as its holder. Where that one ends,
 // the login is still open, and goes on at the next holder.
 func (s *serveOptions) login(ctx context.Context, name string, out io.Writer, in io.Reader) error {
-	var last admin.Report
+	var last api.Report
 	input, show := make(chan string), guide(out)
 	go lines(ctx, in, input)
-	return s.atHolder(ctx, s.known(name), func(client *admin.Client) error {
+	return s.atHolder(ctx, s.known(name), func(running *client.Client) error {
 		pasting, done := context.WithCancel(ctx)
 		defer done()
 		go pasted(pasting, input, out, func(address string) error {
-			return client.Post(pasting, "/v1/paste", url.Values{"address": {address}}, nil)
+			return running.Post(pasting, "/v1/paste", url.Values{"address": {address}}, nil)
 		})
-		return s.loginAt(ctx, client, name, &last, show)
+		return s.loginAt(ctx, running, name, &last, show)
 	})
 }
 
 // loginAt logs in at the process that holds the store, in its browser, or in the one that
 // the command line names. A page that was shown at one that ended since is not opened again.
-func (s *serveOptions) loginAt(ctx context.Context, client *admin.Client, name string, last *admin.Report, show shown) error {
+func (s *serveOptions) loginAt(ctx context.Context, running *client.Client, name string, last *api.Report, show shown) error {
 	own, before := s.browser != "" && !s.noBrowser, last.URL
-	o := upstream.LoginOptions{Elsewhere: s.noBrowser || own || before != "", Register: s.register && before == ""}
+	o := client.LoginOptions{Elsewhere: s.noBrowser || own || before != "", Register: s.register && before == ""}
 	if before != "" {
 		since := last.Since
 		o.Since = &since
 	}
-	err := client.LoginWith(ctx, name, o, func(r admin.Report) {
+	err := running.LoginWith(ctx, name, o, func(r api.Report) {
 		switch {
 		case r.URL == before, own && r.URL == last.URL:
 			r.Shown = states.NotShown

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mcpproxy/admin"
+	"mcpproxy/admin/client"
 	"mcpproxy/instance"
 	"mcpproxy/store"
 )
@@ -39,17 +40,17 @@ const (
 // take starts an instance that stays.
 func (s *serveOptions) take(ctx context.Context, with instance.Options) (*instance.Instance, error) {
 	with.LockTimeout, with.Socket = holderLock, s.holderSocket()
-	client := s.client()
+	running := s.client()
 	for deadline := time.Now().Add(holderLimit); ; {
 		i, err := instance.Start(ctx, with)
 		var held *store.LockedError
 		if !errors.As(err, &held) || mute(held) {
 			return i, err
 		}
-		switch yields, asked := client.Yield(ctx, s.started); {
+		switch yields, asked := running.Yield(ctx, s.started); {
 		case asked == nil && !yields:
 			return nil, s.runsAlready(held.PID, store.ErrLocked)
-		case asked != nil && !errors.Is(asked, admin.ErrNotRunning):
+		case asked != nil && !errors.Is(asked, client.ErrNotRunning):
 			return nil, fmt.Errorf("%w; asking its holder for it: %w", err, asked)
 		}
 		if !await(ctx, deadline) {
@@ -100,16 +101,16 @@ func (s *serveOptions) yields(logger *slog.Logger, end func()) func(started bool
 // atHolder has something done at the process that holds the store: at the running proxy
 // or, where there is none, at this one for as long as that takes. Where the holder ends
 // meanwhile it is done again at the next one. check is asked before the store is opened.
-func (s *serveOptions) atHolder(ctx context.Context, check func() error, do func(*admin.Client) error) error {
-	client := s.client()
+func (s *serveOptions) atHolder(ctx context.Context, check func() error, do func(*client.Client) error) error {
+	running := s.client()
 	for tried, from := 1, time.Now(); ; tried, from = tried+1, time.Now().Add(precedence) {
-		end, err := s.holder(ctx, client, from, check)
+		end, err := s.holder(ctx, running, from, check)
 		if err != nil {
 			return err
 		}
-		err = do(client)
+		err = do(running)
 		ended := end()
-		if tried == holders || ctx.Err() != nil || !errors.Is(err, admin.ErrNotRunning) && !errors.Is(err, admin.ErrEnded) {
+		if tried == holders || ctx.Err() != nil || !errors.Is(err, client.ErrNotRunning) && !errors.Is(err, client.ErrEnded) {
 			return errors.Join(err, ended)
 		}
 	}
@@ -117,9 +118,9 @@ func (s *serveOptions) atHolder(ctx context.Context, check func() error, do func
 
 // holder returns when a process answers that holds the store; from a time on this one is
 // made that where there is none, until the returned function is called.
-func (s *serveOptions) holder(ctx context.Context, client *admin.Client, from time.Time, check func() error) (end func() error, err error) {
+func (s *serveOptions) holder(ctx context.Context, running *client.Client, from time.Time, check func() error) (end func() error, err error) {
 	for deadline := from.Add(holderLimit); ; {
-		if _, err := client.Who(ctx); !errors.Is(err, admin.ErrNotRunning) {
+		if _, err := running.Who(ctx); !errors.Is(err, client.ErrNotRunning) {
 			return func() error { return nil }, err
 		}
 		if time.Now().After(from) {

@@ -7,7 +7,8 @@ import (
 	"net/url"
 	"os"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/api"
+	"mcpproxy/admin/client"
 	"mcpproxy/fsm"
 	"mcpproxy/terminal"
 	"mcpproxy/upstream"
@@ -41,7 +42,7 @@ or is disabled there (mcpproxy auth status shows those as Inactive).`,
 var errHalfLoggedOut = errors.New("logged out")
 
 // logout logs out at the proxy that holds the store, or as its holder.
-func (o *options) logout(ctx context.Context, name string) (out admin.Outcome, err error) {
+func (o *options) logout(ctx context.Context, name string) (out api.Outcome, err error) {
 	s := &serveOptions{options: o, noBrowser: true}
 	unknown := s.known(name)()
 	err = s.atHolder(ctx, func() error {
@@ -49,11 +50,11 @@ func (o *options) logout(ctx context.Context, name string) (out admin.Outcome, e
 			return nil // the store may know it still
 		}
 		return unknown
-	}, func(client *admin.Client) error {
-		return client.Post(ctx, "/v1/upstreams/"+url.PathEscape(name)+"/logout", nil, &out)
+	}, func(running *client.Client) error {
+		return running.Post(ctx, "/v1/upstreams/"+url.PathEscape(name)+"/logout", nil, &out)
 	})
-	var refused *admin.RefusedError
-	if errors.As(err, &refused) && refused.Kind == admin.KindUnknown && unknown != nil {
+	var refused *client.RefusedError
+	if errors.As(err, &refused) && refused.Kind == api.KindUnknown && unknown != nil {
 		return out, unknown
 	}
 	return out, err

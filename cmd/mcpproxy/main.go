@@ -14,7 +14,8 @@ import (
 	"strings"
 	"syscall"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/api"
+	"mcpproxy/admin/client"
 	"mcpproxy/config"
 	"mcpproxy/fsm"
 	"mcpproxy/spelling"
@@ -72,23 +73,23 @@ func (e usageError) Unwrap() error { return e.error }
 func exitCode(err error) int {
 	var (
 		usage   usageError
-		refused *admin.RefusedError
-		ended   *admin.LoginFailedError
+		refused *client.RefusedError
+		ended   *client.LoginFailedError
 	)
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &usage), errors.Is(err, upstream.ErrUnknown), errors.As(err, &refused) && refused.Kind == admin.KindUnknown:
+	case errors.As(err, &usage), errors.Is(err, upstream.ErrUnknown), errors.As(err, &refused) && refused.Kind == api.KindUnknown:
 		return exitUsage
 	case errors.Is(err, errCannotRenew), errors.As(err, &ended) && ended.Reason == states.DiscoveryFailed:
 		return exitUnreachable
 	case ended != nil, errors.Is(err, errLoginNeeded):
 		return exitLoginNeeded
-	case errors.Is(err, admin.ErrNotRunning):
+	case errors.Is(err, client.ErrNotRunning):
 		return exitNoProxy
 	case errors.Is(err, errHalfLoggedOut):
 		return exitHalfLoggedOut
-	case errors.As(err, &refused) && refused.Kind == admin.KindIllegal, errors.Is(err, fsm.ErrIllegal):
+	case errors.As(err, &refused) && refused.Kind == api.KindIllegal, errors.Is(err, fsm.ErrIllegal):
 		return exitIllegal
 	}
 	return exitError
@@ -142,7 +143,7 @@ func (o *options) socketPath() string {
 	return filepath.Join(filepath.Dir(o.store), "mcpproxy.sock")
 }
 
-func (o *options) client() *admin.Client { return admin.NewClientOf(o.store, o.socketPath()) }
+func (o *options) client() *client.Client { return client.Of(o.store, o.socketPath()) }
 
 func (o *options) load() (*config.File, error) { return config.Load(o.config, os.LookupEnv) }
 

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/api"
 	"mcpproxy/config"
 	"mcpproxy/instance"
 	"mcpproxy/terminal"
@@ -110,7 +110,7 @@ func (c *configuration) apply(ctx context.Context, i *instance.Instance) {
 // sayProblems says what is wrong with the running proxy's configuration beside the
 // entries of upstreams.
 func (o *options) sayProblems(ctx context.Context, out io.Writer) {
-	var running admin.Version
+	var running api.Version
 	if o.client().Get(ctx, "/v1/version", &running) == nil {
 		for _, problem := range running.Problems {
 			terminal.Printf(out, "the configuration: %s\n", problem)

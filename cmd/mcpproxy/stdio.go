@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/client"
 	"mcpproxy/terminal"
 
 	"github.com/spf13/cobra"
@@ -40,9 +40,9 @@ ends.`,
 			// A terminal that goes away ends the bridge, as SIGTERM does.
 			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGHUP)
 			defer stop()
-			client, told := o.client(), false
+			running, told := o.client(), false
 			ready := func(ctx context.Context) error {
-				err := o.ensureServer(ctx, client)
+				err := o.ensureServer(ctx, running)
 				if err == nil && !told {
 					o.sayUnusable(ctx, c.ErrOrStderr())
 				} else if err == nil {
@@ -51,7 +51,7 @@ ends.`,
 				told = true
 				return err
 			}
-			return client.Bridge(ctx, admin.Bridge{Only: only, In: os.Stdin, Out: os.Stdout, Ready: ready})
+			return running.Bridge(ctx, client.Bridge{Only: only, In: os.Stdin, Out: os.Stdout, Ready: ready})
 		}}
 	c.Flags().StringVar(&only, "upstream", "", "show this upstream alone, with its names unchanged")
 	return c
@@ -59,27 +59,27 @@ ends.`,
 
 // ensureServer returns when a proxy answers that serves clients, and starts one where there
 // is none.
-func (o *options) ensureServer(ctx context.Context, client *admin.Client) error {
-	if answers, err := serves(ctx, client); answers || err != nil {
+func (o *options) ensureServer(ctx context.Context, running *client.Client) error {
+	if answers, err := serves(ctx, running); answers || err != nil {
 		return err
 	}
 	if _, err := o.load(); err != nil {
 		return err
 	}
-	return o.startServer(ctx, client)
+	return o.startServer(ctx, running)
 }
 
 // serves reports whether a proxy answers that serves clients.
-func serves(ctx context.Context, client *admin.Client) (bool, error) {
-	who, err := client.Who(ctx)
-	if errors.Is(err, admin.ErrNotRunning) {
+func serves(ctx context.Context, running *client.Client) (bool, error) {
+	who, err := running.Who(ctx)
+	if errors.Is(err, client.ErrNotRunning) {
 		return false, nil
 	}
 	return err == nil && !who.Temporary, err
 }
 
 // startServer starts a proxy that outlives this process.
-func (o *options) startServer(ctx context.Context, client *admin.Client) error {
+func (o *options) startServer(ctx context.Context, running *client.Client) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -116,7 +116,7 @@ func (o *options) startServer(ctx context.Context, client *admin.Client) error {
 			over = true
 		default:
 		}
-		switch answers, err := serves(ctx, client); {
+		switch answers, err := serves(ctx, running); {
 		case answers || err != nil:
 			return err
 		case over:

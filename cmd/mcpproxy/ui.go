@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/api"
 	"mcpproxy/terminal"
 	"mcpproxy/ui"
 	"mcpproxy/upstream/browser"
@@ -22,7 +22,7 @@ is for browsers of this machine, and is there only after this command (or
 mcpproxy serve --ui) has asked for it. The address that is opened is good once, for a
 minute and for you alone; the browser is given it in a file that only you can read.`,
 		Example: "  mcpproxy ui\n  mcpproxy ui --no-browser", Args: exactly(), RunE: func(c *cobra.Command, _ []string) error {
-			var at admin.Invitation
+			var at api.Invitation
 			if err := o.client().Post(c.Context(), "/v1/page", nil, &at); err != nil {
 				return err
 			}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/client"
 	"mcpproxy/config"
 	"mcpproxy/states"
 	"mcpproxy/terminal"
@@ -33,7 +33,7 @@ func listCommand(o *options) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error {
 			all := []upstream.Status{}
 			err := o.client().Get(c.Context(), "/v1/upstreams", &all)
-			if errors.Is(err, admin.ErrNotRunning) {
+			if errors.Is(err, client.ErrNotRunning) {
 				file, err := o.load()
 				if err != nil {
 					return err

@@ -9,7 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/client"
 	"mcpproxy/states"
 	"mcpproxy/store"
 	"mcpproxy/terminal"
@@ -30,7 +30,7 @@ func dumpCommand(o *options) *cobra.Command {
 func (o *options) dump(ctx context.Context, out io.Writer, args []string) error {
 	var all []upstream.Status
 	err := o.client().Get(ctx, "/v1/upstreams", &all)
-	if errors.Is(err, admin.ErrNotRunning) {
+	if errors.Is(err, client.ErrNotRunning) {
 		return o.dumpStore(ctx, out, args)
 	}
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"time"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/client"
 	"mcpproxy/explain"
 	"mcpproxy/store"
 	"mcpproxy/terminal"
@@ -48,7 +48,7 @@ func (o *options) explanationNow(ctx context.Context, name string) (e explain.Ex
 		err = o.client().Get(ctx, "/v1/upstreams/"+url.PathEscape(name)+"/explain", &e)
 		return e, err
 	}
-	if !errors.Is(err, admin.ErrNotRunning) {
+	if !errors.Is(err, client.ErrNotRunning) {
 		return e, err
 	}
 	entries, err := o.stored(ctx, name)

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/api"
 	"mcpproxy/fsm"
 	"mcpproxy/spelling"
 	"mcpproxy/terminal"
@@ -38,7 +38,7 @@ func wishNames() []string {
 type fired struct {
 	Upstream string `json:"upstream"`
 	Event    string `json:"event"`
-	admin.Outcome
+	api.Outcome
 }
 
 func fireCommand(o *options) *cobra.Command {

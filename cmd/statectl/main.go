@@ -12,7 +12,8 @@ import (
 	"strings"
 	"syscall"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/api"
+	"mcpproxy/admin/client"
 	"mcpproxy/spelling"
 	"mcpproxy/terminal"
 	"mcpproxy/upstream"
@@ -44,7 +45,7 @@ func main() {
 }
 
 func exitCode(err error) int {
-	var refused *admin.RefusedError
+	var refused *client.RefusedError
 	switch {
 	case err == nil:
 		return 0
@@ -54,11 +55,11 @@ func exitCode(err error) int {
 		return exitNeedsPerson
 	case errors.Is(err, errCounterexample):
 		return exitCounterexample
-	case errors.Is(err, admin.ErrNotRunning):
+	case errors.Is(err, client.ErrNotRunning):
 		return exitNoProxy
-	case errors.Is(err, errUnexplained), errors.As(err, &refused) && refused.Kind == admin.KindIllegal:
+	case errors.Is(err, errUnexplained), errors.As(err, &refused) && refused.Kind == api.KindIllegal:
 		return exitIllegal
-	case errors.As(err, &refused) && refused.Kind == admin.KindUnknown, errors.Is(err, errUsage), errors.Is(err, upstream.ErrUnknown):
+	case errors.As(err, &refused) && refused.Kind == api.KindUnknown, errors.Is(err, errUsage), errors.Is(err, upstream.ErrUnknown):
 		return exitUsage
 	}
 	return exitError
@@ -128,7 +129,7 @@ func noCommand(c *cobra.Command, name string) error {
 
 // pastOnly adds to the error of a proxy that does not run what can be done without one.
 func pastOnly(err error, instead string) error {
-	if errors.Is(err, admin.ErrNotRunning) {
+	if errors.Is(err, client.ErrNotRunning) {
 		return fmt.Errorf("%w; %s", err, instead)
 	}
 	return err

@@ -11,7 +11,7 @@ import (
 	"os"
 	"time"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/client"
 	"mcpproxy/fsm"
 	"mcpproxy/store"
 	"mcpproxy/terminal"
@@ -91,7 +91,7 @@ func (o *options) journals(ctx context.Context) ([]fsm.Entry, error) {
 func (o *options) journalsNow(ctx context.Context) (all []fsm.Entry, err error) {
 	var running []upstream.Status
 	err = o.client().Get(ctx, "/v1/upstreams", &running)
-	if errors.Is(err, admin.ErrNotRunning) {
+	if errors.Is(err, client.ErrNotRunning) {
 		return o.storedJournals(ctx)
 	}
 	if err != nil {

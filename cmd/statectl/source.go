@@ -11,15 +11,15 @@ import (
 	"path/filepath"
 	"slices"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/client"
 	"mcpproxy/fsm"
 	"mcpproxy/store"
 	"mcpproxy/upstream"
 )
 
 // client speaks to the process that holds the store.
-func (o *options) client() *admin.Client {
-	return admin.NewClientOf(o.store, cmp.Or(o.socket, filepath.Join(filepath.Dir(o.store), "mcpproxy.sock")))
+func (o *options) client() *client.Client {
+	return client.Of(o.store, cmp.Or(o.socket, filepath.Join(filepath.Dir(o.store), "mcpproxy.sock")))
 }
 
 // open opens the store of a stopped proxy, to read.
@@ -70,7 +70,7 @@ const changes = 2
 // of them has just begun to be there.
 func again[T any](read func() (T, error)) (is T, err error) {
 	for range changes {
-		if is, err = read(); !errors.Is(err, admin.ErrNotRunning) {
+		if is, err = read(); !errors.Is(err, client.ErrNotRunning) {
 			break
 		}
 	}
@@ -85,7 +85,7 @@ func (o *options) past(ctx context.Context, name string) (past, error) {
 
 func (o *options) pastNow(ctx context.Context, name string) (past, error) {
 	now, err := o.status(ctx, name)
-	if errors.Is(err, admin.ErrNotRunning) {
+	if errors.Is(err, client.ErrNotRunning) {
 		entries, err := o.stored(ctx, name)
 		return past{entries: entries}, err
 	}
@@ -124,10 +124,10 @@ func (o *options) stored(ctx context.Context, name string) (entries []fsm.Entry,
 func (o *options) inStore(ctx context.Context, look func(*store.Store) error) (err error) {
 	s, err := o.open(ctx)
 	if errors.Is(err, store.ErrAbsent) {
-		return fmt.Errorf("%w, and there is no store at %s to look into; start a proxy with: mcpproxy serve, or name another store with --store", admin.ErrNotRunning, o.store)
+		return fmt.Errorf("%w, and there is no store at %s to look into; start a proxy with: mcpproxy serve, or name another store with --store", client.ErrNotRunning, o.store)
 	}
 	if err != nil {
-		return fmt.Errorf("%w, and its store cannot be read: %w", admin.ErrNotRunning, err)
+		return fmt.Errorf("%w, and its store cannot be read: %w", client.ErrNotRunning, err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	return look(s)
@@ -144,7 +144,7 @@ func (o *options) names(ctx context.Context) (names []string, running bool, err 
 
 func (o *options) namesNow(ctx context.Context) (names []string, running bool, err error) {
 	all, err := o.statuses(ctx)
-	if errors.Is(err, admin.ErrNotRunning) {
+	if errors.Is(err, client.ErrNotRunning) {
 		err = o.inStore(ctx, func(s *store.Store) error {
 			names, err = s.Upstreams()
 			return err

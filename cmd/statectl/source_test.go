@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"testing"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/client"
 	"mcpproxy/store"
 )
 
 // A proxy that ends, or takes the store, between two looks is looked at once more; what
 // stays so, and what is wrong otherwise, is said.
 func TestAgain(t *testing.T) {
-	taken := fmt.Errorf("%w, and its store cannot be read: %w", admin.ErrNotRunning, store.ErrLocked)
+	taken := fmt.Errorf("%w, and its store cannot be read: %w", client.ErrNotRunning, store.ErrLocked)
 	damaged := fmt.Errorf("it cannot be read: %w", store.ErrCorrupt)
 	for _, c := range []struct {
 		answers []error

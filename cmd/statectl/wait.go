@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/client"
 	"mcpproxy/fsm"
 	"mcpproxy/spelling"
 	"mcpproxy/states"
@@ -175,7 +175,7 @@ func (w *waitOptions) follow(ctx context.Context, name string, told chan<- news)
 	}
 	now := func() error {
 		status, err := w.status(ctx, name)
-		if errors.Is(err, admin.ErrNotRunning) {
+		if errors.Is(err, client.ErrNotRunning) {
 			return nil // it went away once more; Stay waits for it
 		}
 		if err != nil {
@@ -183,7 +183,7 @@ func (w *waitOptions) follow(ctx context.Context, name string, told chan<- news)
 		}
 		return tell(news{status: status})
 	}
-	follower := admin.Follower{Only: name, Opened: now, See: func(e admin.Event) error {
+	follower := client.Follower{Only: name, Opened: now, See: func(e client.Event) error {
 		if e.Gap != nil {
 			return now()
 		}
@@ -197,7 +197,7 @@ func (w *waitOptions) follow(ctx context.Context, name string, told chan<- news)
 		if err == nil {
 			err = w.client().Stay(ctx, follower)
 		}
-		if !w.patient || !errors.Is(err, admin.ErrNotRunning) {
+		if !w.patient || !errors.Is(err, client.ErrNotRunning) {
 			return err
 		}
 		select {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/client"
 	"mcpproxy/journal"
 	"mcpproxy/terminal"
 	"mcpproxy/upstream"
@@ -44,7 +44,7 @@ type watcher struct {
 
 func (o *options) watch(c *cobra.Command, only []string) error {
 	w := &watcher{options: o, command: c, paper: newPaper(c.OutOrStdout()), only: only, readers: map[string]*journal.Reader{}}
-	follower := admin.Follower{Opened: func() error { return w.opened(c.Context()) }, See: w.see, Lost: func() { w.note("The proxy went away; waiting for it to come back.") }}
+	follower := client.Follower{Opened: func() error { return w.opened(c.Context()) }, See: w.see, Lost: func() { w.note("The proxy went away; waiting for it to come back.") }}
 	if len(only) == 1 {
 		follower.Only = only[0]
 		if _, err := o.status(c.Context(), only[0]); err != nil {
@@ -102,7 +102,7 @@ func readerAt(s upstream.Status) *journal.Reader {
 // columns are wide enough for most; a line that needs more is wider.
 var columns = []int{1, 12, 10, 10, 5, 20, 36, 10, 7, 8}
 
-func (w *watcher) see(e admin.Event) error {
+func (w *watcher) see(e client.Event) error {
 	switch {
 	case e.Gap != nil && w.json:
 		return terminal.JSON(w.paper, gapLine{e.Gap.Reason})

@@ -16,7 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/api"
+	"mcpproxy/admin/client"
 	"mcpproxy/jsonrpc"
 	"mcpproxy/store"
 	"mcpproxy/tests/oauthserver"
@@ -46,7 +47,7 @@ type proxyProcess struct {
 	command *exec.Cmd
 	logs    *output.Buffer
 	ended   chan struct{}
-	control *admin.Client
+	control *client.Client
 	address string
 }
 
@@ -77,7 +78,7 @@ func (c *crash) launch(failpoint string) {
 	command := c.command("mcpproxy", "serve", "--listen", "127.0.0.1:0", "--no-browser")
 	command.Path = filepath.Join(programs, "failing", "mcpproxy")
 	command.Env = append(command.Env, "MCPPROXY_FAILPOINT="+failpoint)
-	p := &proxyProcess{command: command, logs: &output.Buffer{}, ended: make(chan struct{}), control: admin.NewClient(filepath.Join(c.dir, "mcpproxy.sock"))}
+	p := &proxyProcess{command: command, logs: &output.Buffer{}, ended: make(chan struct{}), control: client.New(filepath.Join(c.dir, "mcpproxy.sock"))}
 	command.Stderr = p.logs
 	if err := command.Start(); err != nil {
 		c.Fatal(err)
@@ -244,7 +245,7 @@ func (c *crash) personLogsIn() error {
 	var shown sync.Once
 	var browsing sync.WaitGroup
 	defer browsing.Wait()
-	return c.proxy.control.Login(ctx, "u", true, func(r admin.Report) {
+	return c.proxy.control.Login(ctx, "u", true, func(r api.Report) {
 		if r.URL != "" {
 			shown.Do(func() { browsing.Go(func() { c.visit(r.URL); c.goOn() }) })
 		}
@@ -332,7 +333,7 @@ func (c *crash) decline() {
 func (c *crash) openPage() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	_ = c.proxy.control.Login(ctx, "u", true, func(r admin.Report) {
+	_ = c.proxy.control.Login(ctx, "u", true, func(r api.Report) {
 		if r.URL != "" && c.browser == "" {
 			c.visit(r.URL)
 			cancel()

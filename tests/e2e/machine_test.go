@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/client"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/tests/output"
 	"mcpproxy/upstream"
@@ -255,7 +255,7 @@ func (m *machine) awaitPhase(phase string) {
 
 func (m *machine) awaitStatus(what string, so func(*upstream.Status) bool) {
 	m.Helper()
-	client := admin.NewClient(filepath.Join(m.dir, "mcpproxy.sock"))
+	client := client.New(filepath.Join(m.dir, "mcpproxy.sock"))
 	m.eventually(what, func() bool {
 		var status upstream.Status
 		err := client.Get(context.Background(), "/v1/upstreams/u", &status)

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	if kind := os.Getenv(clientVariable); kind != "" {
-		if err := client(kind, os.Getenv(addressVariable)); err != nil {
+		if err := beClient(kind, os.Getenv(addressVariable)); err != nil {
 			os.Exit(1)
 		}
 		return

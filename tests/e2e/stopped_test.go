@@ -101,10 +101,10 @@ const (
 	addressVariable = "E2E_ADDRESS"
 )
 
-// client is a client that works without a pause, and says when it has begun: one that calls,
+// beClient is a client that works without a pause, and says when it has begun: one that calls,
 // several times at once, and reads what comes with its answers, or one that listens to its
 // stream.
-func client(kind, address string) error {
+func beClient(kind, address string) error {
 	send := func(method, session, body string) (*http.Response, error) {
 		request, err := http.NewRequest(method, address, strings.NewReader(body))
 		if err != nil {

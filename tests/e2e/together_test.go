@@ -15,7 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/api"
+	"mcpproxy/admin/client"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/tests/output"
 
@@ -124,8 +125,8 @@ func (m *machine) endStarted() {
 }
 
 // who is the process that serves the socket.
-func (m *machine) who() (admin.Version, error) {
-	return admin.NewClient(filepath.Join(m.dir, "mcpproxy.sock")).Who(context.Background())
+func (m *machine) who() (api.Version, error) {
+	return client.New(filepath.Join(m.dir, "mcpproxy.sock")).Who(context.Background())
 }
 
 // succeeds runs a command to its end.

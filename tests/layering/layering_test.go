@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -18,8 +19,8 @@ import (
 var floors = [][]string{
 	{"credential", "jsonrpc", "fsm", "spelling", "terminal", "loopback", "diagrams/layout", "upstream/browser", "upstream/turns", "upstream/child"},
 	{"relay", "states", "store", "feed", "diagrams", "upstream/callback", "upstream/oauth"},
-	{"transitions", "diagrams/drawn", "upstream/wire", "proxy", "telemetry"},
-	{"verify", "upstream", "journal", "metrics"},
+	{"transitions", "admin/api", "diagrams/drawn", "upstream/wire", "proxy", "telemetry"},
+	{"verify", "upstream", "journal", "metrics", "admin/client"},
 	{"explain", "config", "instance"},
 	{"admin", "ui"},
 	{"cmd/mcpproxy", "cmd/statectl", "diagrams/cmd/generate"},
@@ -121,6 +122,32 @@ func TestNoProductLinksGraphviz(t *testing.T) {
 		if strings.Contains(imported, "graphviz") || strings.Contains(imported, "wazero") {
 			t.Errorf("a product links %s", imported)
 		}
+	}
+}
+
+// statectl looks at a proxy and links none: it is small, and starts at once.
+func TestStatectlLinksNoProxy(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "mcpproxy/cmd/statectl").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for imported := range strings.FieldsSeq(string(out)) {
+		room, _ := strings.CutPrefix(imported, "mcpproxy/")
+		if slices.Contains([]string{"admin", "instance", "proxy", "metrics", "telemetry", "config", "ui"}, room) ||
+			strings.HasPrefix(imported, "google.golang.org/") || strings.HasPrefix(imported, "go.opentelemetry.io/") {
+			t.Errorf("statectl links %s", imported)
+		}
+	}
+}
+
+// Fault J1's other half: statectl as it is built is under 15 MB.
+func TestStatectlIsSmall(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "statectl")
+	if out, err := exec.Command("go", "build", "-o", program, "mcpproxy/cmd/statectl").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if info, err := os.Stat(program); err != nil || info.Size() > 15_000_000 {
+		t.Errorf("statectl has %d bytes, %v", info.Size(), err)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"mcpproxy/admin"
+	"mcpproxy/admin/api"
 	"mcpproxy/config"
 	"mcpproxy/credential"
 	"mcpproxy/jsonrpc"
@@ -104,7 +105,7 @@ func clients(t *testing.T) []message {
 			t.Fatalf("%s: it is served", name)
 		}
 		text := strings.TrimSpace(answer.Body.String())
-		var problem admin.Problem
+		var problem api.Problem
 		if json.Unmarshal([]byte(text), &problem) == nil {
 			text = problem.Detail
 		}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"mcpproxy/admin"
+	"mcpproxy/admin/client"
 	"mcpproxy/states"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/upstream"
@@ -51,7 +51,7 @@ func wishes(t *testing.T) []message {
 	local.start()
 	say("a login where there is none", "NotNeeded", local.up.Login(local.context(), nil))
 
-	say("no proxy is running", "", admin.NewClient(filepath.Join(t.TempDir(), "mcpproxy.sock")).Get(t.Context(), "/v1/upstreams", nil))
+	say("no proxy is running", "", client.New(filepath.Join(t.TempDir(), "mcpproxy.sock")).Get(t.Context(), "/v1/upstreams", nil))
 	all[len(all)-1].text = regexp.MustCompile(`/\S+/mcpproxy\.sock`).ReplaceAllString(all[len(all)-1].text, "~/.local/share/mcpproxy/mcpproxy.sock")
 	return all
 }

@@ -1,4 +1,4 @@
-package admin
+package client
 
 import (
 	"bufio"
@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mcpproxy/admin"
 )
 
 // proxies are what a bridge talks to one after the other: each is the lines that it was
@@ -33,8 +35,8 @@ func newProxies(t *testing.T) *proxies {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxies{T: t, client: NewClient(filepath.Join(dir, "s")), next: make(chan *told)}
-	listener, err := Listen(p.client.socket)
+	p := &proxies{T: t, client: New(filepath.Join(dir, "s")), next: make(chan *told)}
+	listener, err := admin.Listen(p.client.socket)
 	if err != nil {
 		t.Fatal(err)
 	}

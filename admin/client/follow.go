@@ -1,4 +1,4 @@
-package admin
+package client
 
 import (
 	"bufio"
@@ -12,13 +12,14 @@ import (
 	"strings"
 	"time"
 
+	"mcpproxy/admin/api"
 	"mcpproxy/fsm"
 )
 
 // Event is one server-sent event: a transition, or a gap before it.
 type Event struct {
 	ID    string
-	Gap   *Gap
+	Gap   *api.Gap
 	Entry *fsm.Entry
 }
 
@@ -150,11 +151,11 @@ func readEvent(lines *bufio.Reader) (id string, event *Event, err error) {
 func decodeEvent(name, data string) (*Event, error) {
 	event := &Event{}
 	switch name {
-	case EventTransition:
+	case api.EventTransition:
 		event.Entry = &fsm.Entry{}
 		return event, json.Unmarshal([]byte(data), event.Entry)
-	case EventGap:
-		event.Gap = &Gap{}
+	case api.EventGap:
+		event.Gap = &api.Gap{}
 		return event, json.Unmarshal([]byte(data), event.Gap)
 	}
 	return nil, nil

@@ -1,6 +1,7 @@
-package admin
+package client
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -13,6 +14,9 @@ import (
 	"time"
 
 	"mcpproxy/store"
+
+	"mcpproxy/admin"
+	"mcpproxy/admin/api"
 )
 
 // A proxy that ends before it has answered, or within the answer, is one that does
@@ -33,7 +37,7 @@ func TestTheProxyEndsBeforeItHasAnswered(t *testing.T) {
 			}
 			defer os.RemoveAll(dir)
 			socket := filepath.Join(dir, "s")
-			listener, err := Listen(socket)
+			listener, err := admin.Listen(socket)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -44,8 +48,8 @@ func TestTheProxyEndsBeforeItHasAnswered(t *testing.T) {
 				_ = proxy.Close()
 				<-ended
 			}()
-			var who Version
-			if err := NewClient(socket).Get(t.Context(), "/v1/version", &who); !errors.Is(err, ErrNotRunning) {
+			var who api.Version
+			if err := New(socket).Get(t.Context(), "/v1/version", &who); !errors.Is(err, ErrNotRunning) {
 				t.Errorf("it answers %+v, %v", who, err)
 			}
 		})
@@ -60,7 +64,7 @@ func TestTheHolderOfTheStoreIsAsked(t *testing.T) {
 	}
 	defer os.RemoveAll(dir)
 	path, named, other := filepath.Join(dir, "store.db"), filepath.Join(dir, "s"), filepath.Join(dir, "other")
-	client := NewClientOf(path, named)
+	client := Of(path, named)
 	if _, err := client.Who(t.Context()); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("without a store: %v", err)
 	}
@@ -68,10 +72,10 @@ func TestTheHolderOfTheStoreIsAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _ = reply(w, Version{PID: 4711}) })}
+	proxy := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(api.Version{PID: 4711}) })}
 	ended := make(chan error, 1)
 	late := time.AfterFunc(5*dialPause, func() {
-		listener, err := Listen(other)
+		listener, err := admin.Listen(other)
 		if err == nil {
 			err = proxy.Serve(listener)
 		}
@@ -95,7 +99,7 @@ func TestTheHolderOfTheStoreIsAsked(t *testing.T) {
 // A socket that is another user's is no proxy that does not run.
 func TestASocketOfAnotherUser(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", syscall.EACCES)}
-	if err := NewClient("/s").unreachable(refused); errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "is not this user's") {
+	if err := New("/s").unreachable(refused); errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "is not this user's") {
 		t.Errorf("%v", err)
 	}
 }

@@ -1,4 +1,6 @@
-package admin
+// Package client speaks to a running proxy over its socket, in the words of package
+// admin/api. It links nothing of the proxy.
+package client
 
 import (
 	"context"
@@ -15,9 +17,9 @@ import (
 	"syscall"
 	"time"
 
+	"mcpproxy/admin/api"
 	"mcpproxy/states"
 	"mcpproxy/store"
-	"mcpproxy/upstream"
 )
 
 // ErrNotRunning says that no proxy serves the socket, or that the one that did ended
@@ -28,7 +30,7 @@ var ErrNotRunning = errors.New("no proxy is running")
 var ErrEnded = errors.New("the proxy ended before the login did")
 
 // RefusedError is an answer that says no.
-type RefusedError struct{ Problem }
+type RefusedError struct{ api.Problem }
 
 func (e *RefusedError) Error() string { return e.Detail }
 
@@ -50,13 +52,13 @@ type Client struct {
 	http  *http.Client
 }
 
-// NewClient returns a client of the proxy at the socket.
-func NewClient(socket string) *Client { return NewClientOf("", socket) }
+// New returns a client of the proxy at the socket.
+func New(socket string) *Client { return Of("", socket) }
 
-// NewClientOf returns a client of whoever holds the store: at the socket, or where nobody
+// Of returns a client of whoever holds the store: at the socket, or where nobody
 // serves that one at the socket that the holder has named. A holder that does not serve it
 // yet is waited for.
-func NewClientOf(storePath, socket string) *Client {
+func Of(storePath, socket string) *Client {
 	c := &Client{socket: socket, store: storePath}
 	c.http = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) }}}
 	return c
@@ -103,8 +105,8 @@ func (c *Client) unreachable(err error) error {
 }
 
 // Who says which process answers.
-func (c *Client) Who(ctx context.Context) (Version, error) {
-	var who Version
+func (c *Client) Who(ctx context.Context) (api.Version, error) {
+	var who api.Version
 	ctx, cancel := context.WithTimeout(ctx, dialLimit)
 	defer cancel()
 	return who, c.Get(ctx, "/v1/version", &who)
@@ -117,7 +119,7 @@ func (c *Client) Yield(ctx context.Context, started bool) (bool, error) {
 	if started {
 		form.Set("started", "yes")
 	}
-	var answer Yielded
+	var answer api.Yielded
 	err := c.Post(ctx, "/v1/yield", form, &answer)
 	return answer.Yields, err
 }
@@ -156,7 +158,7 @@ func (c *Client) ask(request *http.Request) (*http.Response, error) {
 	defer response.Body.Close()
 	refused := &RefusedError{}
 	if err := json.NewDecoder(response.Body).Decode(&refused.Problem); err != nil {
-		refused.Problem = Problem{Status: response.StatusCode, Detail: "the proxy answers " + response.Status, Kind: KindFailed}
+		refused.Problem = api.Problem{Status: response.StatusCode, Detail: "the proxy answers " + response.Status, Kind: api.KindFailed}
 	}
 	return nil, refused
 }
@@ -186,16 +188,28 @@ func (c *Client) do(ctx context.Context, method, path string, form url.Values, i
 	return json.Unmarshal(text, into)
 }
 
+// LoginOptions are how a login is asked for.
+type LoginOptions struct {
+	// Elsewhere opens no browser where the proxy runs.
+	Elsewhere bool
+	// Register registers a client for this login, and gives up one that is open.
+	Register bool
+	// Since, if not nil, is what a [api.Report] of the same login said before the process
+	// ended that it was begun in: it is followed if it is open, and done if there is a later
+	// token.
+	Since *uint64
+}
+
 // Login begins or joins a login and follows it to its outcome. With elsewhere the
 // proxy opens no browser. When ctx ends first the login stays open. It returns a
 // [*RefusedError] where no login was begun, a [*LoginFailedError] where it ended without a
 // token, and ctx's error.
-func (c *Client) Login(ctx context.Context, name string, elsewhere bool, progress func(Report)) error {
-	return c.LoginWith(ctx, name, upstream.LoginOptions{Elsewhere: elsewhere}, progress)
+func (c *Client) Login(ctx context.Context, name string, elsewhere bool, progress func(api.Report)) error {
+	return c.LoginWith(ctx, name, LoginOptions{Elsewhere: elsewhere}, progress)
 }
 
 // LoginWith is Login with options.
-func (c *Client) LoginWith(ctx context.Context, name string, o upstream.LoginOptions, progress func(Report)) error {
+func (c *Client) LoginWith(ctx context.Context, name string, o LoginOptions, progress func(api.Report)) error {
 	form := url.Values{}
 	if o.Elsewhere {
 		form.Set("browser", "none")
@@ -213,7 +227,7 @@ func (c *Client) LoginWith(ctx context.Context, name string, o upstream.LoginOpt
 	defer response.Body.Close()
 	lines := json.NewDecoder(response.Body)
 	for {
-		var report Report
+		var report api.Report
 		if err := lines.Decode(&report); ctx.Err() != nil {
 			return ctx.Err()
 		} else if err != nil {
