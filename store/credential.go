@@ -247,14 +247,21 @@ func (s *Store) DeleteFlow(upstream, id string) error {
 	})
 }
 
-// Logout erases token, flow and intent, damaged ones too, and sets the mark. wanted
+// Logout erases token, flow and intent, damaged ones too, and sets the mark. A client's
+// own key goes with its last token, and the client with it. wanted
 // is asked within the transaction, as for SaveToken.
 func (s *Store) Logout(upstream string, m credential.LogoutMark, wanted func() bool) error {
 	return s.update("Logout", upstream, func(b *bbolt.Bucket) error {
 		if !wanted() {
 			return ErrUnwanted
 		}
-		return errors.Join(erase(b, recordToken, recordFlow, recordIntent, recordVerdict), s.write(b, upstream, recordLogout, m))
+		var token tokenRecord
+		_, damaged := s.read(b, upstream, recordToken, &token)
+		err := errors.Join(erase(b, recordToken, recordFlow, recordIntent, recordVerdict), s.write(b, upstream, recordLogout, m))
+		if damaged != nil || token.ClientID == "" {
+			return err
+		}
+		return errors.Join(err, s.eraseKey(b.Tx(), token.Issuer, token.ClientID))
 	})
 }
 

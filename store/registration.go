@@ -132,6 +132,27 @@ func (s *Store) DeleteRegistration(issuer, clientID string) error {
 	return s.replaceRegistration("DeleteRegistration", issuer, clientID, func(*bbolt.Tx, credential.Registration) error { return nil })
 }
 
+// eraseKey erases a client that signs with a key which was made here, key and all, unless
+// another upstream's token or login needs it. Records that cannot be read stay, and keep
+// nobody from logging out.
+func (s *Store) eraseKey(tx *bbolt.Tx, issuer, clientID string) error {
+	needed := s.neededClients(tx, issuer)
+	if needed == nil || needed[clientID] {
+		return nil
+	}
+	all, unreadable := s.registrations(tx, issuer)
+	if unreadable != nil {
+		return nil
+	}
+	var err error
+	for _, k := range all {
+		if k.ClientID == clientID && !k.Key.IsZero() {
+			err = errors.Join(err, tx.Bucket(bucketRegistrations).Delete([]byte(k.key)))
+		}
+	}
+	return err
+}
+
 // replaceRegistration erases a client's record and has another one put in its place.
 func (s *Store) replaceRegistration(write, issuer, clientID string, by func(*bbolt.Tx, credential.Registration) error) error {
 	return s.commit(write, issuer, func(tx *bbolt.Tx) error {

@@ -152,3 +152,29 @@ func TestDamagedRecordKeepsAllClients(t *testing.T) {
 	}
 	wantClients(t, s, "beside a damaged token", "second", "first")
 }
+
+// A key that was made for a client is erased with the last token of it; a client without
+// one stays for the next login, and one that another upstream needs stays with its key.
+func TestLogoutErasesTheClientsKey(t *testing.T) {
+	s, err := openAt(t, filepath.Join(t.TempDir(), "store.db"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signs := dynamic("signs", 1)
+	signs.AuthMethod, signs.Key = "private_key_jwt", credential.NewSecret("pem")
+	for name, r := range map[string]credential.Registration{"a": signs, "b": signs, "c": dynamic("secret", 0)} {
+		token := credential.Token{Generation: 1, Access: credential.NewSecret("x"), Issuer: issuer, ClientID: r.ClientID}
+		if err := errors.Join(s.SaveToken(name, token, 0, yes), s.SaveRegistration(r)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		logout string
+		stay   []string
+	}{{"a", []string{"signs", "secret"}}, {"b", []string{"secret"}}, {"c", []string{"secret"}}} {
+		if err := s.Logout(step.logout, credential.LogoutMark{}, yes); err != nil {
+			t.Fatal(err)
+		}
+		wantClients(t, s, "after the logout of "+step.logout, step.stay...)
+	}
+}

@@ -16,8 +16,8 @@ import (
 
 // Where the authorization server takes signed assertions only, the dynamic client makes
 // a key, registers its public half, and shows itself by it at each endpoint. The key
-// lives as long as the registration: a restart keeps it, a logout leaves it for the next
-// login, and a client that was forgotten is registered with another one.
+// lives as long as the registration: a restart keeps it, a logout erases it, and a client
+// that was forgotten is registered with another one.
 func TestDynamicClientsSignTheirAssertions(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range []string{"ES256", "ES384", "ES512", "EdDSA", "PS256", "RS256"} {
@@ -42,10 +42,18 @@ func TestDynamicClientsSignTheirAssertions(t *testing.T) {
 			if c := r.server.Counters(); c.Revoke == 0 {
 				t.Errorf("nothing was revoked: %+v", c)
 			}
+			r.stopped()
+			r.stored(func(s *store.Store) {
+				if all, err := s.Registrations(r.server.URL()); err != nil || len(all) != 0 {
+					t.Errorf("after the logout there are %+v, %v", all, err)
+				}
+			})
+			r.start()
 			r.login()
 			r.mustCall()
-			if now := r.newestClient(); now.ClientID != first.ClientID || now.Key.Reveal() != first.Key.Reveal() {
-				t.Error("the client was registered again, or its key was made again")
+			second := r.newestClient()
+			if second.ClientID == first.ClientID || second.Key.Reveal() == first.Key.Reveal() {
+				t.Error("the key outlived the logout")
 			}
 			r.server.ForgetClients()
 			if err := r.call(); err == nil {
@@ -54,10 +62,11 @@ func TestDynamicClientsSignTheirAssertions(t *testing.T) {
 			r.awaitCredential(states.LoginRequired)
 			r.login()
 			r.mustCall()
-			if now := r.newestClient(); now.ClientID == first.ClientID || now.Key.Reveal() == first.Key.Reveal() {
+			if now := r.newestClient(); now.ClientID == second.ClientID || now.Key.Reveal() == second.Key.Reveal() {
 				t.Error("the forgotten client's key is used by another client")
 			}
 			r.tellsNoKey(first.Key)
+			r.tellsNoKey(second.Key)
 		})
 	}
 }
