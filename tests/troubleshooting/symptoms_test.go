@@ -210,6 +210,13 @@ func symptoms() []symptom {
 			s.await(states.Connection, states.Failed)
 			return s.fails(s.call("echo"))
 		}},
+		{name: "entry-invalid", provoke: func(s *scene) error {
+			s.config.Problem = "/home/you/.config/mcpproxy/config.json:1:66: mcpServers.notes.headers.Authorization: " +
+				"the environment variable NOTES_TOKEN is not set; set it where the proxy is started, or write ${NOTES_TOKEN:-default}"
+			s.start()
+			s.awaitReason(states.EntryInvalid)
+			return s.fails(s.call("echo"))
+		}},
 		{name: "disconnected", options: approve, provoke: func(s *scene) error {
 			s.start()
 			s.awaitReason(states.NeverLoggedIn)
