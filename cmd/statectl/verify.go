@@ -95,6 +95,7 @@ func (v *verification) run(ctx context.Context, out, screen io.Writer) error {
 	if bar != nil {
 		o.Progress = bar.tell
 	}
+	roomy()
 	reports, err := verify.ExploreAll(ctx, o, modes)
 	bar.done()
 	if err != nil {
@@ -222,5 +223,17 @@ func (p *progress) tell(mode verify.Mode, worlds int) {
 func (p *progress) done() {
 	if p != nil {
 		terminal.Printf(p.out, "\r\x1b[K")
+	}
+}
+
+// searchMemory is up to where a search lets garbage lie, in bytes: what it keeps is much less.
+const searchMemory = 420 << 20
+
+// roomy has the collector run seldom, unless the environment says how often it is to: a
+// search makes much that is garbage at once, and ends with the program.
+func roomy() {
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(400)
+		debug.SetMemoryLimit(searchMemory)
 	}
 }
