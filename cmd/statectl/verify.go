@@ -87,7 +87,7 @@ func (v *verification) run(ctx context.Context, out, screen io.Writer) error {
 		// A quarter of the time is the collector's otherwise, which finds little. What lives
 		// is small; the rest is room.
 		defer debug.SetGCPercent(debug.SetGCPercent(1000))
-		defer debug.SetMemoryLimit(debug.SetMemoryLimit(360 << 20))
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(420 << 20))
 	}
 	began := time.Now()
 	o := verify.Options{Worlds: v.worlds, Spec: v.spec}
@@ -95,7 +95,6 @@ func (v *verification) run(ctx context.Context, out, screen io.Writer) error {
 	if bar != nil {
 		o.Progress = bar.tell
 	}
-	roomy()
 	reports, err := verify.ExploreAll(ctx, o, modes)
 	bar.done()
 	if err != nil {
@@ -223,17 +222,5 @@ func (p *progress) tell(mode verify.Mode, worlds int) {
 func (p *progress) done() {
 	if p != nil {
 		terminal.Printf(p.out, "\r\x1b[K")
-	}
-}
-
-// searchMemory is up to where a search lets garbage lie, in bytes: what it keeps is much less.
-const searchMemory = 420 << 20
-
-// roomy has the collector run seldom, unless the environment says how often it is to: a
-// search makes much that is garbage at once, and ends with the program.
-func roomy() {
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetGCPercent(400)
-		debug.SetMemoryLimit(searchMemory)
 	}
 }
