@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"mcpproxy/credential"
 	"mcpproxy/states"
 	"mcpproxy/upstream"
+	"mcpproxy/userfile"
 
 	"github.com/tailscale/hujson"
 	"golang.org/x/net/http/httpguts"
@@ -89,7 +89,7 @@ func (r *reader) login(e *entry) {
 	}
 	switch {
 	case e.privateKeyFile != "":
-		text, err := os.ReadFile(e.privateKeyFile)
+		text, err := userfile.Read(e.privateKeyFile)
 		if err != nil {
 			r.problem("oauth.privateKeyFile", "%v", err)
 		}

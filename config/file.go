@@ -3,15 +3,14 @@ package config
 import (
 	"cmp"
 	"errors"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"mcpproxy/proxy"
 	"mcpproxy/upstream"
+	"mcpproxy/userfile"
 
 	"github.com/adrg/xdg"
 	"github.com/tailscale/hujson"
@@ -171,7 +170,7 @@ func read(path string) (*source, *hujson.Value, error) {
 // readOwn reads a file that nobody else may write: it names commands that are run,
 // and where secrets are sent.
 func readOwn(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := userfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -183,5 +182,5 @@ func readOwn(path string) ([]byte, error) {
 	if who := writable(info); who != "" {
 		return nil, &Error{File: path, Problem: "can be written " + who + ", and it names commands that are run; look through it, make it your own, and run: chmod go-w " + path}
 	}
-	return io.ReadAll(file)
+	return userfile.ReadAll(file)
 }

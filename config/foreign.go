@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -12,6 +11,8 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/tailscale/hujson"
+
+	"mcpproxy/userfile"
 )
 
 // foreignEntry is an entry of another client's configuration.
@@ -32,7 +33,7 @@ func sections() [][]string {
 
 // foreign reads another client's configuration: JSON, with comments too, or TOML.
 func foreign(from string) ([]foreignEntry, error) {
-	text, err := os.ReadFile(from)
+	text, err := userfile.Read(from)
 	if err != nil {
 		return nil, fmt.Errorf("the other client's configuration cannot be read: %w; give the path of a file with an mcpServers object", err)
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"mcpproxy/userfile"
 )
 
 // remote turns a call of mcp-remote into the server that it stands for, with what its
@@ -96,7 +98,7 @@ func remoteFlag(keys members, headers map[string]string, oauth members, flag, va
 func static(flag, value string) (members, string) {
 	said := json.RawMessage(value)
 	if file, named := strings.CutPrefix(value, "@"); named {
-		text, err := os.ReadFile(file)
+		text, err := userfile.Read(file)
 		if err != nil {
 			return nil, flag + " of mcp-remote names a file that cannot be read: " + err.Error()
 		}

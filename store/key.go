@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/zalando/go-keyring"
+
+	"mcpproxy/userfile"
 )
 
 // KeySize is the length of an encryption key in bytes.
@@ -121,18 +123,15 @@ type fileKeys string
 
 func (f fileKeys) origin() string { return "the key file " + string(f) }
 
-func (f fileKeys) Find(ctx context.Context) ([]byte, string, error) {
-	text, err := bounded(ctx, func() (string, error) { // it may be a pipe that nobody writes to
-		text, err := os.ReadFile(string(f))
-		return string(text), err
-	})
+func (f fileKeys) Find(context.Context) ([]byte, string, error) {
+	text, err := userfile.Read(string(f))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, "", nil
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("the key file: %w", err)
 	}
-	key, err := decodeKey(strings.TrimSpace(text))
+	key, err := decodeKey(strings.TrimSpace(string(text)))
 	if err != nil {
 		return nil, "", fmt.Errorf("the key file %s: %w", string(f), err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"mcpproxy/states"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream/oauth"
+	"mcpproxy/userfile"
 )
 
 // Grant is how a token is come by.
@@ -170,7 +170,7 @@ func (u *Upstream) assertion(ctx context.Context, d credential.Discovery) (crede
 // readSecret reads a file that holds one secret. Platforms replace such files, so
 // they are read each time.
 func readSecret(setting, path string) (credential.Secret, error) {
-	text, err := os.ReadFile(path)
+	text, err := userfile.Read(path)
 	if err == nil && strings.TrimSpace(string(text)) == "" {
 		err = errors.New("the file is empty")
 	}

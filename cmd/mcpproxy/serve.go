@@ -20,6 +20,7 @@ import (
 	"mcpproxy/telemetry"
 	"mcpproxy/ui"
 	"mcpproxy/upstream/browser"
+	"mcpproxy/userfile"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -80,7 +81,7 @@ func (s *serveOptions) token() (credential.Secret, error) {
 	if s.tokenFile == "" {
 		return credential.Secret{}, nil
 	}
-	text, err := os.ReadFile(s.tokenFile)
+	text, err := userfile.Read(s.tokenFile)
 	if err != nil {
 		return credential.Secret{}, fmt.Errorf("the token for clients cannot be read: %w; write one of at least 16 characters there", err)
 	}

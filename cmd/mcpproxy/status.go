@@ -13,6 +13,7 @@ import (
 	"mcpproxy/terminal"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
+	"mcpproxy/upstream/child"
 
 	"github.com/spf13/cobra"
 )
@@ -125,9 +126,19 @@ func printStatus(out io.Writer, all []upstream.Status) {
 		terminal.Printf(out, "%s\n", line)
 	}
 	for _, s := range all {
-		if last := len(s.Said) - 1; last >= 0 && s.Phase != states.Phase(states.Connected) {
-			terminal.Printf(out, "%s: its process said last: %s (%s; all of it: mcpproxy upstream logs %s)\n",
-				s.Name, s.Said[last].Text, s.Said[last].Stream, s.Name)
+		if words := wordsOf(s.Said); words != "" && s.Phase != states.Phase(states.Connected) {
+			terminal.Printf(out, "%s: its process said last: %s (all of it: mcpproxy upstream logs %s)\n", s.Name, words, s.Name)
 		}
 	}
+}
+
+// wordsOf is the last of what a child process itself said: on its standard error, or
+// else on its standard output.
+func wordsOf(said []child.Line) (words string) {
+	for _, line := range said {
+		if line.Text != "" && (line.Stream == child.Stderr || line.Stream == child.Stdout && words == "") {
+			words = line.Text
+		}
+	}
+	return words
 }

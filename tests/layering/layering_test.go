@@ -17,7 +17,7 @@ import (
 // floors are the rooms from the bottom up. A room imports from floors below its
 // own, and from its own floor nothing.
 var floors = [][]string{
-	{"credential", "jsonrpc", "fsm", "spelling", "terminal", "loopback", "diagrams/layout", "upstream/browser", "upstream/turns", "upstream/child"},
+	{"credential", "jsonrpc", "fsm", "spelling", "terminal", "loopback", "userfile", "diagrams/layout", "upstream/browser", "upstream/turns", "upstream/child"},
 	{"relay", "states", "store", "feed", "diagrams", "upstream/callback", "upstream/oauth"},
 	{"transitions", "admin/api", "diagrams/drawn", "upstream/wire", "proxy", "telemetry"},
 	{"verify", "upstream", "journal", "metrics", "admin/client"},
