@@ -171,15 +171,15 @@ func (p *process) send(ctx context.Context, m *jsonrpc.Message) error {
 	case <-p.free:
 	case <-ctx.Done():
 		return errUnsent
-	case <-p.exited:
-		return errClosed
+	case <-p.told:
+		return p.session.reason
 	}
 	w := write{m, make(chan error, 1)}
 	select {
 	case p.writing <- w:
-	case <-p.exited:
+	case <-p.told:
 		p.free <- struct{}{}
-		return errClosed
+		return p.session.reason
 	}
 	select {
 	case err := <-w.done:
