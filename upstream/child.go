@@ -2,9 +2,12 @@ package upstream
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
+	"mcpproxy/credential"
 	"mcpproxy/upstream/child"
 	"mcpproxy/upstream/wire"
 )
@@ -16,8 +19,9 @@ func (u *Upstream) command() wire.Command {
 	for name, value := range c.Env {
 		env[name] = value.Reveal()
 	}
+	secrets := withoutSecrets(c.Env)
 	said := func(stream child.Stream, line string) {
-		line = u.withoutSecrets(line)
+		line = secrets.Replace(line)
 		u.words.Add(stream, line)
 		u.logger.Debug("child process", string(stream), line)
 	}
@@ -29,15 +33,27 @@ func (u *Upstream) command() wire.Command {
 // where a child prints it.
 const leastSecret = 6
 
-// withoutSecrets is a child's line without the values that its entry gave it.
-func (u *Upstream) withoutSecrets(line string) string {
-	for _, value := range u.config.Env {
-		if text := value.Reveal(); len(text) >= leastSecret {
-			line = strings.ReplaceAll(line, text, value.String())
+// withoutSecrets takes from a child's lines the values that its entry gave it, also those
+// of several lines (a private key), of which a line of the child's has one.
+func withoutSecrets(env map[string]credential.Secret) *strings.Replacer {
+	instead := map[string]string{}
+	for _, value := range env {
+		for _, part := range append(strings.FieldsFunc(value.Reveal(), isLineEnd), value.Reveal()) {
+			if len(part) >= leastSecret {
+				instead[part] = value.String()
+			}
 		}
 	}
-	return line
+	// The longest first: one value may be the beginning of another.
+	longest := slices.SortedFunc(maps.Keys(instead), func(a, b string) int { return len(b) - len(a) })
+	var pairs []string
+	for _, part := range longest {
+		pairs = append(pairs, part, instead[part])
+	}
+	return strings.NewReplacer(pairs...)
 }
+
+func isLineEnd(r rune) bool { return r == '\n' || r == '\r' }
 
 // longestLastWords bounds what an error has of a child's last words, in bytes.
 const longestLastWords = 300

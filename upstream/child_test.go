@@ -41,6 +41,7 @@ func childProcess(kind string) {
 	if kind == "complains" {
 		fmt.Println("Welcome to this server!")
 		fmt.Fprintln(os.Stderr, "warning: \x1b[31msomething\x1b[0m is odd")
+		fmt.Fprintln(os.Stderr, "the key is", os.Getenv("UPSTREAM_TEST_KEY"))
 		fmt.Fprintln(os.Stderr, "error: API_KEY "+os.Getenv("UPSTREAM_TEST_SECRET")+" was refused")
 		os.Exit(1)
 	}
@@ -261,12 +262,16 @@ func (r *rig) awaitLogged(text string, times int) {
 func TestTheWordsOfAChildThatEnds(t *testing.T) {
 	t.Parallel()
 	r := childRig(t, "complains", func(c *upstream.Config) {
+		c.Env["UPSTREAM_TEST_PREFIX"] = credential.NewSecret("s3cret")
 		c.Env["UPSTREAM_TEST_SECRET"] = credential.NewSecret("s3cret-value")
+		c.Env["UPSTREAM_TEST_KEY"] = credential.NewSecret("first-s3cret\r\nsecond-s3cret\n")
 	})
 	r.await("the end", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.BackingOff })
 	status := r.up.Status()
 	if text := status.ConnectionError.Text; !strings.Contains(text, "exit status 1; it said last: error: API_KEY ") || strings.Contains(text, "s3cret") {
 		t.Errorf("the error is %q", text)
+	} else if strings.Contains(text, "-value") {
+		t.Errorf("the error has the end of a secret: %q", text)
 	}
 	streams := map[child.Stream]string{}
 	for _, line := range status.Said {

@@ -12,6 +12,7 @@ package child
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -41,9 +42,14 @@ const own = "MCPPROXY_"
 func Environment(from []string, inherit []string, entry map[string]string) []string {
 	var all []string
 	wanted := append(slices.Clone(inherit), Inherited()...)
+	named := map[string]bool{}
+	for name := range entry {
+		named[fold(name)] = true
+	}
 	for _, variable := range from {
 		name, value, ok := strings.Cut(variable, "=")
-		if _, named := entry[name]; !ok || name == "" || named || !slices.ContainsFunc(wanted, func(pattern string) bool { return matches(pattern, name) }) {
+		asked := slices.ContainsFunc(wanted, func(pattern string) bool { return matches(pattern, name) })
+		if !ok || name == "" || named[fold(name)] || !asked {
 			continue
 		}
 		if strings.HasPrefix(value, "()") {
@@ -60,7 +66,7 @@ func Environment(from []string, inherit []string, entry map[string]string) []str
 
 func matches(pattern, name string) bool {
 	if prefix, open := strings.CutSuffix(pattern, "*"); open {
-		return strings.HasPrefix(fold(name), fold(prefix)) && !strings.HasPrefix(name, own)
+		return strings.HasPrefix(fold(name), fold(prefix)) && !strings.HasPrefix(fold(name), own)
 	}
 	return fold(pattern) == fold(name)
 }
@@ -111,6 +117,9 @@ func Find(command string, environment []string) (string, error) {
 type NotFoundError struct{ Command, Path string }
 
 func (e *NotFoundError) Error() string {
+	if strings.ContainsAny(e.Command, " \t") {
+		return fmt.Sprintf("command not found in PATH: %q; \"command\" is the program alone, what follows it belongs in \"args\"", e.Command)
+	}
 	if e.Path == "" {
 		return fmt.Sprintf("command not found: %q, and PATH is not set for it; set it in the entry's \"env\", or give the whole path as \"command\"", e.Command)
 	}
@@ -146,8 +155,11 @@ func Explain(command, directory string, err error) error {
 	case stat == nil && info.IsDir():
 		return why("%q is a directory; name the program in it", command)
 	case stat == nil && errors.Is(err, fs.ErrNotExist):
+		if !isScript(at) {
+			return why("%q needs a loader that this system does not have: it was built for another one", command)
+		}
 		return why("%q is a script for an interpreter that is not there; its first line names it", command)
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return why("there is no %q; install it, or correct \"command\"", command)
 	case errors.Is(err, fs.ErrPermission):
 		return why("%q may not be run by this user; make it executable (chmod +x)", command)
@@ -155,4 +167,16 @@ func Explain(command, directory string, err error) error {
 		return why("%q is no program for this system; a script needs a first line that names its interpreter", command)
 	}
 	return fmt.Errorf("the command %q could not be started: %w", command, err)
+}
+
+// isScript says that a program is run by what its first line names.
+func isScript(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return true // who may not read it cannot tell
+	}
+	defer file.Close()
+	var first [2]byte
+	_, err = io.ReadFull(file, first[:])
+	return err == nil && string(first[:]) == "#!"
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -71,6 +72,8 @@ func TestACommandThatCannotBeRun(t *testing.T) {
 		{"npx", "", "", "PATH is not set for it"},
 		{"sub", "", dir, "command not found in PATH"},
 		{"good", "", "relative:.", "command not found in PATH"},
+		{"npx -y server", "", dir, `belongs in "args"`},
+		{filepath.Join(dir, "good", "none"), "", "", "there is no"},
 		{"plain", "", dir, "chmod +x"},
 		{filepath.Join(dir, "sub"), "", "", "is a directory"},
 		{filepath.Join(dir, "none"), "", "", "there is no"},
@@ -95,6 +98,10 @@ func TestACommandThatCannotBeRun(t *testing.T) {
 		case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want) || !errors.Is(err, child.ErrUnusable)):
 			t.Errorf("%+v: %v", test, err)
 		}
+	}
+	// A program whose loader is missing is refused as a script without its interpreter is.
+	if err := child.Explain(filepath.Join(dir, "text"), "", fs.ErrNotExist); !strings.Contains(err.Error(), "built for another one") {
+		t.Errorf("a program without its loader: %v", err)
 	}
 	if err := child.Explain("good", "", errors.New("resource temporarily unavailable")); errors.Is(err, child.ErrUnusable) {
 		t.Errorf("%v is taken for an end", err)
