@@ -69,7 +69,9 @@ func Declaration() Spec {
 		panic(err)
 	}
 	for i := range credential.Transitions {
-		credential.Transitions[i].Update = noticing(credential.Transitions[i].Update)
+		if own := credential.Transitions[i].Update; own != nil {
+			credential.Transitions[i].Update = noticing(own)
+		}
 	}
 	return Spec{Name: "upstream", Regions: []region{connection, credential}}
 }

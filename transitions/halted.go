@@ -35,6 +35,18 @@ func loginRequired() block {
 	}
 }
 
+// Needed is what a call has the machine offered where it needs a login or a token: by a
+// runtime, and by a checker. It is empty where the configuration leaves that to a user.
+func Needed(d *states.Data) Event {
+	switch {
+	case d.Settings.Unattended:
+		return GrantDue
+	case d.Settings.AutomaticLogin:
+		return LoginProposed
+	}
+	return ""
+}
+
 func isUnattended(_ *Place, d states.Data) bool { return d.Settings.Unattended }
 
 // mayOpen is when the machine itself begins a login. One that came to nothing is not

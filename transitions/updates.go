@@ -25,9 +25,7 @@ type update = func(states.Data, *Input) states.Data
 func noticing(u update) update {
 	return func(d states.Data, in *Input) states.Data {
 		worked := d.TokenWorks()
-		if u != nil {
-			d = u(d, in)
-		}
+		d = u(d, in)
 		if d.Token != nil && !d.Token.UsableAt(in.At) {
 			d.Lapsed = d.Token.Generation
 		}

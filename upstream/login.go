@@ -232,11 +232,8 @@ func (u *Upstream) CancelLogin() (transitions.Outcome, error) {
 // propose has the machine begin a login, or a grant, because a call needs it: where the
 // configuration allows it and the machine's own limit does.
 func (u *Upstream) propose() {
-	switch settings := u.Snapshot().Data.Settings; {
-	case settings.Unattended:
-		u.offer(transitions.GrantDue)
-	case settings.AutomaticLogin:
-		u.offer(transitions.LoginProposed)
+	if event := transitions.Needed(&u.Snapshot().Data); event != "" {
+		u.offer(event)
 	}
 }
 

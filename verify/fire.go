@@ -51,11 +51,8 @@ func (x *explorer) step(before *transitions.Snapshot, in transitions.Input) (*tr
 
 // propose has the machine begin a login, or a grant, because a call needs it.
 func (x *explorer) propose(w *world) {
-	switch settings := w.machine.Data.Settings; {
-	case settings.Unattended:
-		x.offer(w, transitions.GrantDue)
-	case settings.AutomaticLogin:
-		x.offer(w, transitions.LoginProposed)
+	if event := transitions.Needed(&w.machine.Data); event != "" {
+		x.offer(w, event)
 	}
 }
 

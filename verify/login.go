@@ -48,6 +48,9 @@ func (x *explorer) register(w *world, j *job, add adder) {
 		}
 		j.carry.flow, j.step = flow, saving
 	})
+	if x.options.Mode != Unattended {
+		add("is not answered now", false, func(_ *world, j *job) { x.delayed(j) })
+	}
 	add("is not registered now", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.RegistrationFailed, false) })
 	add("is refused", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.RegistrationRejected, true) })
 	if x.options.Mode != Unattended && x.options.Mode != Device {

@@ -104,7 +104,35 @@ func (x *explorer) probeEverything(w *world) {
 		x.means(&complete, in)
 	}
 	x.probeGuards(&complete)
+	x.probeChallenge(w)
+	x.probePatience(w)
 	x.probeCrash(w)
+}
+
+// probeChallenge has a server that went on without a token ask for one while a login is
+// open: from then on no request is sent without one.
+func (x *explorer) probeChallenge(w *world) {
+	if !w.machine.Region(states.Credential).Is(transitions.LoginOpen) {
+		return
+	}
+	optional := *w.machine
+	optional.Data.Token, optional.Data.LoginNeeded = nil, false
+	asked := *w
+	asked.machine = &optional
+	if after, _ := x.try(&asked, transitions.Input{Event: transitions.Challenged}); after.Data.WorksWithout() {
+		x.violated(callsMove, "a request without a token was refused, and the next one is sent without one too")
+	}
+}
+
+// probePatience has calls ask for an attempt right after one: they may cause none.
+func (x *explorer) probePatience(w *world) {
+	tried := *w.machine
+	tried.Data.RefreshTried, tried.Data.ConnectTried = w.now(), w.now()
+	just := *w
+	just.machine = &tried
+	for _, event := range []transitions.Event{transitions.TokenWanted, transitions.ConnectionWanted} {
+		x.changesNothing(&just, boundedRefreshes, transitions.Input{Event: event})
+	}
 }
 
 func (x *explorer) means(w *world, in transitions.Input) {
@@ -131,13 +159,16 @@ func (x *explorer) probeGuards(w *world) {
 	if w.state(states.Credential) == states.Fresh && len(w.machine.Data.Scopes) == 0 {
 		x.changesNothing(w, personOpens, transitions.Input{Event: transitions.LoginProposed, Flow: "proposed"})
 	}
-	for _, event := range []transitions.Event{transitions.CodeReceived, transitions.LoginDenied, transitions.LoginFailed, transitions.LoginAbandoned} {
+	for _, event := range []transitions.Event{transitions.CodeReceived, transitions.LoginDenied, transitions.LoginFailed,
+		transitions.LoginAbandoned, transitions.OptionalLoginEnded} {
 		for _, of := range []uint64{0, epoch} {
 			x.changesNothing(w, oneFlow, transitions.Input{Event: event, Actor: fsm.Person, Epoch: of, Flow: "long over"})
 		}
 	}
 	if finished := w.state(states.Credential); finished == states.ExchangingCode || finished == states.RequestingToken {
-		x.changesNothing(w, onlyFinished, transitions.Input{Event: transitions.LoginAbandoned, Actor: fsm.Person, Flow: w.machine.Data.FlowID})
+		for _, event := range []transitions.Event{transitions.LoginAbandoned, transitions.OptionalLoginEnded} {
+			x.changesNothing(w, onlyFinished, transitions.Input{Event: event, Actor: fsm.Person, Flow: w.machine.Data.FlowID})
+		}
 	}
 }
 

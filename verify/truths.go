@@ -70,6 +70,9 @@ func (w *world) credentialUntruth() string {
 		if d.FlowID == "" || d.Code.IsZero() == (d.Flow != nil) {
 			return "a login is to be tried again, without a flow, or without the code that came for it"
 		}
+		if text := w.delayUntruth(); text != "" {
+			return text
+		}
 	case states.RequestingToken:
 		if d.Flow == nil {
 			return "a token is requested without knowing where"
@@ -114,6 +117,23 @@ func (w *world) credentialUntruth() string {
 		if d.Token != nil {
 			return fmt.Sprintf("a token in %s", state)
 		}
+	}
+	return ""
+}
+
+// delayUntruth holds a delayed login to its two timers: its next attempt, and its end.
+func (w *world) delayUntruth() string {
+	attempts, ends := 0, 0
+	for _, timer := range w.machine.Region(states.Credential).Timers {
+		switch timer.Event {
+		case transitions.LoginRetryDue, transitions.ExchangeRetryDue:
+			attempts++
+		case transitions.LoginTimedOut, transitions.LoginLapsed, transitions.OptionalLoginLapsed:
+			ends++
+		}
+	}
+	if attempts != 1 || ends != 1 {
+		return fmt.Sprintf("a login is to be tried again, with %d next attempts and %d ends", attempts, ends)
 	}
 	return ""
 }

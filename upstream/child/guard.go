@@ -3,11 +3,13 @@
 package child
 
 import (
+	"errors"
 	"fmt"
-	"io"
+	"os"
 	"os/exec"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // script reads which process groups there are, a line "+ group" or "- group" each, and
@@ -32,10 +34,24 @@ exit 0`
 // while there are children. All methods are safe for concurrent use. The zero value is
 // ready, and nil does nothing.
 type Guard struct {
+	// mu is held while the shell is started, told or ended: each takes no longer than
+	// tellLimit, and none may overtake another.
 	mu     sync.Mutex
 	groups map[int]bool
 	shell  *exec.Cmd
-	pipe   io.WriteCloser
+	pipe   *os.File
+}
+
+// tellLimit is how long the shell may take to be told something: it reads at once.
+const tellLimit = time.Second
+
+// tell writes a line to the shell. g.mu is held.
+func (g *Guard) tell(sign string, group int) error {
+	if err := g.pipe.SetWriteDeadline(time.Now().Add(tellLimit)); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(g.pipe, sign, group)
+	return err
 }
 
 // Watch has the group end with this process.
@@ -50,8 +66,7 @@ func (g *Guard) Watch(group int) error {
 	}
 	g.groups[group] = true
 	if g.pipe != nil {
-		// A pipe to a reader that reads lines of this length does not fill.
-		if _, err := fmt.Fprintln(g.pipe, "+", group); err == nil {
+		if g.tell("+", group) == nil {
 			return nil
 		}
 		g.stop() // somebody ended it; another one takes its place
@@ -70,9 +85,11 @@ func (g *Guard) Ended(group int) {
 	if g.pipe == nil {
 		return
 	}
-	_, _ = fmt.Fprintln(g.pipe, "-", group) // it is gone, or will be told again
-	if len(g.groups) == 0 {
+	if err := g.tell("-", group); err != nil || len(g.groups) == 0 {
 		g.stop()
+	}
+	if g.pipe == nil && len(g.groups) > 0 {
+		_ = g.start() // the next child says that it could not be
 	}
 }
 
@@ -81,16 +98,22 @@ func (g *Guard) start() error {
 	shell := exec.Command("/bin/sh", "-c", script)
 	shell.Dir, shell.Env = "/", []string{"PATH=/usr/bin:/bin"}
 	shell.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	pipe, err := shell.StdinPipe()
+	end, pipe, err := os.Pipe()
 	if err == nil {
-		err = shell.Start()
+		shell.Stdin = end
+		err = errors.Join(shell.Start(), end.Close())
 	}
 	if err != nil {
+		if pipe != nil {
+			_ = pipe.Close()
+		}
 		return fmt.Errorf("children would outlive this process if it were killed: %w", err)
 	}
 	g.shell, g.pipe = shell, pipe
 	for group := range g.groups {
-		_, _ = fmt.Fprintln(pipe, "+", group) // that it is gone is noticed at the next one
+		if err := g.tell("+", group); err != nil {
+			return fmt.Errorf("children would outlive this process if it were killed: %w", err)
+		}
 	}
 	return nil
 }
@@ -99,5 +122,6 @@ func (g *Guard) start() error {
 func (g *Guard) stop() {
 	_ = g.shell.Process.Kill()
 	_ = g.shell.Wait() // it was killed
+	_ = g.pipe.Close()
 	g.shell, g.pipe = nil, nil
 }
