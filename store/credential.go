@@ -167,14 +167,23 @@ func (s *Store) saveToken(write, upstream string, t credential.Token, after uint
 }
 
 // BeginRefresh notes that the refresh token of the intent's generation is about
-// to be sent. Another intent that is noted is a [*IntentExistsError].
+// to be sent. Another intent that is noted is a [*IntentExistsError]; a refresh token that
+// an attempt before has erased is [ErrNoRefreshToken].
 func (s *Store) BeginRefresh(upstream string, i credential.Intent) error {
 	return s.update("BeginRefresh", upstream, func(b *bbolt.Bucket) error {
 		if err := expect(b, upstream, i.Generation); err != nil {
 			return err
 		}
+		var token tokenRecord
+		found, err := s.read(b, upstream, recordToken, &token)
+		if err != nil {
+			return err
+		}
+		if found && token.Refresh == "" {
+			return ErrNoRefreshToken
+		}
 		var noted credential.Intent
-		found, err := s.read(b, upstream, recordIntent, &noted)
+		found, err = s.read(b, upstream, recordIntent, &noted)
 		if err != nil {
 			return err
 		}

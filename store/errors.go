@@ -22,6 +22,8 @@ var (
 	ErrKeyMissing = errors.New("the key of the store is missing")
 	// ErrGeneration matches [*GenerationError].
 	ErrGeneration = errors.New("the stored token is of another generation")
+	// ErrNoRefreshToken says that the stored token has no refresh token, or none any more.
+	ErrNoRefreshToken = errors.New("the store holds no refresh token")
 	// ErrIntentExists matches [*IntentExistsError].
 	ErrIntentExists = errors.New("a refresh without a known outcome is noted already")
 	// ErrAbsent says that there is no store yet (only when it is opened read-only).

@@ -123,6 +123,9 @@ func TestCompareAndSwap(t *testing.T) {
 	if got, _ := s.Load("u"); got.Intent != nil || got.Token.HasRefresh() || got.Token.Access.IsZero() {
 		t.Errorf("after DropRefresh: %+v", got)
 	}
+	if err := s.BeginRefresh("u", intent); !errors.Is(err, store.ErrNoRefreshToken) {
+		t.Errorf("a refresh with a refresh token that was erased: %v", err)
+	}
 	if err := s.Logout("u", credential.LogoutMark{At: time.Now()}, wanted); err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func (u *Upstream) refresh(ctx context.Context, order transitions.Order) transit
 	}
 	if err := u.environment.Store.BeginRefresh(u.config.Name, intent); err != nil {
 		var exists *store.IntentExistsError
-		if errors.Is(err, store.ErrGeneration) {
+		if errors.Is(err, store.ErrGeneration) || errors.Is(err, store.ErrNoRefreshToken) {
 			return event(transitions.TokenSuperseded, err)
 		}
 		if !errors.As(err, &exists) {

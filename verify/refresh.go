@@ -55,8 +55,8 @@ func (x *explorer) noteIntent(w *world, j *job) {
 		intent.ID = w.id("intent")
 	}
 	j.carry.intent = intent
-	switch noted := w.disk.intent; {
-	case w.disk.generation != intent.Generation:
+	switch noted, kept := w.disk.intent, w.disk.token; {
+	case w.disk.generation != intent.Generation, kept != nil && !kept.HasRefresh():
 		j.ends(transitions.Input{Event: transitions.TokenSuperseded})
 	case noted != nil && noted.ID != intent.ID:
 		x.noAnswer(w, j, noted)

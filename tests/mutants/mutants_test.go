@@ -15,7 +15,7 @@ var (
 	everyone = flag.Bool("all", false, "search all mutants instead of a sample")
 	only     = flag.String("region", "", "search the mutants of this region only")
 	worlds   = flag.Int("worlds", 1500, "explore each mutant in each mode for so many situations at most")
-	surveyed = flag.Int("surveyed", 30000, "survey the graph in each mode for so many situations, to find where searches of mutants begin")
+	surveyed = flag.Int("surveyed", 60000, "survey the graph in each mode for so many situations, to find where searches of mutants begin")
 )
 
 // explanation says why mutants whose names match a pattern are harmless.
