@@ -3,7 +3,7 @@
 //
 // It promises that no answer holds a secret but the authorization page's address
 // for the person who asked to log in, and that a client which does not read is
-// dropped and delays nobody. It serves people's wishes only; what is legal is the
+// dropped and delays nobody. It serves users' requests only; what is legal is the
 // state machines' to say. It authenticates nobody: whoever serves [Handler] decides
 // who reaches it. On the socket that is the file's mode; elsewhere wrap it, and
 // remember that a browser sends form posts to it from any page.
@@ -22,6 +22,7 @@ import (
 	"mcpproxy/admin/api"
 	"mcpproxy/explain"
 	"mcpproxy/instance"
+	"mcpproxy/status"
 	"mcpproxy/upstream"
 )
 
@@ -73,7 +74,7 @@ func (a *handler) routes() []route {
 		{http.MethodPost, "/v1/stdio", a.stdio},
 		{http.MethodGet, "/v1/inactive", a.inactive},
 		{http.MethodGet, "/v1/upstreams", a.list},
-		{http.MethodGet, "/v1/upstreams/{name}", a.upstream(status)},
+		{http.MethodGet, "/v1/upstreams/{name}", a.upstream(oneStatus)},
 		{http.MethodGet, "/v1/upstreams/{name}/explain", a.upstream(explained)},
 		{http.MethodGet, "/v1/upstreams/{name}/journal", a.upstream(a.journal)},
 		{http.MethodGet, "/v1/upstreams/{name}/logs", a.upstream(logs)},
@@ -137,7 +138,7 @@ func (a *handler) who(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (a *handler) list(w http.ResponseWriter, _ *http.Request) error {
-	all := []upstream.Status{}
+	all := []status.Upstream{}
 	for _, u := range a.instance.Manager.All() {
 		all = append(all, u.Status())
 	}
@@ -152,7 +153,7 @@ func (a *handler) inactive(w http.ResponseWriter, _ *http.Request) error {
 	return reply(w, all)
 }
 
-func status(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error {
+func oneStatus(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error {
 	return reply(w, u.Status())
 }
 

@@ -38,7 +38,7 @@ func TestEveryAnswerIsAsDescribed(t *testing.T) {
 		{method: "GET", path: "/v1/inactive", status: 200, words: "[]"},
 		{method: "GET", path: "/v1/upstreams", status: 200, words: `"phase":"LoginRequired"`},
 		{method: "GET", path: u, status: 200, words: `"phase":"LoginRequired"`},
-		{method: "GET", path: u + "/explain", status: 200, words: `"can":[{"wish":"login"`},
+		{method: "GET", path: u + "/explain", status: 200, words: `"can":[{"request":"login"`},
 		{method: "GET", path: u + "/journal?limit=2", status: 200, words: `"event":`},
 		{method: "GET", path: u + "/journal?limit=-1", status: 400, words: "is not a number from 0 on"},
 		{method: "GET", path: "/v1/upstreams/x", status: 404, words: api.KindUnknown},

@@ -136,11 +136,11 @@ func TestStayingOutlivesTheStream(t *testing.T) {
 	err := w.client.Stay(t.Context(), client.Follower{
 		Opened: func() error {
 			said = append(said, "open")
-			wish := "disconnect"
+			verb := "disconnect"
 			if len(said) > 1 {
-				wish = "connect"
+				verb = "connect"
 			}
-			return w.client.Post(t.Context(), "/v1/upstreams/u/"+wish, nil, nil)
+			return w.client.Post(t.Context(), "/v1/upstreams/u/"+verb, nil, nil)
 		},
 		See: func(e client.Event) error {
 			said = append(said, e.Entry.Event)

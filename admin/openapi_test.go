@@ -11,8 +11,8 @@ import (
 	"mcpproxy/admin/api"
 	"mcpproxy/explain"
 	"mcpproxy/fsm"
+	"mcpproxy/status"
 	"mcpproxy/tests/golden"
-	"mcpproxy/upstream"
 	"mcpproxy/upstream/child"
 
 	"github.com/google/go-cmp/cmp"
@@ -56,7 +56,7 @@ func TestTheDescriptionHasTheSchemasOfWhatIsAnswered(t *testing.T) {
 	}
 	d.Components.Schemas = map[string]json.RawMessage{
 		"Entry": schemaOf[fsm.Entry](t), "Explanation": schemaOf[explain.Explanation](t), "Gap": schemaOf[api.Gap](t), "Invitation": schemaOf[api.Invitation](t), "Line": schemaOf[child.Line](t), "Outcome": schemaOf[api.Outcome](t), "Pasted": schemaOf[api.Pasted](t),
-		"Problem": schemaOf[api.Problem](t), "Report": schemaOf[api.Report](t), "Status": schemaOf[upstream.Status](t), "Version": schemaOf[api.Version](t),
+		"Problem": schemaOf[api.Problem](t), "Report": schemaOf[api.Report](t), "Status": schemaOf[status.Upstream](t), "Version": schemaOf[api.Version](t),
 	}
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)

@@ -7,6 +7,7 @@ import (
 
 	"mcpproxy/admin/api"
 	"mcpproxy/fsm"
+	"mcpproxy/status"
 	"mcpproxy/upstream"
 )
 
@@ -18,7 +19,7 @@ func problemOf(err error) api.Problem {
 	switch {
 	case p.Refusal != nil:
 		p.Status, p.Kind = http.StatusConflict, api.KindIllegal
-	case errors.Is(err, upstream.ErrUnknown):
+	case errors.Is(err, status.ErrUnknown):
 		p.Status, p.Kind = http.StatusNotFound, api.KindUnknown
 	case errors.Is(err, upstream.ErrNoLogin):
 		p.Status, p.Kind = http.StatusConflict, api.KindNoLogin

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"mcpproxy/config"
+	"mcpproxy/status"
 	"mcpproxy/upstream"
 
 	"github.com/google/go-cmp/cmp"
@@ -133,7 +134,7 @@ func TestAddAndRemoveKeepTheOthers(t *testing.T) {
 	if err := config.Remove(path, "new"); err != nil {
 		t.Fatal(err)
 	}
-	if err := config.Remove(path, "new"); !errors.Is(err, upstream.ErrUnknown) || !strings.Contains(err.Error(), "there are: other") {
+	if err := config.Remove(path, "new"); !errors.Is(err, status.ErrUnknown) || !strings.Contains(err.Error(), "there are: other") {
 		t.Errorf("removing it twice: %v", err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {

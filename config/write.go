@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"mcpproxy/upstream"
+	"mcpproxy/status"
 
 	"github.com/gofrs/flock"
 	"github.com/tailscale/hujson"
@@ -49,12 +49,12 @@ func check(file, name string, raw []byte) []*Error {
 }
 
 // Remove takes an entry out of the file. The error for a name that is not there wraps
-// [upstream.ErrUnknown].
+// [status.ErrUnknown].
 func Remove(path, name string) error {
 	return change(path, func(d *document) error {
 		names := d.names()
 		if !slices.Contains(names, name) {
-			return fmt.Errorf("%s: %w", path, upstream.Unknown(name, names))
+			return fmt.Errorf("%s: %w", path, status.Unknown(name, names))
 		}
 		return d.remove(name)
 	})

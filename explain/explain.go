@@ -16,8 +16,8 @@ import (
 
 	"mcpproxy/fsm"
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/transitions"
-	"mcpproxy/upstream"
 	"mcpproxy/upstream/child"
 )
 
@@ -52,7 +52,7 @@ type Explanation struct {
 	// Mend is what has to be put right before anything else helps.
 	Mend string `json:"mend,omitempty"`
 	// Can is what a person can do, the most useful first.
-	Can []upstream.Action `json:"can"`
+	Can []status.Action `json:"can"`
 }
 
 // Failure is the last thing that went wrong in a region.
@@ -89,7 +89,7 @@ type Step struct {
 
 // Of explains an upstream of a running proxy as its status says it is. graph is the
 // declaration that it runs ([transitions.Definition]).
-func Of(graph fsm.Graph, s upstream.Status) Explanation {
+func Of(graph fsm.Graph, s status.Upstream) Explanation {
 	connection, credential := region(s, states.Connection), region(s, states.Credential)
 	leading, other := connection, credential
 	if s.Phase != states.Phase(connection.State) {
@@ -120,17 +120,17 @@ func Of(graph fsm.Graph, s upstream.Status) Explanation {
 	return e
 }
 
-func region(s upstream.Status, name string) upstream.RegionStatus {
+func region(s status.Upstream, name string) status.Region {
 	for _, r := range s.Regions {
 		if r.Region == name {
 			return r
 		}
 	}
-	return upstream.RegionStatus{Region: name}
+	return status.Region{Region: name}
 }
 
 // doing is the state's sentence, and what is known of its progress.
-func doing(s upstream.Status, r upstream.RegionStatus) string {
+func doing(s status.Upstream, r status.Region) string {
 	text := r.Doc
 	if attempts := r.FailedAttempts; attempts > 0 && states.State(r.State) != states.Disconnected {
 		text += " " + counted(attempts, "attempt has failed", "attempts have failed") + " so far."
@@ -148,7 +148,7 @@ func doing(s upstream.Status, r upstream.RegionStatus) string {
 }
 
 // missing names what the connection lacks against the server's word.
-func missing(parts []upstream.PartStatus) (text string) {
+func missing(parts []status.Part) (text string) {
 	for _, part := range parts {
 		switch {
 		case part.Absent:
@@ -162,7 +162,7 @@ func missing(parts []upstream.PartStatus) (text string) {
 }
 
 // why is what led to the state.
-func why(graph fsm.Graph, r upstream.RegionStatus) string {
+func why(graph fsm.Graph, r status.Region) string {
 	if r.EnteredBy == nil {
 		return "It has been so since the proxy started it."
 	}
@@ -188,9 +188,9 @@ func eventDoc(graph fsm.Graph, name string) string {
 	return name + "."
 }
 
-func failures(s upstream.Status) []Failure {
+func failures(s status.Upstream) []Failure {
 	all := []Failure{}
-	for name, f := range map[string]*upstream.Failure{states.Connection: s.ConnectionError, states.Credential: s.CredentialError} {
+	for name, f := range map[string]*status.Failure{states.Connection: s.ConnectionError, states.Credential: s.CredentialError} {
 		if f != nil {
 			all = append(all, Failure{Region: name, At: f.At, Text: f.Text})
 		}
@@ -205,7 +205,7 @@ func failures(s upstream.Status) []Failure {
 }
 
 // refused is the last refusal since the phase began: an older one says nothing of it.
-func refused(s upstream.Status, leading upstream.RegionStatus) *Refused {
+func refused(s status.Upstream, leading status.Region) *Refused {
 	if len(s.Refused) == 0 {
 		return nil
 	}
@@ -217,7 +217,7 @@ func refused(s upstream.Status, leading upstream.RegionStatus) *Refused {
 }
 
 // steps are the timers of both regions, and the proxy's own login.
-func steps(s upstream.Status, leading string) []Step {
+func steps(s status.Upstream, leading string) []Step {
 	all := []Step{}
 	for _, r := range s.Regions {
 		for _, timer := range r.Timers {
@@ -248,7 +248,7 @@ func partWords(part string) string {
 }
 
 // then is what comes of it, or what is waited for.
-func then(s upstream.Status, r upstream.RegionStatus) string {
+func then(s status.Upstream, r status.Region) string {
 	state := states.State(r.State)
 	if r.Region == states.Connection {
 		text := connectionNext[state]
@@ -270,7 +270,7 @@ func then(s upstream.Status, r upstream.RegionStatus) string {
 var ofPeople = []transitions.Event{transitions.Connect, transitions.Disconnect, transitions.RetryRequested, transitions.LoginRequested,
 	transitions.LoginCancelled, transitions.LogoutRequested}
 
-func accepted(s upstream.Status) []string {
+func accepted(s status.Upstream) []string {
 	all := []string{}
 	for _, r := range s.Regions {
 		for _, name := range r.Accepted {

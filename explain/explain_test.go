@@ -11,9 +11,9 @@ import (
 	"mcpproxy/credential"
 	"mcpproxy/fsm"
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/tests/golden"
 	"mcpproxy/transitions"
-	"mcpproxy/upstream"
 )
 
 var (
@@ -22,9 +22,9 @@ var (
 	graph = transitions.Definition()
 )
 
-// status is an upstream that entered both states at began, with the entries that led
+// statusIn is an upstream that entered both states at began, with the entries that led
 // there. change makes its data.
-func status(t *testing.T, connection, credential states.State, change func(*states.Data)) upstream.Status {
+func statusIn(t *testing.T, connection, credential states.State, change func(*states.Data)) status.Upstream {
 	t.Helper()
 	d := states.Data{Settings: states.DefaultSettings()}
 	if needsToken(credential) {
@@ -37,15 +37,15 @@ func status(t *testing.T, connection, credential states.State, change func(*stat
 		active(t, states.Connection, connection, d),
 		active(t, states.Credential, credential, d),
 	}}
-	status := upstream.StatusOf(graph, s, now)
-	for i := range status.Regions {
-		r := &status.Regions[i]
+	is := status.Of(graph, s, now)
+	for i := range is.Regions {
+		r := &is.Regions[i]
 		r.EnteredBy = entry(r.Region, states.State(r.State))
 		if r.EnteredBy != nil && transitions.TurnOf(states.State(r.EnteredBy.From)) == transitions.Event(r.EnteredBy.Event) {
 			r.QueuedBy = entry(r.Region, states.State(r.EnteredBy.From))
 		}
 	}
-	return status
+	return is
 }
 
 func needsToken(s states.State) bool {
@@ -140,7 +140,7 @@ func TestEveryState(t *testing.T) {
 		var all strings.Builder
 		for _, s := range r.States {
 			connection, credential := beside(r.Name, states.State(s.Name))
-			e := Of(graph.Graph(), status(t, connection, credential, func(d *states.Data) {
+			e := Of(graph.Graph(), statusIn(t, connection, credential, func(d *states.Data) {
 				switch credential {
 				case states.LoginRequired:
 					d.Reason = states.NeverLoggedIn
@@ -179,7 +179,7 @@ func TestEveryReason(t *testing.T) {
 		if slices.Contains(failed, reason) {
 			credential = states.Failed
 		}
-		e := Of(graph.Graph(), status(t, states.AwaitingLogin, credential, func(d *states.Data) { d.Reason = reason }))
+		e := Of(graph.Graph(), statusIn(t, states.AwaitingLogin, credential, func(d *states.Data) { d.Reason = reason }))
 		whole(t, string(reason), e)
 		if e.Why != reason.Doc() || e.Why == "" || e.Mend == "" || len(e.Can) == 0 {
 			t.Errorf("%s: why %q, mend %q, can %v", reason, e.Why, e.Mend, e.Can)
@@ -220,18 +220,18 @@ func TestEveryTimerAndOutlook(t *testing.T) {
 
 // What a person is told to do is accepted, in every pair of states.
 func TestWhatAPersonCanDoIsAccepted(t *testing.T) {
-	wishes := map[upstream.Wish][]transitions.Event{
-		upstream.WishLogin: {transitions.LoginRequested}, upstream.WishLogout: {transitions.LogoutRequested},
-		upstream.WishCancel:     {transitions.LoginCancelled, transitions.LoginAbandoned},
-		upstream.WishConnect:    {transitions.Connect, transitions.RetryRequested},
-		upstream.WishDisconnect: {transitions.Disconnect},
+	requests := map[status.Request][]transitions.Event{
+		status.RequestLogin: {transitions.LoginRequested}, status.RequestLogout: {transitions.LogoutRequested},
+		status.RequestCancel:     {transitions.LoginCancelled, transitions.LoginAbandoned},
+		status.RequestConnect:    {transitions.Connect, transitions.RetryRequested},
+		status.RequestDisconnect: {transitions.Disconnect},
 	}
 	for _, connection := range graph.Graph().Regions[0].States {
 		for _, credential := range graph.Graph().Regions[1].States {
-			s := status(t, states.State(connection.Name), states.State(credential.Name), nil)
+			s := statusIn(t, states.State(connection.Name), states.State(credential.Name), nil)
 			for _, action := range s.Actions {
-				taken := slices.ContainsFunc(wishes[action.Wish], func(event transitions.Event) bool {
-					return slices.ContainsFunc(s.Regions, func(r upstream.RegionStatus) bool { return slices.Contains(r.Accepted, string(event)) })
+				taken := slices.ContainsFunc(requests[action.Request], func(event transitions.Event) bool {
+					return slices.ContainsFunc(s.Regions, func(r status.Region) bool { return slices.Contains(r.Accepted, string(event)) })
 				})
 				if !taken {
 					t.Errorf("%s and %s do not accept %q", connection.Name, credential.Name, action.Command)
@@ -247,7 +247,7 @@ func TestMoments(t *testing.T) {
 		name                   string
 		connection, credential states.State
 		change                 func(*states.Data)
-		status                 func(*upstream.Status)
+		status                 func(*status.Upstream)
 	}{
 		{name: "a token is renewed while requests flow", connection: states.Connected, credential: states.Refreshing},
 		{name: "a token without a refresh token", connection: states.Connected, credential: states.Fresh, change: func(d *states.Data) { d.Token = token(began.Add(time.Hour), "") }},
@@ -262,7 +262,7 @@ func TestMoments(t *testing.T) {
 			change: func(d *states.Data) {
 				d.Settings.AutomaticLogin, d.ProposedAt, d.Reason = true, began, states.LoginTimedOut
 			},
-			status: func(s *upstream.Status) {
+			status: func(s *status.Upstream) {
 				s.Refused = []fsm.Entry{{Time: now.Add(-time.Second), Event: "LoginProposed", Disposition: fsm.Guarded, Reason: transitions.ErrBrowserLimit.Error()}}
 			}},
 		{name: "nobody wants an upstream that needs a login", connection: states.Disconnected, credential: states.LoginRequired, change: func(d *states.Data) { d.Reason = states.RefreshRejected }},
@@ -271,7 +271,7 @@ func TestMoments(t *testing.T) {
 			d.ConnectionError = states.Failure{At: began, Text: "connection refused"}
 		}},
 	} {
-		s := status(t, moment.connection, moment.credential, moment.change)
+		s := statusIn(t, moment.connection, moment.credential, moment.change)
 		if moment.status != nil {
 			moment.status(&s)
 		}

@@ -7,9 +7,9 @@ import (
 
 	"mcpproxy/fsm"
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/store"
 	"mcpproxy/transitions"
-	"mcpproxy/upstream"
 )
 
 // atStart says what the next start makes of what is stored.
@@ -36,10 +36,10 @@ func Stopped(name string, kept store.Credential, journal []fsm.Entry, now time.T
 	e := Explanation{Upstream: name, Doing: "No proxy is running, so nothing is done for it.", Failures: []Failure{}, Next: []Step{}, Accepted: []string{},
 		Then: "At the next start " + atStart[start] + ".", Calls: "Nobody takes calls."}
 	e.Since, e.Why = ended(journal)
-	e.Can = []upstream.Action{{Command: "mcpproxy serve", Why: "starts the proxy"}}
+	e.Can = []status.Action{{Command: "mcpproxy serve", Why: "starts the proxy"}}
 	switch start {
 	case transitions.TokenSpent, transitions.LoggedOutMark, transitions.TokenMissing:
-		e.Can = append(e.Can, upstream.Action{Wish: upstream.WishLogin, Command: "mcpproxy auth login " + name, Why: "logs in, also without a running proxy"})
+		e.Can = append(e.Can, status.Action{Request: status.RequestLogin, Command: "mcpproxy auth login " + name, Why: "logs in, also without a running proxy"})
 	}
 	return e
 }
@@ -49,7 +49,7 @@ func Stopped(name string, kept store.Credential, journal []fsm.Entry, now time.T
 func Damaged(name string, err error) Explanation {
 	return Explanation{Upstream: name, Doing: "No proxy is running, so nothing is done for it.", Why: sentence(err.Error()), Reason: states.StoreCorrupt,
 		Failures: []Failure{}, Next: []Step{}, Accepted: []string{}, Then: "At the next start the upstream fails, and the record is left as it is.", Calls: "Nobody takes calls.",
-		Mend: states.StoreCorrupt.Mend(), Can: []upstream.Action{{Wish: upstream.WishLogout, Command: "mcpproxy auth logout " + name, Why: "erases what is damaged, so that a login can begin anew"}}}
+		Mend: states.StoreCorrupt.Mend(), Can: []status.Action{{Request: status.RequestLogout, Command: "mcpproxy auth logout " + name, Why: "erases what is damaged, so that a login can begin anew"}}}
 }
 
 // ended is when and in which states the last process left the upstream.

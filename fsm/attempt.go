@@ -104,7 +104,7 @@ func (a *attempt[S, E, D, P]) refusal(reason string) Refusal {
 		Accepted: a.column.region.accepted[a.active.State], Reason: reason}
 }
 
-// postpone keeps the event for the next state, once: asking twice for the same is one wish.
+// postpone keeps the event for the next state, once: asking twice for the same is one request.
 func (a *attempt[S, E, D, P]) postpone() {
 	later := a.snapshot.later()
 	for i := range later {

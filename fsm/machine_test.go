@@ -90,7 +90,7 @@ func TestInternalTransition(t *testing.T) {
 	}
 }
 
-// A postponed event is one wish however often it is fired, and comes true when the
+// A postponed event is one request however often it is fired, and comes true when the
 // state is left, in the same step.
 func TestPostponed(t *testing.T) {
 	var journal []string

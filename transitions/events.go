@@ -123,8 +123,8 @@ func happening(name Event, doc, otherwise string) fsm.Event[Event] {
 	return fsm.Event[Event]{Name: name, Doc: doc, Otherwise: otherwise}
 }
 
-// wish is what only a user fires.
-func wish(name Event, doc, otherwise string) fsm.Event[Event] {
+// byUser is what only a user fires.
+func byUser(name Event, doc, otherwise string) fsm.Event[Event] {
 	return fsm.Event[Event]{Name: name, Doc: doc, Otherwise: otherwise, By: fsm.Person}
 }
 
@@ -228,8 +228,8 @@ func credentialEvents() []fsm.Event[Event] {
 			"The attempt failed without spending the refresh token, as others have for minutes while no token works.", notRefreshing),
 		outcome(RefreshTimedOut, "The refresh did not end in time; its outcome is not known.", notRefreshing),
 		outcome(RefreshRetryDue, "The pause after a failed refresh is over.", "no refresh is scheduled"),
-		wish(RetryRequested, "A person wants the next attempt now.", "no refresh is scheduled"),
-		wish(LoginRequested, "A person wants to log in.", "the credential must be loaded first, and the upstream must be one that has a login"),
+		byUser(RetryRequested, "A person wants the next attempt now.", "no refresh is scheduled"),
+		byUser(LoginRequested, "A person wants to log in.", "the credential must be loaded first, and the upstream must be one that has a login"),
 		happening(LoginProposed,
 			"A call needs a login and no person asked for it.", "no login is missing, or the token may yet come without one"),
 		outcome(Discovered, "The authorization server is known.", notDiscovering),
@@ -243,7 +243,7 @@ func credentialEvents() []fsm.Event[Event] {
 		happening(CodeReceived, "The browser came back with an authorization code for the open flow.", noBrowser),
 		happening(LoginDenied, "The browser came back with access_denied.", noBrowser),
 		happening(LoginFailed, "The browser came back with another error, or with a response of the wrong issuer.", noBrowser),
-		wish(LoginCancelled, "A person gave the login up.", noBrowser),
+		byUser(LoginCancelled, "A person gave the login up.", noBrowser),
 		outcome(LoginTimedOut, "The login was not completed in time.", noLogin),
 		happening(LoginAbandoned, "The login ended without a token, and the earlier token goes on.", noLogin),
 		outcome(LoginLapsed, "The login was not completed in time, and the earlier token goes on.", noLogin),
@@ -277,7 +277,7 @@ func credentialEvents() []fsm.Event[Event] {
 		outcome(GrantRejected, "The authorization server will not give a token for the configured grant.", noGrant),
 		outcome(GrantFailed, "The grant did not work this time; another attempt follows.", noGrant),
 		outcome(GrantRetryDue, "The pause after a failed grant is over.", "no grant is scheduled"),
-		wish(LogoutRequested, "A person wants to log out.", closed),
+		byUser(LogoutRequested, "A person wants to log out.", closed),
 		outcome(LogoutDone, "Nothing of the credential is left, here or, as far as it answered, at the server.", notLoggingOut),
 		outcome(LogoutFailed, "The store could not be written.", notLoggingOut),
 		outcome(JobCrashed, "An internal error ended the job.", "no job is running"),

@@ -5,7 +5,7 @@ import (
 	"mcpproxy/states"
 )
 
-// loggingIn are the states of an authorization flow, from a wish to log in to a token,
+// loggingIn are the states of an authorization flow, from a request to log in to a token,
 // and of a grant without a person, which shares its first steps. Every failure leads
 // back to where it was: to Fresh (LoginAbandoned, LoginLapsed) where the login was for
 // more scopes or another account and the earlier token still works, to Anonymous

@@ -7,11 +7,11 @@ import (
 	"mcpproxy/states"
 )
 
-// wishes are the events that need somebody to want them, and the end of the proxy.
-var wishes = []Event{Connect, Disconnect, RetryRequested, LoginRequested, LoginCancelled, LogoutRequested, ConnectionShutdown, CredentialShutdown}
+// requests are the events that need a user to want them, and the end of the proxy.
+var requests = []Event{Connect, Disconnect, RetryRequested, LoginRequested, LoginCancelled, LogoutRequested, ConnectionShutdown, CredentialShutdown}
 
 // ReachableAlone reports whether an upstream may come from its present states to some
-// for which goal holds without anybody wishing for anything: by jobs and timers, by
+// for which goal holds without a request of a user: by jobs and timers, by
 // what servers and an open login's browser answer, and by what the regions say to each
 // other. It reads the declaration alone and asks no guard, so that true means only that
 // the graph does not exclude it.
@@ -63,7 +63,7 @@ func (r reach) search(from where, goal func(where) bool) bool {
 	return false
 }
 
-// next are the states that one event nobody wished for leads to.
+// next are the states that one event no user asked for leads to.
 func (r reach) next(at where) []where {
 	var all []where
 	for _, region := range r.graph.Regions {
@@ -71,7 +71,7 @@ func (r reach) next(at where) []where {
 			continue
 		}
 		for _, edge := range region.Edges {
-			if edge.From == at[region.Name] && !r.said[edge.Event] && !slices.Contains(wishes, Event(edge.Event)) {
+			if edge.From == at[region.Name] && !r.said[edge.Event] && !slices.Contains(requests, Event(edge.Event)) {
 				all = append(all, r.follow(at, region, edge))
 			}
 		}

@@ -52,7 +52,7 @@ func (p *Page) accept(invitation string) (secret string, ok bool) {
 		p.dropOldest()
 	}
 	secret = rand.Text()
-	p.sessions[digestOf(secret)] = &session{wish: rand.Text(), used: now}
+	p.sessions[digestOf(secret)] = &session{csrfToken: rand.Text(), used: now}
 	return secret, true
 }
 
@@ -66,8 +66,8 @@ func (p *Page) dropOldest() {
 	delete(p.sessions, oldest)
 }
 
-// wishOf returns the wish token of the browser's session.
-func (p *Page) wishOf(r *http.Request) (wish string, ok bool) {
+// csrfTokenOf returns the CSRF token of the browser's session.
+func (p *Page) csrfTokenOf(r *http.Request) (token string, ok bool) {
 	cookie, err := r.Cookie(cookieName)
 	if err != nil {
 		return "", false
@@ -81,7 +81,7 @@ func (p *Page) wishOf(r *http.Request) (wish string, ok bool) {
 		return "", false
 	}
 	s.used = now
-	return s.wish, true
+	return s.csrfToken, true
 }
 
 // leave ends the session.

@@ -6,7 +6,7 @@
 // by a loopback name; that an invitation is good once, for a minute and for a
 // program of its user (package loopback), and is exchanged for a cookie that scripts
 // cannot read and other sites cannot send; and that no other site's page can make it do anything. It knows nothing of upstreams:
-// it shows what the admin interface says, and passes wishes on to it. Its files are
+// it shows what the admin interface says, and passes requests on to it. Its files are
 // in the program, and refer to nothing outside it.
 package ui
 
@@ -40,9 +40,9 @@ const (
 	maxSessions = 16
 
 	cookieName = "mcpproxy_page"
-	// wishHeader carries the session's token with each wish, so that a page that can
-	// make the browser send its cookie still cannot wish for anything.
-	wishHeader = "X-Mcpproxy-Wish"
+	// csrfHeader carries the session's token with each request that changes something, so that a page that can
+	// make the browser send its cookie still cannot change anything.
+	csrfHeader = "X-Mcpproxy-Csrf"
 )
 
 // Page serves the page. All methods are safe for concurrent use.
@@ -62,12 +62,12 @@ func digestOf(secret string) digest { return sha256.Sum256([]byte(secret)) }
 
 // session is one browser's.
 type session struct {
-	wish string
-	used time.Time
+	csrfToken string
+	used      time.Time
 }
 
 // New returns a page that nobody is invited to. api is the admin interface
-// (admin.Handler); the page passes on what it shows and what people wish for.
+// (admin.Handler); the page passes on what it shows and what users ask for.
 func New(api http.Handler, version string) *Page {
 	return &Page{api: api, version: version, invitations: map[digest]time.Time{}, sessions: map[digest]*session{}}
 }
@@ -95,10 +95,10 @@ func (p *Page) Invite(at net.Addr) (string, error) {
 	return "http://" + net.JoinHostPort(host, fmt.Sprint(tcp.Port)) + "/ui/open?invitation=" + token, nil
 }
 
-// shown and wished are what of the admin interface the page passes on.
+// shown and commands are what of the admin interface the page passes on.
 var (
-	shown  = []string{"version", "events", "upstreams", "upstreams/{name}", "upstreams/{name}/journal", "upstreams/{name}/explain"}
-	wished = []string{"login", "logout", "cancel", "connect", "disconnect", "retry"}
+	shown    = []string{"version", "events", "upstreams", "upstreams/{name}", "upstreams/{name}/journal", "upstreams/{name}/explain"}
+	commands = []string{"login", "logout", "cancel", "connect", "disconnect", "retry"}
 )
 
 // Handler serves everything below /ui/.
@@ -113,20 +113,20 @@ func (p *Page) Handler() http.Handler {
 	for _, path := range shown {
 		mux.Handle("GET /ui/api/v1/"+path, passed)
 	}
-	for _, wish := range wished {
-		mux.Handle("POST /ui/api/v1/upstreams/{name}/"+wish, passed)
+	for _, command := range commands {
+		mux.Handle("POST /ui/api/v1/upstreams/{name}/"+command, passed)
 	}
 	return p.guard(mux)
 }
 
-// ofSession demands a session, and with everything but reading its wish token.
+// ofSession demands a session, and with everything but reading its CSRF token.
 func (p *Page) ofSession(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		wish, ok := p.wishOf(r)
+		token, ok := p.csrfTokenOf(r)
 		switch {
 		case !ok:
 			http.Error(w, "this browser has no session; run: mcpproxy ui", http.StatusUnauthorized)
-		case r.Method != http.MethodGet && subtle.ConstantTimeCompare([]byte(r.Header.Get(wishHeader)), []byte(wish)) != 1:
+		case r.Method != http.MethodGet && subtle.ConstantTimeCompare([]byte(r.Header.Get(csrfHeader)), []byte(token)) != 1:
 			http.Error(w, "the page's token is missing; load the page anew", http.StatusForbidden)
 		default:
 			next.ServeHTTP(w, r)
@@ -156,12 +156,12 @@ func (p *Page) open(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Page) page(w http.ResponseWriter, r *http.Request) {
-	wish, ok := p.wishOf(r)
+	token, ok := p.csrfTokenOf(r)
 	if !ok {
 		p.uninvited(w)
 		return
 	}
-	render(w, http.StatusOK, "page", map[string]string{"Wish": wish, "Version": p.version})
+	render(w, http.StatusOK, "page", map[string]string{"CsrfToken": token, "Version": p.version})
 }
 
 func (p *Page) uninvited(w http.ResponseWriter) {

@@ -25,7 +25,7 @@ type visitor struct {
 	page   *ui.Page
 	passed []string // what reached the admin interface
 	cookie *http.Cookie
-	wish   string
+	csrf   string
 }
 
 func newVisitor(t *testing.T) *visitor {
@@ -57,7 +57,7 @@ func (v *visitor) ask(method, path string, changes ...func(*http.Request)) *http
 		r.AddCookie(v.cookie)
 	}
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	r.Header.Set("X-Mcpproxy-Wish", v.wish)
+	r.Header.Set("X-Mcpproxy-Csrf", v.csrf)
 	for _, change := range changes {
 		change(r)
 	}
@@ -77,11 +77,11 @@ func (v *visitor) enter() {
 	if !v.cookie.HttpOnly || v.cookie.SameSite != http.SameSiteStrictMode || v.cookie.Path != "/ui/" {
 		v.Errorf("the cookie is %v", v.cookie)
 	}
-	found := regexp.MustCompile(`name="wish" content="([A-Z2-7]+)"`).FindStringSubmatch(v.ask("GET", "/ui/").Body.String())
+	found := regexp.MustCompile(`name="csrf-token" content="([A-Z2-7]+)"`).FindStringSubmatch(v.ask("GET", "/ui/").Body.String())
 	if found == nil {
 		v.Fatal("the page has no token")
 	}
-	v.wish = found[1]
+	v.csrf = found[1]
 }
 
 func header(name, value string) func(*http.Request) {
@@ -147,23 +147,23 @@ func TestASessionThatIsNotUsedEnds(t *testing.T) {
 func TestOnlyThisPageIsServed(t *testing.T) {
 	v := newVisitor(t)
 	v.enter()
-	const wish = "/ui/api/v1/upstreams/notes/logout"
+	const command = "/ui/api/v1/upstreams/notes/logout"
 	for _, test := range []struct {
 		name, method, path string
 		change             func(*http.Request)
 		want               int
 	}{
-		{"the page reads", "GET", "/ui/api/v1/upstreams", header("X-Mcpproxy-Wish", ""), http.StatusOK},
-		{"the page wishes", "POST", wish, header("Origin", "http://"+host), http.StatusOK},
-		{"without the token", "POST", wish, header("X-Mcpproxy-Wish", ""), http.StatusForbidden},
-		{"with a wrong token", "POST", wish, header("X-Mcpproxy-Wish", "x"), http.StatusForbidden},
+		{"the page reads", "GET", "/ui/api/v1/upstreams", header("X-Mcpproxy-Csrf", ""), http.StatusOK},
+		{"the page asks", "POST", command, header("Origin", "http://"+host), http.StatusOK},
+		{"without the token", "POST", command, header("X-Mcpproxy-Csrf", ""), http.StatusForbidden},
+		{"with a wrong token", "POST", command, header("X-Mcpproxy-Csrf", "x"), http.StatusForbidden},
 		{"without a session", "GET", "/ui/api/v1/upstreams", header("Cookie", ""), http.StatusUnauthorized},
 		{"with a wrong session", "GET", "/ui/api/v1/upstreams", header("Cookie", "mcpproxy_page=x"), http.StatusUnauthorized},
 		{"DNS rebinding", "GET", "/ui/", func(r *http.Request) { r.Host = "evil.example:8930" }, http.StatusForbidden},
 		{"another machine", "GET", "/ui/", func(r *http.Request) { r.RemoteAddr = "192.0.2.1:4711" }, http.StatusForbidden},
-		{"another origin", "POST", wish, header("Origin", "http://evil.example"), http.StatusForbidden},
-		{"another port", "POST", wish, header("Origin", "http://127.0.0.1:9999"), http.StatusForbidden},
-		{"a sandboxed frame", "POST", wish, header("Origin", "null"), http.StatusForbidden},
+		{"another origin", "POST", command, header("Origin", "http://evil.example"), http.StatusForbidden},
+		{"another port", "POST", command, header("Origin", "http://127.0.0.1:9999"), http.StatusForbidden},
+		{"a sandboxed frame", "POST", command, header("Origin", "null"), http.StatusForbidden},
 		{"a link of another site", "GET", "/ui/", header("Sec-Fetch-Site", "cross-site"), http.StatusForbidden},
 		{"another port's page", "GET", "/ui/api/v1/upstreams", header("Sec-Fetch-Site", "same-site"), http.StatusForbidden},
 		{"not passed on: streams", "POST", "/ui/api/v1/stdio", nil, http.StatusNotFound},

@@ -18,6 +18,7 @@ import (
 	"mcpproxy/jsonrpc"
 	"mcpproxy/relay"
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
@@ -226,7 +227,7 @@ func TestAChildThatEndsAtOnceIsStartedAtGrowingIntervals(t *testing.T) {
 				if !strings.Contains(s.Data.ConnectionError.Text, ending) {
 					t.Errorf("the failure is %q", s.Data.ConnectionError.Text)
 				}
-				shown := upstream.StatusOf(transitions.Definition(), s, time.Now()).Regions[0].Timers
+				shown := status.Of(transitions.Definition(), s, time.Now()).Regions[0].Timers
 				if len(shown) != 1 || !shown[0].At.Equal(s.Data.RetryAt) {
 					t.Errorf("the next start is at %s, and shown is %+v", s.Data.RetryAt, shown)
 				}

@@ -119,7 +119,7 @@ func (u *Upstream) proofKey(order transitions.Order, d *credential.Discovery) (c
 	if token := order.Snapshot.Data.Token; token != nil && !token.Key.IsZero() {
 		return token.Key, nil
 	}
-	return oauth.NewProofKey()
+	return credential.NewKey()
 }
 
 // requestToken obtains a token with a grant that needs no person, and puts it on

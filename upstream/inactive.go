@@ -7,35 +7,29 @@ import (
 	"strings"
 	"time"
 
-	"mcpproxy/credential"
-	"mcpproxy/fsm"
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/store"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream/child"
 )
 
-// Inactive is the phase of an upstream that the configuration has no more, or has
-// disabled, and of which the store still holds what a logout erases. No machine runs
-// for it.
-const Inactive states.Phase = "Inactive"
-
-// Inactive returns the upstreams in the phase [Inactive], by name.
-func (m *Manager) Inactive() ([]Status, error) {
+// Inactive returns the upstreams in the phase [status.PhaseInactive], by name.
+func (m *Manager) Inactive() ([]status.Upstream, error) {
 	m.applying.Lock() // one that is being replaced is none
 	defer m.applying.Unlock()
 	names, err := m.environment.Store.Upstreams()
 	if err != nil {
 		return nil, err
 	}
-	all := []Status{}
+	all := []status.Upstream{}
 	for _, name := range names {
 		if _, err := m.Get(name); err == nil {
 			continue
 		}
 		kept, err := m.environment.Store.Load(name)
 		if errors.Is(err, store.ErrCorrupt) || err == nil && (kept.Token != nil || kept.Flow != nil || kept.Intent != nil) {
-			all = append(all, inactive(name, kept.Token, err))
+			all = append(all, status.Inactive(name, kept.Token, err, time.Now()))
 		} else if err != nil {
 			return nil, err
 		}
@@ -43,23 +37,9 @@ func (m *Manager) Inactive() ([]Status, error) {
 	return all, nil
 }
 
-func inactive(name string, token *credential.Token, damage error) Status {
-	status := Status{Name: name, Phase: Inactive, Outlook: transitions.Gone, Doc: "The configuration has it no more, or has it disabled; what it was logged in with is still in the store.",
-		Token: TokenStatusOf(token), Regions: []RegionStatus{}, Refused: []fsm.Entry{},
-		Actions: []Action{{Wish: WishLogout, Command: commands[WishLogout] + " " + name, Why: "erases and revokes what is stored"}}}
-	if token != nil {
-		status.Transport, status.URL = HTTP, token.Resource
-	}
-	if damage != nil {
-		status.Reason = states.StoreCorrupt
-		status.CredentialError = &Failure{At: time.Now(), Text: damage.Error()}
-	}
-	return status
-}
-
 // Logout logs out of the upstream of this name (see [Upstream.LogoutOutcome]), also
 // where it is inactive: a machine is then run for that one event. Any other
-// name is [ErrUnknown].
+// name is [status.ErrUnknown].
 func (m *Manager) Logout(ctx context.Context, name string) (transitions.Outcome, error) {
 	if u, err := m.Get(name); err == nil {
 		return u.LogoutOutcome(ctx)
@@ -93,7 +73,7 @@ func (m *Manager) revive(name string) (*Upstream, error) {
 	if !slices.Contains(names, name) {
 		names = append(names, m.Names()...)
 		slices.Sort(names)
-		return nil, Unknown(name, slices.Compact(names))
+		return nil, status.Unknown(name, slices.Compact(names))
 	}
 	config := Config{Name: name, Transport: HTTP}
 	if kept, err := m.environment.Store.Load(name); err == nil && kept.Token != nil { // a damaged one is erased without being revoked

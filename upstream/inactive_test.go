@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/tests/oauthserver"
-	"mcpproxy/upstream"
 
 	"go.etcd.io/bbolt"
 )
@@ -20,7 +20,7 @@ func TestLogoutOfAnInactiveUpstream(t *testing.T) {
 	r.wantInactive()
 	r.remove()
 	left := r.wantInactive("u")
-	if left[0].Phase != upstream.Inactive || left[0].Token == nil || left[0].URL != r.server.MCPURL() {
+	if left[0].Phase != status.PhaseInactive || left[0].Token == nil || left[0].URL != r.server.MCPURL() {
 		t.Errorf("what is inactive: %+v", left)
 	}
 	for range 2 { // once more is no error
@@ -30,7 +30,7 @@ func TestLogoutOfAnInactiveUpstream(t *testing.T) {
 		t.Errorf("%d revocations, want 2", c.Revoke)
 	}
 	r.wantInactive()
-	if _, err := r.manager.Logout(r.context(), "nobody"); !errors.Is(err, upstream.ErrUnknown) {
+	if _, err := r.manager.Logout(r.context(), "nobody"); !errors.Is(err, status.ErrUnknown) {
 		t.Errorf("a name that nothing is stored under: %v", err)
 	}
 	r.restart()
@@ -68,7 +68,7 @@ func (r *rig) logout() {
 	}
 }
 
-func (r *rig) wantInactive(names ...string) []upstream.Status {
+func (r *rig) wantInactive(names ...string) []status.Upstream {
 	r.Helper()
 	all, err := r.manager.Inactive()
 	if err != nil {

@@ -136,7 +136,7 @@ func (u *Upstream) LoginWith(ctx context.Context, o LoginOptions, progress func(
 }
 
 // RequestLogin is Login without the waiting: it returns as soon as it is clear what
-// becomes of the wish. Its errors are Login's, and the machine's refusals.
+// becomes of the request. Its errors are Login's, and the machine's refusals.
 func (u *Upstream) RequestLogin(ctx context.Context) (transitions.Outcome, error) {
 	if err := u.mayLogIn(ctx); err != nil {
 		return transitions.Outcome{}, err

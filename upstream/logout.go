@@ -96,7 +96,7 @@ func (u *Upstream) Logout(ctx context.Context) error {
 	return err
 }
 
-// LogoutOutcome is Logout with what the machine answered to the wish. The reason of one
+// LogoutOutcome is Logout with what the machine answered to the request. The reason of one
 // that was done says what is still good at the authorization server, if anything is.
 func (u *Upstream) LogoutOutcome(ctx context.Context) (transitions.Outcome, error) {
 	if !u.config.usesOAuth() {

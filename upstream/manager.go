@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"mcpproxy/fsm"
 	"mcpproxy/relay"
-	"mcpproxy/spelling"
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream/child"
 )
@@ -29,19 +28,7 @@ const (
 	clockSlack  = 2 * time.Second
 )
 
-// ErrUnknown says that no upstream has the name.
-var ErrUnknown = errors.New("there is no such upstream")
-
 var errGoingDown = errors.New("the proxy is going down")
-
-// Unknown is the error for a name that no upstream has, among those that there are. It
-// wraps [ErrUnknown], and says which is meant perhaps.
-func Unknown(name string, names []string) error {
-	if len(names) == 0 {
-		return fmt.Errorf("%q: %w, and no other; add one with: mcpproxy upstream add", name, ErrUnknown)
-	}
-	return fmt.Errorf("%q: %w%s; there are: %s", name, ErrUnknown, spelling.Meant(name, names), strings.Join(names, ", "))
-}
 
 // Manager owns the upstreams of a process: it starts, replaces and stops them.
 type Manager struct {
@@ -208,7 +195,7 @@ func (m *Manager) Close() {
 	m.environment.journal.close()
 }
 
-// Get finds an upstream by its exact name; the error wraps [ErrUnknown] and names
+// Get finds an upstream by its exact name; the error wraps [status.ErrUnknown] and names
 // those that there are.
 func (m *Manager) Get(name string) (*Upstream, error) {
 	m.mu.RLock()
@@ -216,7 +203,7 @@ func (m *Manager) Get(name string) (*Upstream, error) {
 	if u := m.running[name]; u != nil {
 		return u, nil
 	}
-	return nil, Unknown(name, slices.Sorted(maps.Keys(m.running)))
+	return nil, status.Unknown(name, slices.Sorted(maps.Keys(m.running)))
 }
 
 // All returns the upstreams by name.

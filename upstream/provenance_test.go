@@ -15,10 +15,10 @@ import (
 	"mcpproxy/credential"
 	"mcpproxy/fsm"
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
-	"mcpproxy/upstream/oauth"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -31,48 +31,48 @@ func TestTokenFactsSayWhereItComesFrom(t *testing.T) {
 		name   string
 		server oauthserver.Options
 		config upstream.OAuth
-		want   upstream.TokenStatus
+		want   status.Token
 		notes  []string
 	}{
 		{
 			name: "a registered client", server: oauthserver.Options{AutoApprove: true},
-			want:  upstream.TokenStatus{Type: "Bearer", Grant: "authorization_code", Client: &upstream.ClientStatus{Registration: "dynamic", Authentication: "none"}, HasRefreshToken: true},
+			want:  status.Token{Type: "Bearer", Grant: "authorization_code", Client: &status.Client{Registration: "dynamic", Authentication: "none"}, HasRefreshToken: true},
 			notes: []string{"resource metadata that the challenge named", "client dynamic, authentication none, for mcp", "token generation 1"},
 		},
 		{
 			name: "a metadata document", server: oauthserver.Options{AutoApprove: true}, config: upstream.OAuth{ClientMetadataURL: clientDocument(t)},
-			want:  upstream.TokenStatus{Type: "Bearer", Grant: "authorization_code", Client: &upstream.ClientStatus{Registration: "client-id-metadata-document", Authentication: "none"}, HasRefreshToken: true},
+			want:  status.Token{Type: "Bearer", Grant: "authorization_code", Client: &status.Client{Registration: "client-id-metadata-document", Authentication: "none"}, HasRefreshToken: true},
 			notes: []string{"client client-id-metadata-document, authentication none"},
 		},
 		{
 			name: "a configured client with a secret in the header", server: confidential, config: upstream.OAuth{ClientID: "box", ClientSecret: credential.NewSecret("s3cret")},
-			want:  upstream.TokenStatus{Type: "Bearer", Grant: "authorization_code", Client: &upstream.ClientStatus{Registration: "pre-registered", Authentication: "client_secret_basic"}, HasRefreshToken: true},
+			want:  status.Token{Type: "Bearer", Grant: "authorization_code", Client: &status.Client{Registration: "pre-registered", Authentication: "client_secret_basic"}, HasRefreshToken: true},
 			notes: []string{"client pre-registered, authentication client_secret_basic"},
 		},
 		{
 			name: "and with it in the body", server: confidential, config: upstream.OAuth{ClientID: "box", ClientSecret: credential.NewSecret("s3cret"), AuthMethod: "client_secret_post"},
-			want:  upstream.TokenStatus{Type: "Bearer", Grant: "authorization_code", Client: &upstream.ClientStatus{Registration: "pre-registered", Authentication: "client_secret_post"}, HasRefreshToken: true},
+			want:  status.Token{Type: "Bearer", Grant: "authorization_code", Client: &status.Client{Registration: "pre-registered", Authentication: "client_secret_post"}, HasRefreshToken: true},
 			notes: []string{"client pre-registered, authentication client_secret_post"},
 		},
 		{
 			name: "the client's own credentials", server: confidential, config: upstream.OAuth{Grant: upstream.ClientCredentials, ClientID: "box", ClientSecret: credential.NewSecret("s3cret")},
-			want:  upstream.TokenStatus{Type: "Bearer", Grant: "client_credentials", Client: &upstream.ClientStatus{Registration: "pre-registered", Authentication: "client_secret_basic"}},
+			want:  status.Token{Type: "Bearer", Grant: "client_credentials", Client: &status.Client{Registration: "pre-registered", Authentication: "client_secret_basic"}},
 			notes: []string{"client pre-registered, authentication client_secret_basic"},
 		},
 		{
 			name: "a workload's identity", server: oauthserver.Options{Identities: []string{"the platform's JWT"}}, config: upstream.OAuth{Grant: upstream.WorkloadIdentity, AssertionFile: file(t, "the platform's JWT")},
-			want:  upstream.TokenStatus{Type: "Bearer", Grant: "workload_identity"},
+			want:  status.Token{Type: "Bearer", Grant: "workload_identity"},
 			notes: []string{"authentication none, for mcp"},
 		},
 		{
 			name: "an enterprise's sign-on", server: oauthserver.Options{Clients: map[string]string{"box": "s3cret", "person": ""}, Identities: []string{"the ID token"}},
 			config: upstream.OAuth{Grant: upstream.EnterpriseManaged, ClientID: "box", ClientSecret: credential.NewSecret("s3cret"), IdentityProvider: upstream.IdentityProvider{ClientID: "person", IDTokenFile: file(t, "the ID token")}},
-			want:   upstream.TokenStatus{Type: "Bearer", Grant: "enterprise_managed", Client: &upstream.ClientStatus{Registration: "pre-registered", Authentication: "client_secret_basic"}},
+			want:   status.Token{Type: "Bearer", Grant: "enterprise_managed", Client: &status.Client{Registration: "pre-registered", Authentication: "client_secret_basic"}},
 			notes:  []string{"client pre-registered, authentication client_secret_basic"},
 		},
 		{
 			name: "a token that is bound to a key", server: oauthserver.Options{AutoApprove: true, ProofRequired: true},
-			want:  upstream.TokenStatus{Type: "DPoP", Grant: "authorization_code", Client: &upstream.ClientStatus{Registration: "dynamic", Authentication: "none"}, HasRefreshToken: true},
+			want:  status.Token{Type: "DPoP", Grant: "authorization_code", Client: &status.Client{Registration: "dynamic", Authentication: "none"}, HasRefreshToken: true},
 			notes: []string{"for mcp, to be bound to a key", "token generation 1, bound to a key"},
 		},
 	} {
@@ -85,13 +85,13 @@ func TestTokenFactsSayWhereItComesFrom(t *testing.T) {
 			r.mayLogIn()
 			r.mustCall()
 			token := r.up.Snapshot().Data.Token
-			got := upstream.TokenStatusOf(token)
+			got := status.OfToken(token)
 			test.want.Generation, test.want.Issuer, test.want.Resource, test.want.Scopes, test.want.Revocable = 1, r.server.URL(), r.server.MCPURL(), []string{"mcp"}, true
 			test.want.ObtainedAt, test.want.ExpiresAt, test.want.Fingerprint = token.ObtainedAt, &token.ExpiresAt, token.Access.Fingerprint()
 			if test.want.Client != nil {
 				test.want.Client.ID = token.ClientID
 			}
-			test.want.BoundTo = oauth.Thumbprint(token.Key)
+			test.want.BoundTo = credential.Thumbprint(token.Key)
 			if diff := cmp.Diff(&test.want, got); diff != "" {
 				t.Errorf("the facts (-want +got):\n%s", diff)
 			}
@@ -108,7 +108,7 @@ func TestTokenFactsSayWhereItComesFrom(t *testing.T) {
 			}
 			r.restart()
 			r.mustCall()
-			if again := upstream.TokenStatusOf(r.up.Snapshot().Data.Token); cmp.Diff(got, again) != "" {
+			if again := status.OfToken(r.up.Snapshot().Data.Token); cmp.Diff(got, again) != "" {
 				t.Errorf("after a restart the facts differ:\n%s", cmp.Diff(got, again))
 			}
 		})
@@ -143,13 +143,13 @@ func TestNarrowedScopeShows(t *testing.T) {
 	r := newRig(t, oauthserver.Options{AutoApprove: true}, func(c *upstream.Config) { c.OAuth.Scopes = []string{"mcp", "mcp:admin"} })
 	r.login()
 	r.mustCall()
-	if facts := upstream.TokenStatusOf(r.up.Snapshot().Data.Token); len(facts.Withheld) != 0 {
+	if facts := status.OfToken(r.up.Snapshot().Data.Token); len(facts.Withheld) != 0 {
 		t.Errorf("withheld from the start: %q", facts.Withheld)
 	}
 	r.setFaults(oauthserver.Fault{Endpoint: "token", Kind: "narrow", Grant: "refresh_token"})
 	r.server.RevokeAccess()
 	r.mustCall()
-	want := upstream.TokenStatus{Scopes: []string{"mcp"}, Withheld: []string{"mcp:admin"}}
+	want := status.Token{Scopes: []string{"mcp"}, Withheld: []string{"mcp:admin"}}
 	if facts := r.up.Status().Token; !slices.Equal(facts.Scopes, want.Scopes) || !slices.Equal(facts.Withheld, want.Withheld) {
 		t.Errorf("granted %q, withheld %q", facts.Scopes, facts.Withheld)
 	}
@@ -194,7 +194,7 @@ func TestNoncesAtBothEndpoints(t *testing.T) {
 		t.Errorf("for a refresh with a nonce the server counted %+v", c)
 	}
 	if token := r.up.Snapshot().Data.Token; token.Generation != 2 || token.Type != "DPoP" {
-		t.Errorf("the token is %+v", upstream.TokenStatusOf(token))
+		t.Errorf("the token is %+v", status.OfToken(token))
 	}
 }
 

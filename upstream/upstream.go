@@ -144,7 +144,7 @@ func (u *Upstream) Catalog() *relay.Catalog { return u.catalog.Load() }
 func (u *Upstream) Connect(actor fsm.Actor) (transitions.Outcome, error) {
 	credential := u.Snapshot().Region(states.Credential).State
 	if actor == fsm.Person && slices.Contains(u.Machine().Definition().Accepted(states.Credential, credential), string(transitions.RetryRequested)) {
-		// A person's wish also ends the pause of a refresh and asks a failed store again.
+		// A user's request also ends the pause of a refresh and asks a failed store again.
 		_, _ = u.Retry() // a refusal is in the journal
 	}
 	out, err := u.fire(transitions.Input{Event: transitions.Connect, Actor: actor})

@@ -371,7 +371,7 @@ func payloadOf(event transitions.Event, s *transitions.Snapshot) transitions.Pay
 
 // proofKey is what the tokens of a walk are bound to.
 var proofKey = sync.OnceValue(func() credential.Secret {
-	key, err := oauth.NewProofKey()
+	key, err := credential.NewKey()
 	if err != nil {
 		panic(err)
 	}

@@ -22,7 +22,7 @@ func Invariants() []Invariant {
 		{staleChangesNothing, "the outcome of a job or timer whose state was left is refused, whatever it says"},
 		{outcomesTaken, "the outcome of a job or timer whose state lasts leads somewhere, and what it brings is taken: nothing that was waited for is lost"},
 		{eventsMean, "an event leads, from whatever state, only to one in which what it says is so"},
-		{onlyWishes, "what is kept until a state is left is a wish of a person or the end of the process, and only where what has begun can only be finished; news is never told late"},
+		{onlyRequests, "what is kept until a state is left is a request of a user or the end of the process, and only where what has begun can only be finished; news is never told late"},
 		{onlyFinished, "what has sent a one-time secret is only finished: no event from outside ends a refresh or a code exchange"},
 		{oneFlow, "there is at most one open authorization flow: the machine's, and the store knows no other while nothing runs"},
 		{noReuse, "no refresh token is sent twice while a success is possible: a second time only where the first answer was lost for good, a third time never"},
@@ -48,7 +48,7 @@ const (
 	staleChangesNothing   = "stale changes nothing"
 	outcomesTaken         = "outcomes are taken"
 	eventsMean            = "events mean what they say"
-	onlyWishes            = "only wishes are kept"
+	onlyRequests          = "only requests are kept"
 	onlyFinished          = "only finished"
 	personDecides         = "a person decides"
 	currentToken          = "the current token"
@@ -100,7 +100,7 @@ func (x *explorer) checkStep(w *world, before *transitions.Snapshot, in transiti
 		x.violated(outcomesTaken, "the upstream is to end, and is %s", w.state(states.Connection))
 	}
 	if in.Actor == fsm.Person {
-		x.checkWish(w, before, in, steps)
+		x.checkRequest(w, before, in, steps)
 	}
 	for i := range steps.Moves {
 		x.checkMove(w, &steps.Moves[i])
@@ -275,8 +275,8 @@ func (x *explorer) checkKept(machine *transitions.Snapshot) {
 		case transitions.CredentialShutdown:
 			done = credential == states.LoadingToken
 		}
-		if done || !wishes[event] || !spent[credential] {
-			x.violated(onlyWishes, "%s is kept in %s", event, credential)
+		if done || !requests[event] || !spent[credential] {
+			x.violated(onlyRequests, "%s is kept in %s", event, credential)
 		}
 	}
 }

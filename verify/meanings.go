@@ -130,10 +130,10 @@ func mistaken(move *transitions.Move) string {
 	return fmt.Sprintf("%s led from %s to %s", move.Input.Event, move.From, move.To)
 }
 
-// wishes are the events that may be kept until a state is left: what a person asked
+// requests are the events that may be kept until a state is left: what a person asked
 // for, and the end of the process. What is news when it comes is old when the state is left.
-var wishes = map[transitions.Event]bool{transitions.LoginRequested: true, transitions.LogoutRequested: true, transitions.CredentialShutdown: true}
+var requests = map[transitions.Event]bool{transitions.LoginRequested: true, transitions.LogoutRequested: true, transitions.CredentialShutdown: true}
 
-// spent are the credential's states in which a wish is kept: what has begun in them can
+// spent are the credential's states in which a request is kept: what has begun in them can
 // only be finished.
 var spent = map[states.State]bool{states.LoadingToken: true, states.Refreshing: true, states.ExchangingCode: true, states.RequestingToken: true, states.LoggingOut: true}

@@ -36,7 +36,7 @@ var wrong = []mistake{
 	{"events mean what they say", "a 401 to the handshake counts as connected", verify.Options{}, func(s *spec) {
 		one(s, states.Connecting, transitions.Unauthorized, func(r *row) { r.To = states.Connected })
 	}, false},
-	{"only wishes are kept", "a second response is kept until the first is redeemed", verify.Options{}, func(s *spec) {
+	{"only requests are kept", "a second response is kept until the first is redeemed", verify.Options{}, func(s *spec) {
 		s.Regions[1].Postpones = append(s.Regions[1].Postpones, rule{From: []states.State{states.ExchangingCode}, Event: transitions.CodeReceived, Reason: "later"})
 	}, false},
 	{"only finished", "giving a login up ends the exchange of its code", verify.Options{}, func(s *spec) {
@@ -86,7 +86,7 @@ var wrong = []mistake{
 			}}}, r.Guards...)
 		})
 	}, false},
-	{"logout is final", "a wish to connect begins a login after a logout", verify.Options{Mode: verify.Automatic}, func(s *spec) {
+	{"logout is final", "a request to connect begins a login after a logout", verify.Options{Mode: verify.Automatic}, func(s *spec) {
 		unruled(s, states.LoggedOut, transitions.LoginProposed)
 		after(s, states.LoginRequired, transitions.LoginProposed, func(d states.Data) states.Data {
 			d.FlowID = cmp.Or(d.FlowID, "its own")

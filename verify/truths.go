@@ -222,8 +222,8 @@ func (w *world) connectionUntruth() string {
 // finishes are the states that a shutdown waits for.
 var finishes = map[states.State]bool{states.Refreshing: true, states.ExchangingCode: true, states.RequestingToken: true, states.LoggingOut: true}
 
-// checkWish judges what became of what a person asked for.
-func (x *explorer) checkWish(w *world, before *transitions.Snapshot, in transitions.Input, steps *transitions.Steps) {
+// checkRequest judges what became of what a person asked for.
+func (x *explorer) checkRequest(w *world, before *transitions.Snapshot, in transitions.Input, steps *transitions.Steps) {
 	credential, was := w.state(states.Credential), before.Region(states.Credential).State
 	granted := true
 	switch in.Event {
@@ -262,7 +262,7 @@ func (x *explorer) checkWish(w *world, before *transitions.Snapshot, in transiti
 // gives are the states of a login that can be given up.
 var gives = map[states.State]bool{states.Discovering: true, states.Registering: true, states.AwaitingBrowser: true, states.AwaitingDevice: true, states.LoginBackoff: true}
 
-// retries are the states in which a person's wish to try again means something.
+// retries are the states in which a user's request to try again means something.
 var retries = map[states.State]bool{states.RefreshBackoff: true, states.RefreshPaused: true, states.GrantBackoff: true, states.Failed: true}
 
 // keeps reports whether an event was postponed.

@@ -43,13 +43,13 @@ type Pasted struct {
 	Next  string `json:"next"`
 }
 
-// Outcome is what the machine answered to a person's wish.
+// Outcome is what the machine answered to a user's request.
 type Outcome struct {
 	Disposition fsm.Disposition `json:"disposition"`
 	From        string          `json:"from"`
 	To          string          `json:"to"`
 	Epoch       uint64          `json:"epoch"`
-	// Reason is why a wish was joined, postponed or ignored, and of a logout that was done
+	// Reason is why a request was joined, postponed or ignored, and of a logout that was done
 	// what is still good at the authorization server.
 	Reason string `json:"reason,omitempty"`
 }

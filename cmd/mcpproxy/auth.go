@@ -13,6 +13,7 @@ import (
 	"mcpproxy/admin/api"
 	"mcpproxy/admin/client"
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/terminal"
 	"mcpproxy/upstream"
 
@@ -23,7 +24,7 @@ func authCommand(o *options) *cobra.Command {
 	c := group("auth", "Log in to upstreams, log out, see who is logged in")
 	c.AddCommand(loginCommand(o), statusCommand(o),
 		logoutCommand(o),
-		wish(o, "auth", "cancel", "Give an open login up", "the login to %s is given up\n"))
+		userCommand(o, "auth", "cancel", "Give an open login up", "the login to %s is given up\n"))
 	return c
 }
 
@@ -104,7 +105,7 @@ func (s *serveOptions) find(name string) (upstream.Config, error) {
 		}
 		names = append(names, c.Name)
 	}
-	return upstream.Config{}, fmt.Errorf("%s: %w", s.config, upstream.Unknown(name, names))
+	return upstream.Config{}, fmt.Errorf("%s: %w", s.config, status.Unknown(name, names))
 }
 
 // known says whether the configuration has the upstream.

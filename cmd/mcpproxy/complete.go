@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 
-	"mcpproxy/upstream"
+	"mcpproxy/status"
 
 	"github.com/spf13/cobra"
 )
@@ -12,7 +12,7 @@ import (
 // the running proxy, else of the configuration. It stays silent where neither
 // can be read, as a shell has no place for errors.
 func (o *options) completeUpstream(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return o.complete(c.Context(), args, func(ctx context.Context) (all []upstream.Status, err error) {
+	return o.complete(c.Context(), args, func(ctx context.Context) (all []status.Upstream, err error) {
 		err = o.client().Get(ctx, "/v1/upstreams", &all)
 		return all, err
 	})
@@ -23,7 +23,7 @@ func (o *options) completeStored(c *cobra.Command, args []string, _ string) ([]s
 	return o.complete(c.Context(), args, o.stored)
 }
 
-func (o *options) complete(ctx context.Context, args []string, running func(context.Context) ([]upstream.Status, error)) ([]string, cobra.ShellCompDirective) {
+func (o *options) complete(ctx context.Context, args []string, running func(context.Context) ([]status.Upstream, error)) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

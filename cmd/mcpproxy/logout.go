@@ -10,8 +10,8 @@ import (
 	"mcpproxy/admin/api"
 	"mcpproxy/admin/client"
 	"mcpproxy/fsm"
+	"mcpproxy/status"
 	"mcpproxy/terminal"
-	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
 )
@@ -46,7 +46,7 @@ func (o *options) logout(ctx context.Context, name string) (out api.Outcome, err
 	s := &serveOptions{options: o, noBrowser: true}
 	unknown := s.known(name)()
 	err = s.atHolder(ctx, func() error {
-		if _, err := os.Stat(o.store); err == nil && errors.Is(unknown, upstream.ErrUnknown) {
+		if _, err := os.Stat(o.store); err == nil && errors.Is(unknown, status.ErrUnknown) {
 			return nil // the store may know it still
 		}
 		return unknown

@@ -20,9 +20,9 @@ import (
 	"mcpproxy/fsm"
 	"mcpproxy/spelling"
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/store"
 	"mcpproxy/terminal"
-	"mcpproxy/upstream"
 
 	"github.com/adrg/xdg"
 	"github.com/spf13/cobra"
@@ -79,7 +79,7 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &usage), errors.Is(err, upstream.ErrUnknown), errors.As(err, &refused) && refused.Kind == api.KindUnknown:
+	case errors.As(err, &usage), errors.Is(err, status.ErrUnknown), errors.As(err, &refused) && refused.Kind == api.KindUnknown:
 		return exitUsage
 	case errors.Is(err, errCannotRenew), errors.As(err, &ended) && ended.Reason == states.DiscoveryFailed:
 		return exitUnreachable

@@ -13,8 +13,8 @@ import (
 	"mcpproxy/admin/api"
 	"mcpproxy/config"
 	"mcpproxy/instance"
+	"mcpproxy/status"
 	"mcpproxy/terminal"
-	"mcpproxy/upstream"
 )
 
 // configuration is the file that a running proxy follows.
@@ -121,7 +121,7 @@ func (o *options) sayProblems(ctx context.Context, out io.Writer) {
 // sayUnusable says that and which upstreams cannot be used.
 func (o *options) sayUnusable(ctx context.Context, out io.Writer) {
 	o.sayProblems(ctx, out)
-	var all []upstream.Status
+	var all []status.Upstream
 	if o.client().Get(ctx, "/v1/upstreams", &all) == nil {
 		for _, line := range unusable(all) {
 			terminal.Printf(out, "mcpproxy: %s\n", line)
@@ -130,7 +130,7 @@ func (o *options) sayUnusable(ctx context.Context, out io.Writer) {
 }
 
 // unusable says, for each upstream whose entry cannot be used, why.
-func unusable(all []upstream.Status) []string {
+func unusable(all []status.Upstream) []string {
 	var lines []string
 	for _, s := range all {
 		if s.EntryInvalid() && s.CredentialError != nil {

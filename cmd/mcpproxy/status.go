@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/terminal"
 	"mcpproxy/transitions"
-	"mcpproxy/upstream"
 	"mcpproxy/upstream/child"
 
 	"github.com/spf13/cobra"
@@ -34,7 +34,7 @@ logout erases it.`,
 			}
 			o.sayProblems(c.Context(), c.ErrOrStderr())
 			var names, needed, failing, broken []string
-			shown := []upstream.Status{}
+			shown := []status.Upstream{}
 			for _, status := range all {
 				names = append(names, status.Name)
 				if len(args) == 1 && status.Name != args[0] {
@@ -52,7 +52,7 @@ logout erases it.`,
 				}
 			}
 			if len(args) == 1 && len(shown) == 0 {
-				return upstream.Unknown(args[0], names)
+				return status.Unknown(args[0], names)
 			}
 			if asJSON {
 				if err := terminal.JSON(c.OutOrStdout(), shown); err != nil {
@@ -77,11 +77,11 @@ logout erases it.`,
 }
 
 // stored are the running proxy's upstreams, and behind them those that are inactive.
-func (o *options) stored(ctx context.Context) (all []upstream.Status, err error) {
+func (o *options) stored(ctx context.Context) (all []status.Upstream, err error) {
 	if err := o.client().Get(ctx, "/v1/upstreams", &all); err != nil {
 		return nil, err
 	}
-	var inactive []upstream.Status
+	var inactive []status.Upstream
 	err = o.client().Get(ctx, "/v1/inactive", &inactive)
 	return append(all, inactive...), err
 }
@@ -89,22 +89,22 @@ func (o *options) stored(ctx context.Context) (all []upstream.Status, err error)
 // errUnusable says that the configuration keeps upstreams from being used.
 var errUnusable = errors.New("the configuration has entries that cannot be used")
 
-func needsLogin(s *upstream.Status) bool {
-	if s.EntryInvalid() || s.Phase == upstream.Inactive {
+func needsLogin(s *status.Upstream) bool {
+	if s.EntryInvalid() || s.Phase == status.PhaseInactive {
 		return false
 	}
 	return s.Outlook == transitions.NeedsPerson || s.Token == nil && (s.Reason != "" || s.Phase == states.Phase(states.LoggedOut))
 }
 
 // cannotRenew reports whether no token works and the one that there is cannot be renewed now.
-func cannotRenew(s *upstream.Status) bool {
+func cannotRenew(s *status.Upstream) bool {
 	return s.Outlook == transitions.RenewalFails || s.Phase == states.Phase(states.RefreshBackoff)
 }
 
 // errCannotRenew says that an authorization server does not renew a token now.
 var errCannotRenew = errors.New("no token works, and it cannot be renewed now")
 
-func printStatus(out io.Writer, all []upstream.Status) {
+func printStatus(out io.Writer, all []status.Upstream) {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	terminal.Printf(w, "UPSTREAM\tPHASE\tTOKEN\tTOOLS\tNEXT STEP\n")
 	for _, s := range all {

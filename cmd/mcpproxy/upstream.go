@@ -13,8 +13,8 @@ import (
 	"mcpproxy/admin/client"
 	"mcpproxy/config"
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/terminal"
-	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
 )
@@ -22,8 +22,8 @@ import (
 func upstreamCommand(o *options) *cobra.Command {
 	c := group("upstream", "List, add, import and remove upstreams; connect and disconnect them")
 	c.AddCommand(listCommand(o), addCommand(o), importCommand(o), removeCommand(o), logsCommand(o),
-		wish(o, "upstream", "connect", "Connect an upstream now, whatever it waits for", "connecting %s\n"),
-		wish(o, "upstream", "disconnect", "Close an upstream's connection and keep its token", "disconnected %s\n"))
+		userCommand(o, "upstream", "connect", "Connect an upstream now, whatever it waits for", "connecting %s\n"),
+		userCommand(o, "upstream", "disconnect", "Close an upstream's connection and keep its token", "disconnected %s\n"))
 	return c
 }
 
@@ -31,7 +31,7 @@ func listCommand(o *options) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{Use: "list", Short: "List the upstreams, with their state where a proxy is running", Args: exactly(), Example: "  mcpproxy upstream list\n  mcpproxy upstream list --json",
 		RunE: func(c *cobra.Command, _ []string) error {
-			all := []upstream.Status{}
+			all := []status.Upstream{}
 			err := o.client().Get(c.Context(), "/v1/upstreams", &all)
 			if errors.Is(err, client.ErrNotRunning) {
 				file, err := o.load()
@@ -39,10 +39,10 @@ func listCommand(o *options) *cobra.Command {
 					return err
 				}
 				for _, known := range file.Upstreams {
-					all = append(all, upstream.Status{Name: known.Name, Transport: known.Transport, URL: known.URL, Phase: "not running"})
+					all = append(all, status.Upstream{Name: known.Name, Transport: string(known.Transport), URL: known.URL, Phase: "not running"})
 					if known.Problem != "" {
 						last := &all[len(all)-1]
-						last.Reason, last.CredentialError = states.EntryInvalid, &upstream.Failure{At: time.Now(), Text: known.Problem}
+						last.Reason, last.CredentialError = states.EntryInvalid, &status.Failure{At: time.Now(), Text: known.Problem}
 					}
 				}
 			} else if err != nil {
@@ -148,8 +148,8 @@ func removeCommand(o *options) *cobra.Command {
 		}}
 }
 
-// wish is a command that fires one of a person's events at the running proxy.
-func wish(o *options, group, name, short, said string) *cobra.Command {
+// userCommand is one that fires one of a user's events at the running proxy.
+func userCommand(o *options, group, name, short, said string) *cobra.Command {
 	c := &cobra.Command{Use: name + " UPSTREAM", Short: short, Example: "  mcpproxy " + group + " " + name + " github", Args: exactly("UPSTREAM"), ValidArgsFunction: o.completeUpstream}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		err := o.fire(c.Context(), args[0], name)
@@ -161,8 +161,8 @@ func wish(o *options, group, name, short, said string) *cobra.Command {
 	return c
 }
 
-func (o *options) fire(ctx context.Context, upstream, wish string) error {
-	return o.client().Post(ctx, "/v1/upstreams/"+url.PathEscape(upstream)+"/"+wish, nil, nil)
+func (o *options) fire(ctx context.Context, upstream, command string) error {
+	return o.client().Post(ctx, "/v1/upstreams/"+url.PathEscape(upstream)+"/"+command, nil, nil)
 }
 
 // quiet logs for commands that are not servers.

@@ -28,7 +28,7 @@ func (o *options) completeFire(c *cobra.Command, args []string, _ string) ([]str
 		return o.completions(c, nil), cobra.ShellCompDirectiveNoFileComp
 	case 1:
 		var all []string
-		for _, w := range wishes {
+		for _, w := range userEvents {
 			all = append(all, cobra.CompletionWithDesc(w.name, w.doc))
 		}
 		return all, cobra.ShellCompDirectiveNoFileComp

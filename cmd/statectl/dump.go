@@ -11,9 +11,9 @@ import (
 
 	"mcpproxy/admin/client"
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/store"
 	"mcpproxy/terminal"
-	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
 )
@@ -28,7 +28,7 @@ func dumpCommand(o *options) *cobra.Command {
 }
 
 func (o *options) dump(ctx context.Context, out io.Writer, args []string) error {
-	var all []upstream.Status
+	var all []status.Upstream
 	err := o.client().Get(ctx, "/v1/upstreams", &all)
 	if errors.Is(err, client.ErrNotRunning) {
 		return o.dumpStore(ctx, out, args)
@@ -38,7 +38,7 @@ func (o *options) dump(ctx context.Context, out io.Writer, args []string) error 
 	}
 	if len(args) == 1 {
 		var names []string
-		var one []upstream.Status
+		var one []status.Upstream
 		for _, s := range all {
 			names = append(names, s.Name)
 			if s.Name == args[0] {
@@ -46,7 +46,7 @@ func (o *options) dump(ctx context.Context, out io.Writer, args []string) error 
 			}
 		}
 		if one == nil {
-			return upstream.Unknown(args[0], names)
+			return status.Unknown(args[0], names)
 		}
 		all = one
 	}
@@ -59,7 +59,7 @@ func (o *options) dump(ctx context.Context, out io.Writer, args []string) error 
 	return nil
 }
 
-func printStatus(out io.Writer, s upstream.Status, now time.Time) {
+func printStatus(out io.Writer, s status.Upstream, now time.Time) {
 	terminal.Printf(out, "%s: %s. %s\n", s.Name, s.Phase, s.Doc)
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	for _, r := range s.Regions {
@@ -92,7 +92,7 @@ func printStatus(out io.Writer, s upstream.Status, now time.Time) {
 	}
 	for _, last := range []struct {
 		region  string
-		failure *upstream.Failure
+		failure *status.Failure
 	}{{states.Connection, s.ConnectionError}, {states.Credential, s.CredentialError}} {
 		if last.failure != nil {
 			terminal.Printf(w, "  last error\t%s\t%s\n", last.region, last.failure.Text)
@@ -114,7 +114,7 @@ func printStatus(out io.Writer, s upstream.Status, now time.Time) {
 }
 
 // tokenFacts are how a token was come by and what it is bound to.
-func tokenFacts(t *upstream.TokenStatus) []string {
+func tokenFacts(t *status.Token) []string {
 	facts := []string{"type " + t.Type}
 	if t.StatedType != "" {
 		facts = append(facts, fmt.Sprintf("which its server calls %q", t.StatedType))
@@ -139,13 +139,13 @@ func tokenFacts(t *upstream.TokenStatus) []string {
 
 // stored is what the store of a stopped proxy says about an upstream.
 type stored struct {
-	Name       string                `json:"name"`
-	Running    bool                  `json:"running"`
-	Generation uint64                `json:"generation"`
-	Token      *upstream.TokenStatus `json:"token,omitempty"`
-	LoginOpen  string                `json:"open_flow,omitempty"`
-	LoggedOut  *time.Time            `json:"logged_out,omitempty"`
-	Uncertain  bool                  `json:"refresh_without_outcome"`
+	Name       string        `json:"name"`
+	Running    bool          `json:"running"`
+	Generation uint64        `json:"generation"`
+	Token      *status.Token `json:"token,omitempty"`
+	LoginOpen  string        `json:"open_flow,omitempty"`
+	LoggedOut  *time.Time    `json:"logged_out,omitempty"`
+	Uncertain  bool          `json:"refresh_without_outcome"`
 }
 
 func (o *options) dumpStore(ctx context.Context, out io.Writer, args []string) error {
@@ -190,7 +190,7 @@ func kept(s *store.Store, only []string) ([]stored, error) {
 	}
 	for _, name := range only {
 		if !slices.Contains(names, name) {
-			return nil, upstream.Unknown(name, names)
+			return nil, status.Unknown(name, names)
 		}
 		names = only
 	}
@@ -200,7 +200,7 @@ func kept(s *store.Store, only []string) ([]stored, error) {
 		if err != nil {
 			return nil, err
 		}
-		entry := stored{Name: name, Generation: c.Generation, Uncertain: c.Intent != nil, Token: upstream.TokenStatusOf(c.Token)}
+		entry := stored{Name: name, Generation: c.Generation, Uncertain: c.Intent != nil, Token: status.OfToken(c.Token)}
 		if c.Flow != nil {
 			entry.LoginOpen = c.Flow.ID
 		}

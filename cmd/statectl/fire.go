@@ -14,11 +14,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// wish is an event that a person may fire.
-type wish struct{ name, doc string }
+// userEvent is one that a user may fire.
+type userEvent struct{ name, doc string }
 
-// wishes are all of them.
-var wishes = []wish{
+// userEvents are all of them.
+var userEvents = []userEvent{
 	{"connect", "connect now, whatever the upstream waits for"},
 	{"disconnect", "close the connection and keep the token"},
 	{"login", "begin a login, or show the page of the open one again"},
@@ -26,9 +26,9 @@ var wishes = []wish{
 	{"retry", "try the refresh, or reading the store, again now"},
 }
 
-func wishNames() []string {
+func userEventNames() []string {
 	var names []string
-	for _, w := range wishes {
+	for _, w := range userEvents {
 		names = append(names, w.name)
 	}
 	return names
@@ -43,10 +43,10 @@ type fired struct {
 
 func fireCommand(o *options) *cobra.Command {
 	var list strings.Builder
-	for _, w := range wishes {
+	for _, w := range userEvents {
 		fmt.Fprintf(&list, "  %-12s%s\n", w.name, w.doc)
 	}
-	return &cobra.Command{Use: "fire UPSTREAM EVENT", Short: "Fire an event of a person's: " + strings.Join(wishNames(), ", "), Args: usage(cobra.ExactArgs(2)), ValidArgsFunction: o.completeFire,
+	return &cobra.Command{Use: "fire UPSTREAM EVENT", Short: "Fire an event of a user's: " + strings.Join(userEventNames(), ", "), Args: usage(cobra.ExactArgs(2)), ValidArgsFunction: o.completeFire,
 		Long: `Fires an event at an upstream's machine, and prints what the machine answered. It
 does not wait for what follows; statectl wait does. What jobs, timers and servers
 report cannot be fired. The events:
@@ -55,8 +55,8 @@ report cannot be fired. The events:
 		Example: "  statectl fire github connect && statectl wait github --for Connected\n  statectl fire github logout --json",
 		RunE: func(c *cobra.Command, args []string) error {
 			name, event := args[0], args[1]
-			if !slices.Contains(wishNames(), event) {
-				return fmt.Errorf("%w: %q is not an event of a person's%s; those are: %s", errUsage, event, spelling.Meant(event, wishNames()), strings.Join(wishNames(), ", "))
+			if !slices.Contains(userEventNames(), event) {
+				return fmt.Errorf("%w: %q is not an event of a user's%s; those are: %s", errUsage, event, spelling.Meant(event, userEventNames()), strings.Join(userEventNames(), ", "))
 			}
 			if _, err := o.status(c.Context(), name); err != nil {
 				return pastOnly(err, "an event needs a machine that runs")

@@ -15,8 +15,8 @@ import (
 	"mcpproxy/admin/api"
 	"mcpproxy/admin/client"
 	"mcpproxy/spelling"
+	"mcpproxy/status"
 	"mcpproxy/terminal"
-	"mcpproxy/upstream"
 
 	"github.com/adrg/xdg"
 	"github.com/spf13/cobra"
@@ -59,7 +59,7 @@ func exitCode(err error) int {
 		return exitNoProxy
 	case errors.Is(err, errUnexplained), errors.As(err, &refused) && refused.Kind == api.KindIllegal:
 		return exitIllegal
-	case errors.As(err, &refused) && refused.Kind == api.KindUnknown, errors.Is(err, errUsage), errors.Is(err, upstream.ErrUnknown):
+	case errors.As(err, &refused) && refused.Kind == api.KindUnknown, errors.Is(err, errUsage), errors.Is(err, status.ErrUnknown):
 		return exitUsage
 	}
 	return exitError

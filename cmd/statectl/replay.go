@@ -13,10 +13,10 @@ import (
 
 	"mcpproxy/admin/client"
 	"mcpproxy/fsm"
+	"mcpproxy/status"
 	"mcpproxy/store"
 	"mcpproxy/terminal"
 	"mcpproxy/transitions"
-	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
 )
@@ -89,7 +89,7 @@ func (o *options) journals(ctx context.Context) ([]fsm.Entry, error) {
 }
 
 func (o *options) journalsNow(ctx context.Context) (all []fsm.Entry, err error) {
-	var running []upstream.Status
+	var running []status.Upstream
 	err = o.client().Get(ctx, "/v1/upstreams", &running)
 	if errors.Is(err, client.ErrNotRunning) {
 		return o.storedJournals(ctx)

@@ -7,8 +7,8 @@ import (
 
 	"mcpproxy/explain"
 	"mcpproxy/journal"
+	"mcpproxy/status"
 	"mcpproxy/tests/golden"
-	"mcpproxy/upstream"
 
 	"github.com/google/jsonschema-go/jsonschema"
 )
@@ -18,7 +18,7 @@ import (
 func schemas(t *testing.T) map[string]*jsonschema.Schema {
 	t.Helper()
 	return map[string]*jsonschema.Schema{
-		"dump": of[[]upstream.Status](t), "explain": of[explain.Explanation](t), "dump-stopped": of[[]stored](t), "history": of[[]journal.Line](t), "stats": of[[]journal.Stats](t),
+		"dump": of[[]status.Upstream](t), "explain": of[explain.Explanation](t), "dump-stopped": of[[]stored](t), "history": of[[]journal.Line](t), "stats": of[[]journal.Stats](t),
 		"graph": of[graphJSON](t), "replay": of[[]replayed](t), "fire": of[fired](t), "wait": of[waited](t),
 		"watch": {AnyOf: []*jsonschema.Schema{of[journal.Line](t), of[gapLine](t)}},
 	}

@@ -13,8 +13,8 @@ import (
 
 	"mcpproxy/admin/client"
 	"mcpproxy/fsm"
+	"mcpproxy/status"
 	"mcpproxy/store"
-	"mcpproxy/upstream"
 )
 
 // client speaks to the process that holds the store.
@@ -32,15 +32,15 @@ func (o *options) open(ctx context.Context) (*store.Store, error) {
 }
 
 // statuses are all upstreams of the running proxy.
-func (o *options) statuses(ctx context.Context) ([]upstream.Status, error) {
-	var all []upstream.Status
+func (o *options) statuses(ctx context.Context) ([]status.Upstream, error) {
+	var all []status.Upstream
 	err := o.client().Get(ctx, "/v1/upstreams", &all)
 	return all, err
 }
 
 // status is one upstream of the running proxy; another name is an error that suggests
 // near ones.
-func (o *options) status(ctx context.Context, name string) (*upstream.Status, error) {
+func (o *options) status(ctx context.Context, name string) (*status.Upstream, error) {
 	all, err := o.statuses(ctx)
 	if err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func (o *options) status(ctx context.Context, name string) (*upstream.Status, er
 		}
 		names = append(names, all[i].Name)
 	}
-	return nil, upstream.Unknown(name, names)
+	return nil, status.Unknown(name, names)
 }
 
 // past is what is known of one upstream: its journal, and of a running proxy how it is
@@ -60,7 +60,7 @@ func (o *options) status(ctx context.Context, name string) (*upstream.Status, er
 type past struct {
 	entries []fsm.Entry
 	// now is nil where no proxy runs.
-	now *upstream.Status
+	now *status.Upstream
 }
 
 // changes is how often a proxy may end, or begin to hold the store, while it is read.
@@ -105,7 +105,7 @@ func (o *options) stored(ctx context.Context, name string) (entries []fsm.Entry,
 			return err
 		}
 		if !slices.Contains(names, name) {
-			return upstream.Unknown(name, names)
+			return status.Unknown(name, names)
 		}
 		lines, err := s.Journal(name, 0)
 		for _, line := range lines {

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"mcpproxy/journal"
+	"mcpproxy/status"
 	"mcpproxy/terminal"
-	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
 )
@@ -49,7 +49,7 @@ func (o *options) count(c *cobra.Command, names []string) ([]journal.Stats, erro
 	all := []journal.Stats{}
 	for i, name := range names {
 		p, err := o.past(c.Context(), name)
-		if errors.Is(err, upstream.ErrUnknown) && len(names) > 1 {
+		if errors.Is(err, status.ErrUnknown) && len(names) > 1 {
 			continue // it was removed just now
 		}
 		if err != nil {

@@ -12,9 +12,9 @@ import (
 	"mcpproxy/fsm"
 	"mcpproxy/spelling"
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/terminal"
 	"mcpproxy/transitions"
-	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
 )
@@ -36,7 +36,7 @@ type waited struct {
 	Connection states.State `json:"connection"`
 	Credential states.State `json:"credential"`
 	// Actions are what a person can do; empty where it was reached.
-	Actions []upstream.Action `json:"actions"`
+	Actions []status.Action `json:"actions"`
 }
 
 // Waiting in vain.
@@ -111,7 +111,7 @@ func (w *waitOptions) run(c *cobra.Command, name string) error {
 
 // news is what a follower tells the waiting.
 type news struct {
-	status *upstream.Status
+	status *status.Upstream
 	entry  *fsm.Entry
 }
 
@@ -213,7 +213,7 @@ type whereabouts struct {
 	name  string
 	goals []string
 	graph fsm.Graph
-	last  *upstream.Status
+	last  *status.Upstream
 	// connection and credential are the states, and works whether requests can be carried,
 	// as far as is known; epochs are those of the states' entries.
 	connection, credential states.State
@@ -295,7 +295,7 @@ func (at *whereabouts) phase() states.Phase {
 }
 
 func (at *whereabouts) waited(err error) waited {
-	out := waited{Upstream: at.name, Outcome: reached, Phase: at.phase(), Connection: at.connection, Credential: at.credential, Actions: []upstream.Action{}}
+	out := waited{Upstream: at.name, Outcome: reached, Phase: at.phase(), Connection: at.connection, Credential: at.credential, Actions: []status.Action{}}
 	switch {
 	case errors.Is(err, errTimedOut):
 		out.Outcome = timedOut

@@ -6,8 +6,8 @@ import (
 
 	"mcpproxy/admin/client"
 	"mcpproxy/journal"
+	"mcpproxy/status"
 	"mcpproxy/terminal"
-	"mcpproxy/upstream"
 
 	"github.com/spf13/cobra"
 )
@@ -81,7 +81,7 @@ func (w *watcher) opened(ctx context.Context) error {
 	}
 	for _, name := range w.only {
 		if !slices.Contains(names, name) {
-			return upstream.Unknown(name, names)
+			return status.Unknown(name, names)
 		}
 	}
 	if again {
@@ -91,7 +91,7 @@ func (w *watcher) opened(ctx context.Context) error {
 }
 
 // readerAt reads on from where an upstream is.
-func readerAt(s upstream.Status) *journal.Reader {
+func readerAt(s status.Upstream) *journal.Reader {
 	r := journal.NewReader()
 	for _, region := range s.Regions {
 		r.Entered(region.Region, region.State, region.Since)

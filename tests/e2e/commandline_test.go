@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"mcpproxy/journal"
+	"mcpproxy/status"
 	"mcpproxy/tests/oauthserver"
-	"mcpproxy/upstream"
 )
 
 // Each command's help says how it is used, with an example.
@@ -129,7 +129,7 @@ func TestJSONOutputs(t *testing.T) {
 	m.login()
 	m.awaitPhase("Connected")
 	for _, command := range [][]string{{"mcpproxy", "auth", "status", "--json"}, {"mcpproxy", "auth", "status", "u", "--json"}, {"mcpproxy", "upstream", "list", "--json"}, {"statectl", "dump", "--json"}, {"statectl", "dump", "u", "--json"}} {
-		var all []upstream.Status
+		var all []status.Upstream
 		decodeStrictly(t, m.mustRun(command[0], command[1:]...), &all)
 		if len(all) != 1 || all[0].Name != "u" || all[0].Phase != "Connected" || all[0].Token == nil || !all[0].Token.HasRefreshToken || all[0].Tools != 4 || len(all[0].Regions) != 2 {
 			t.Errorf("%v: %+v", command, all)
@@ -147,13 +147,13 @@ func TestJSONOutputs(t *testing.T) {
 		t.Errorf("%d entries of a stopped proxy, %d of the live one", len(stopped), len(live))
 	}
 	var stored []struct {
-		Name       string                `json:"name"`
-		Running    bool                  `json:"running"`
-		Generation uint64                `json:"generation"`
-		Token      *upstream.TokenStatus `json:"token"`
-		Flow       string                `json:"open_flow"`
-		LoggedOut  *time.Time            `json:"logged_out"`
-		Uncertain  bool                  `json:"refresh_without_outcome"`
+		Name       string        `json:"name"`
+		Running    bool          `json:"running"`
+		Generation uint64        `json:"generation"`
+		Token      *status.Token `json:"token"`
+		Flow       string        `json:"open_flow"`
+		LoggedOut  *time.Time    `json:"logged_out"`
+		Uncertain  bool          `json:"refresh_without_outcome"`
 	}
 	decodeStrictly(t, m.mustRun("statectl", "dump", "--json"), &stored)
 	if len(stored) != 1 || stored[0].Running || stored[0].Generation != 1 || stored[0].Token == nil || stored[0].Uncertain {
@@ -265,11 +265,11 @@ func TestInactiveUpstreamsAreLoggedOutOf(t *testing.T) {
 	if out := m.mustRun("mcpproxy", "upstream", "remove", "u"); !strings.Contains(out, "mcpproxy auth logout u") {
 		t.Error(out)
 	}
-	var all []upstream.Status
+	var all []status.Upstream
 	m.eventually("the upstream to be removed", func() bool {
 		all = nil
 		decodeStrictly(t, m.mustRun("mcpproxy", "auth", "status", "u", "--json"), &all)
-		return len(all) == 1 && all[0].Phase == upstream.Inactive
+		return len(all) == 1 && all[0].Phase == status.PhaseInactive
 	})
 	if all[0].Token == nil || all[0].Actions[0].Command != "mcpproxy auth logout u" {
 		t.Errorf("%+v", all)

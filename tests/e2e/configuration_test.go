@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"mcpproxy/status"
 	"mcpproxy/tests/oauthserver"
-	"mcpproxy/upstream"
 )
 
 func TestBadConfigurationNamesThePlace(t *testing.T) {
@@ -46,8 +46,8 @@ func TestOneBadEntryStopsNoOther(t *testing.T) {
 	good := fmt.Sprintf(`{"mcpServers": {"u": {"url": %q}, "bad": {"url": %[1]q%%s}}}`, m.server.MCPURL())
 	bad := fmt.Sprintf(good, `, "headers": {"Authorization": "Bearer ${UNSET_HERE}"}`)
 	phase := func(name string) string {
-		var s upstream.Status
-		var all []upstream.Status
+		var s status.Upstream
+		var all []status.Upstream
 		if err := json.Unmarshal([]byte(m.mustRun("mcpproxy", "upstream", "list", "--json")), &all); err != nil {
 			t.Fatal(err)
 		}

@@ -238,7 +238,7 @@ func fetch(client *http.Client, request *http.Request) (string, error) {
 	return string(text), err
 }
 
-// personLogsIn is a login from the wish to its outcome.
+// personLogsIn is a login from the request to its outcome.
 func (c *crash) personLogsIn() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()

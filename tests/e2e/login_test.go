@@ -13,9 +13,9 @@ import (
 	"sync"
 	"testing"
 
+	"mcpproxy/status"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/tests/output"
-	"mcpproxy/upstream"
 
 	mcpclient "github.com/mark3labs/mcp-go/client"
 )
@@ -94,7 +94,7 @@ func TestOpenLoginSurvivesKill(t *testing.T) {
 	page := m.get(address)
 	m.kill()
 	m.start("--no-browser")
-	m.awaitStatus("the page to be offered again", func(s *upstream.Status) bool { return s.Flow != nil && s.Flow.ShownText != "" }) // it listens by then
+	m.awaitStatus("the page to be offered again", func(s *status.Upstream) bool { return s.Flow != nil && s.Flow.ShownText != "" }) // it listens by then
 	response, err := http.PostForm(m.server.URL()+"/authorize", map[string][]string{"id": {consentID.FindStringSubmatch(page)[1]}, "decision": {"approve"}})
 	if err != nil {
 		t.Fatal(err)

@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"mcpproxy/admin/client"
+	"mcpproxy/status"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/tests/output"
-	"mcpproxy/upstream"
 
 	mcpclient "github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/mcp"
@@ -250,14 +250,14 @@ func (m *machine) get(address string) string {
 // awaitPhase asks the running proxy until the upstream is in the phase.
 func (m *machine) awaitPhase(phase string) {
 	m.Helper()
-	m.awaitStatus("the phase "+phase, func(s *upstream.Status) bool { return string(s.Phase) == phase })
+	m.awaitStatus("the phase "+phase, func(s *status.Upstream) bool { return string(s.Phase) == phase })
 }
 
-func (m *machine) awaitStatus(what string, so func(*upstream.Status) bool) {
+func (m *machine) awaitStatus(what string, so func(*status.Upstream) bool) {
 	m.Helper()
 	client := client.New(filepath.Join(m.dir, "mcpproxy.sock"))
 	m.eventually(what, func() bool {
-		var status upstream.Status
+		var status status.Upstream
 		err := client.Get(context.Background(), "/v1/upstreams/u", &status)
 		return err == nil && so(&status)
 	})

@@ -20,8 +20,9 @@ var floors = [][]string{
 	{"credential", "jsonrpc", "fsm", "spelling", "terminal", "loopback", "userfile", "diagrams/layout", "upstream/browser", "upstream/turns", "upstream/child"},
 	{"relay", "states", "store", "feed", "diagrams", "upstream/callback", "upstream/oauth"},
 	{"transitions", "admin/api", "diagrams/drawn", "upstream/wire", "proxy", "telemetry"},
-	{"verify", "upstream", "journal", "metrics", "admin/client"},
-	{"explain", "config", "instance"},
+	{"verify", "status", "journal", "metrics", "admin/client"},
+	{"upstream", "explain"},
+	{"config", "instance"},
 	{"admin", "ui"},
 	{"cmd/mcpproxy", "cmd/statectl", "diagrams/cmd/generate"},
 }
@@ -133,7 +134,7 @@ func TestStatectlLinksNoProxy(t *testing.T) {
 	}
 	for imported := range strings.FieldsSeq(string(out)) {
 		room, _ := strings.CutPrefix(imported, "mcpproxy/")
-		if slices.Contains([]string{"admin", "instance", "proxy", "metrics", "telemetry", "config", "ui"}, room) ||
+		if slices.Contains([]string{"admin", "instance", "proxy", "upstream", "upstream/wire", "upstream/oauth", "metrics", "telemetry", "config", "ui"}, room) ||
 			strings.HasPrefix(imported, "google.golang.org/") || strings.HasPrefix(imported, "go.opentelemetry.io/") {
 			t.Errorf("statectl links %s", imported)
 		}

@@ -233,8 +233,8 @@ func press(key string) step {
 	}
 }
 
-func button(wish string) step {
-	return click(`button[data-key="` + wish + `"]`)
+func button(request string) step {
+	return click(`button[data-key="` + request + `"]`)
 }
 
 // newTab clicks and returns the tab that opens.

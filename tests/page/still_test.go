@@ -41,7 +41,7 @@ func TestAChosenUpstreamIsShownAtOnce(t *testing.T) {
 	names := value[string](t, ctx, `(() => {
 		window.fetch = () => new Promise(() => {});
 		[...document.querySelectorAll("button.card")].find((card) => card.textContent.includes("tickets")).click();
-		return document.querySelector("#detail h2").textContent + " " + document.querySelectorAll("#detail .wishes button").length;
+		return document.querySelector("#detail h2").textContent + " " + document.querySelectorAll("#detail .requests button").length;
 	})()`)
 	if names != "tickets 0" {
 		t.Errorf("the panel and its buttons after the choice: %s, want tickets and none yet", names)

@@ -7,8 +7,8 @@ import (
 
 	"mcpproxy/fsm"
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/transitions"
-	"mcpproxy/upstream"
 )
 
 // What docs/architecture.md says of a feature's place is so: what it names of the graph
@@ -29,7 +29,7 @@ func TestEachFeatureHasItsPlace(t *testing.T) {
 		feature := strings.TrimSpace(cells[0])
 		for i, is := range []func(string) bool{
 			func(name string) bool { return events[name] || declaredThere[name] },
-			func(path string) bool { return isFact(reflect.TypeFor[upstream.Status](), strings.Split(path, ".")) },
+			func(path string) bool { return isFact(reflect.TypeFor[status.Upstream](), strings.Split(path, ".")) },
 			func(name string) bool { return events[name] },
 			func(name string) bool { return declared(t, name) },
 		} {

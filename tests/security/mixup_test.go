@@ -9,6 +9,7 @@ import (
 
 	"mcpproxy/credential"
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/upstream"
 )
@@ -68,7 +69,7 @@ func TestResponsesAreNotMixedUp(t *testing.T) {
 				t.Errorf("the login that was left alone ended with %v", err)
 			}
 			if token := made.up.Snapshot().Data.Token; token == nil || token.Issuer != made.server.URL() {
-				t.Errorf("its token is %+v", upstream.TokenStatusOf(token))
+				t.Errorf("its token is %+v", status.OfToken(token))
 			}
 			if c := wanted.server.Counters(); c.TokenCode != 0 || wanted.up.Snapshot().Data.Token != nil {
 				t.Errorf("the other server was sent %d codes", c.TokenCode)

@@ -170,7 +170,7 @@ func TestNoCanaryComesOutOfTheOtherPlaces(t *testing.T) {
 	searched(t, secrets, shown, "the traces", "the events", "the log", "the machines' data", "the page's answers", "the interface's answers", "the metrics", "the file store.db")
 }
 
-// browser opens the page for people as a browser does, and wishes for something.
+// browser opens the page for people as a browser does, and asks for something.
 func browser(r *running, page *ui.Page, pages *httptest.Server, secrets map[string]string, show func(string)) {
 	r.Helper()
 	address, err := page.Invite(pages.Listener.Addr())
@@ -183,12 +183,12 @@ func browser(r *running, page *ui.Page, pages *httptest.Server, secrets map[stri
 	}
 	client := &http.Client{Jar: jar}
 	defer client.CloseIdleConnections()
-	get := func(method, address, wish string) string {
+	get := func(method, address, csrf string) string {
 		request, err := http.NewRequestWithContext(r.Context(), method, address, nil)
 		if err != nil {
 			r.Fatal(err)
 		}
-		request.Header.Set("X-Mcpproxy-Wish", wish)
+		request.Header.Set("X-Mcpproxy-Csrf", csrf)
 		response, err := client.Do(request)
 		if err != nil {
 			r.Fatal(err)
@@ -210,14 +210,14 @@ func browser(r *running, page *ui.Page, pages *httptest.Server, secrets map[stri
 	for _, cookie := range jar.Cookies(at) {
 		secrets["the page's cookie"] = cookie.Value
 	}
-	// The page itself has to have the token of its wishes; nothing else has.
+	// The page itself has to have its CSRF token; nothing else has.
 	found := regexp.MustCompile(`[A-Z2-7]{26}`).FindAllString(get(http.MethodGet, pages.URL+"/ui/", ""), -1)
 	if len(found) != 1 || secrets["the page's cookie"] == "" {
 		r.Fatalf("the page has %d tokens", len(found))
 	}
-	secrets["the token of the page's wishes"] = found[0]
-	for _, wish := range []string{"another", found[0]} {
-		show(get(http.MethodPost, pages.URL+"/ui/api/v1/upstreams/child/connect", wish))
+	secrets["the page's CSRF token"] = found[0]
+	for _, csrf := range []string{"another", found[0]} {
+		show(get(http.MethodPost, pages.URL+"/ui/api/v1/upstreams/child/connect", csrf))
 	}
 	show(get(http.MethodGet, pages.URL+"/ui/api/v1/upstreams", ""))
 }

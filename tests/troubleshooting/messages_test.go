@@ -32,7 +32,7 @@ type message struct{ name, state, text string }
 // what to do now, in one short paragraph; the list is to be read.
 func TestMessages(t *testing.T) {
 	for file, provoke := range map[string]func(*testing.T) []message{
-		"wishes.txt": wishes, "store.txt": stores, "configuration.txt": configurations, "clients.txt": clients, "commands.txt": commands,
+		"requests.txt": requests, "store.txt": stores, "configuration.txt": configurations, "clients.txt": clients, "commands.txt": commands,
 	} {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"mcpproxy/upstream"
+	"mcpproxy/status"
 )
 
 // The moment of every explanation in the document, so that it is the same whenever
@@ -55,32 +55,32 @@ func rounded(at time.Time) time.Time {
 	return now.Add(ahead)
 }
 
-// normalStatus makes a status the same in every run.
-func (s *scene) normalStatus(status upstream.Status, refused bool) upstream.Status {
-	for i := range status.Regions {
-		r := &status.Regions[i]
+// normalStatus makes a shown the same in every run.
+func (s *scene) normalStatus(shown status.Upstream, refused bool) status.Upstream {
+	for i := range shown.Regions {
+		r := &shown.Regions[i]
 		r.Since, r.FailedAttempts = began, min(r.FailedAttempts, 1)
 		for j := range r.Timers {
 			r.Timers[j].At = rounded(r.Timers[j].At)
 		}
 	}
-	for _, f := range []*upstream.Failure{status.ConnectionError, status.CredentialError} {
+	for _, f := range []*status.Failure{shown.ConnectionError, shown.CredentialError} {
 		if f != nil {
 			f.At, f.Text = began, s.normal(f.Text)
 		}
 	}
-	if status.OwnLoginAt != nil {
-		at := rounded(*status.OwnLoginAt)
-		status.OwnLoginAt = &at
+	if shown.OwnLoginAt != nil {
+		at := rounded(*shown.OwnLoginAt)
+		shown.OwnLoginAt = &at
 	}
-	if status.Flow != nil {
-		status.Flow.ShownText = s.normal(status.Flow.ShownText)
+	if shown.Flow != nil {
+		shown.Flow.ShownText = s.normal(shown.Flow.ShownText)
 	}
 	if !refused {
-		status.Refused = nil
+		shown.Refused = nil
 	}
-	for i := range status.Refused {
-		status.Refused[i].Time, status.Refused[i].Reason = now, s.normal(status.Refused[i].Reason)
+	for i := range shown.Refused {
+		shown.Refused[i].Time, shown.Refused[i].Reason = now, s.normal(shown.Refused[i].Reason)
 	}
-	return status
+	return shown
 }

@@ -13,6 +13,7 @@ import (
 	"mcpproxy/instance"
 	"mcpproxy/relay"
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/store"
 	"mcpproxy/tests/journals"
 	"mcpproxy/tests/oauthserver"
@@ -165,7 +166,7 @@ func (s *scene) expired() {
 }
 
 // status is that of a moment at which everything is told.
-func (s *scene) status(when func(upstream.Status) bool) upstream.Status {
+func (s *scene) status(when func(status.Upstream) bool) status.Upstream {
 	s.Helper()
 	poll := time.NewTicker(2 * time.Millisecond)
 	defer poll.Stop()

@@ -8,6 +8,7 @@ import (
 
 	"mcpproxy/credential"
 	"mcpproxy/states"
+	"mcpproxy/status"
 	"mcpproxy/tests/oauthserver"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
@@ -23,7 +24,7 @@ type symptom struct {
 	// client gets, if it gets one.
 	provoke func(*scene) error
 	// when narrows the moment of the explanation; nil takes the first.
-	when func(upstream.Status) bool
+	when func(status.Upstream) bool
 	// refused keeps the last refused event; it is left out otherwise, as others come by chance.
 	refused bool
 }
@@ -77,7 +78,7 @@ func symptoms() []symptom {
 			s.start()
 			s.awaitReason(states.LoginDenied)
 			return s.fails(s.call("echo"))
-		}, when: func(now upstream.Status) bool { return len(now.Refused) > 0 }},
+		}, when: func(now status.Upstream) bool { return len(now.Refused) > 0 }},
 		{name: "port-taken", options: approve, provoke: func(s *scene) error {
 			s.config.OAuth.CallbackPort = s.takenPort()
 			s.start()
@@ -89,7 +90,7 @@ func symptoms() []symptom {
 			s.start()
 			s.login()
 			s.await(states.Credential, states.RefreshPaused)
-			s.status(func(now upstream.Status) bool { return now.Outlook == transitions.RenewalFails })
+			s.status(func(now status.Upstream) bool { return now.Outlook == transitions.RenewalFails })
 			return s.fails(s.call("echo"))
 		}},
 		{name: "invalid-grant", options: approve, provoke: revoked},
@@ -191,7 +192,7 @@ func symptoms() []symptom {
 			ctx, cancel := context.WithTimeout(s.context(), 300*time.Millisecond)
 			defer cancel()
 			return s.fails(s.callWithin(ctx, "echo"))
-		}, when: func(now upstream.Status) bool { return now.Phase == "BackingOff" }},
+		}, when: func(now status.Upstream) bool { return now.Phase == "BackingOff" }},
 		{name: "server-unavailable", provoke: func(s *scene) error {
 			s.faults(oauthserver.Fault{Endpoint: "mcp", Kind: "status", Status: 503, RetryAfter: 120})
 			s.start()
@@ -267,7 +268,7 @@ func (s *scene) begin() <-chan error {
 	s.Helper()
 	outcome, ctx := make(chan error, 1), s.context()
 	go func() { outcome <- s.up.Login(ctx, nil) }()
-	s.status(func(now upstream.Status) bool { return now.Flow != nil && now.Flow.Shown == states.Opened })
+	s.status(func(now status.Upstream) bool { return now.Flow != nil && now.Flow.Shown == states.Opened })
 	return outcome
 }
 

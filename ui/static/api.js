@@ -1,6 +1,6 @@
 // The admin interface, as this page may use it.
 
-const token = document.querySelector("meta[name=wish]").content;
+const token = document.querySelector("meta[name=csrf-token]").content;
 
 // Refused is an answer that says no, in words for a person.
 export class Refused extends Error {
@@ -26,11 +26,11 @@ export async function api(path) {
   return (await checked(await fetch(`/ui/api/v1/${path}`))).json();
 }
 
-// wish asks for something. The answer is a document, or for a login the lines of its
+// request asks for something. The answer is a document, or for a login the lines of its
 // progress.
-export async function wish(name, what, form = {}) {
+export async function request(name, what, form = {}) {
   const response = await checked(await fetch(`/ui/api/v1/upstreams/${encodeURIComponent(name)}/${what}`, {
-    method: "POST", headers: { "X-Mcpproxy-Wish": token }, body: new URLSearchParams(form),
+    method: "POST", headers: { "X-Mcpproxy-Csrf": token }, body: new URLSearchParams(form),
   }));
   if (response.headers.get("Content-Type")?.startsWith("application/x-ndjson")) return lines(response.body);
   return response.json();

@@ -11,11 +11,11 @@ const labels = {
   disconnect: () => "Disconnect",
 };
 
-// offers lists the wishes of an explanation, the one that helps most first.
+// offers lists the requests of an explanation, the one that helps most first.
 export function offers(status, explanation) {
   const open = region(status, "credential").tags.includes("login-open");
   const now = { status, open, connection: region(status, "connection").state };
-  const all = explanation.can.filter(({ wish }) => labels[wish]).map(({ wish, why }, i) => ({ wish, label: labels[wish](now), why, main: i === 0 && status.phase !== "Connected" }));
-  if (now.connection === "Connected") all.unshift({ wish: "reconnect", label: "Reconnect", why: "closes the connection and opens another", main: false });
+  const all = explanation.can.filter(({ request }) => labels[request]).map(({ request, why }, i) => ({ request, label: labels[request](now), why, main: i === 0 && status.phase !== "Connected" }));
+  if (now.connection === "Connected") all.unshift({ request: "reconnect", label: "Reconnect", why: "closes the connection and opens another", main: false });
   return all;
 }

@@ -3,7 +3,7 @@
 import { element, moment, patch, tick } from "./dom.js";
 import { light, picture } from "./graph.js";
 import { filters, isMove, timeline } from "./timeline.js";
-import { api, Refused, wish } from "./api.js";
+import { api, Refused, request } from "./api.js";
 import { offers } from "./offers.js";
 import { duration, kindOf, needsPerson, nextTimer, region, relative, sinceOf } from "./words.js";
 
@@ -15,7 +15,7 @@ const explanations = new Map(); // of those that were looked at, by name
 const journals = new Map(); // entries, oldest first, by name
 let selected = decodeURIComponent(location.hash.slice(1));
 let filter = "moves";
-let notice; // what the last wish came to
+let notice; // what the last request came to
 let panel; // the elements of the shown upstream
 
 const byId = (id) => document.getElementById(id);
@@ -183,7 +183,7 @@ function head(status) {
   return [
     title,
     ...words(explanation),
-    element("div", { class: "wishes", "data-key": "wishes" }, ...offered.map(({ wish: id, label, main, why }) =>
+    element("div", { class: "requests", "data-key": "requests" }, ...offered.map(({ request: id, label, main, why }) =>
       element("button", { class: main ? "main" : "", "data-key": id, title: why, onclick: () => act(status.name, id) }, label))),
     element("p", { class: "why" }, ...offered.flatMap(({ label, why }, i) => [i ? "; " : "", element("b", {}, label), `: ${why}`])),
   ];
@@ -234,9 +234,9 @@ function facts(status) {
   return [element("h3", {}, "Facts"), element("dl", {}, ...rows)];
 }
 
-// Wishing.
+// Asking.
 
-// note shows what the last wish came to; what is in it may be clicked, so that it is
+// note shows what the last request came to; what is in it may be clicked, so that it is
 // not put there twice.
 function note() {
   if (panel && panel.notice.firstChild !== (notice ?? null)) panel.notice.replaceChildren(...(notice ? [notice] : []));
@@ -250,8 +250,8 @@ function say(kind, ...words) {
 async function act(name, id) {
   try {
     if (id === "login") return await login(name);
-    if (id === "reconnect") await wish(name, "disconnect");
-    const outcome = await wish(name, id === "reconnect" ? "connect" : id);
+    if (id === "reconnect") await request(name, "disconnect");
+    const outcome = await request(name, id === "reconnect" ? "connect" : id);
     if (outcome?.reason) say("calm", `${outcome.disposition}: ${outcome.reason}.`);
     else say("calm");
   } catch (error) {
@@ -263,7 +263,7 @@ async function act(name, id) {
 async function login(name) {
   say("calm", "Looking for the login page.");
   let shown = "";
-  for await (const report of await wish(name, "login", { browser: "none" })) {
+  for await (const report of await request(name, "login", { browser: "none" })) {
     if (report.url && report.url !== shown) {
       shown = report.url;
       window.open(report.url, "_blank", "noopener");
@@ -274,7 +274,7 @@ async function login(name) {
 }
 
 byId("leave").addEventListener("click", async () => {
-  await fetch("/ui/leave", { method: "POST", headers: { "X-Mcpproxy-Wish": document.querySelector("meta[name=wish]").content } });
+  await fetch("/ui/leave", { method: "POST", headers: { "X-Mcpproxy-Csrf": document.querySelector("meta[name=csrf-token]").content } });
   location.reload();
 });
 window.addEventListener("hashchange", () => choose(decodeURIComponent(location.hash.slice(1))));

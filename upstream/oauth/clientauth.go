@@ -65,7 +65,7 @@ func (a clientAuth) add(parameters url.Values) url.Values {
 // clientAssertion signs a new assertion, for the issuer, or what the configuration says
 // that it calls itself, and nobody else.
 func clientAssertion(r credential.Registration) (string, error) {
-	private, err := parseKey(r.Key)
+	private, err := credential.ParseKey(r.Key)
 	if err != nil {
 		return "", err
 	}

@@ -3,15 +3,10 @@ package oauth
 import (
 	"bytes"
 	"context"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -26,40 +21,6 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// NewProofKey makes the key that a token is bound to (RFC 9449): ES256, as PEM.
-func NewProofKey() (credential.Secret, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return credential.Secret{}, err
-	}
-	text, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return credential.Secret{}, err
-	}
-	return credential.NewSecret(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: text}))), nil
-}
-
-// Thumbprint names the public half of a key (RFC 7638, as the confirmation jkt of RFC
-// 9449 section 6), which is no secret; it is empty where there is no key.
-func Thumbprint(key credential.Secret) string {
-	if key.IsZero() {
-		return ""
-	}
-	private, err := parseKey(key)
-	if err != nil {
-		return ""
-	}
-	signer, ok := private.(crypto.Signer)
-	if !ok {
-		return ""
-	}
-	digest, err := (&jose.JSONWebKey{Key: signer.Public()}).Thumbprint(crypto.SHA256)
-	if err != nil {
-		return ""
-	}
-	return base64.RawURLEncoding.EncodeToString(digest)
-}
-
 // proofClaims are those of a proof of possession (RFC 9449 section 4.2).
 type proofClaims struct {
 	ID       string           `json:"jti"`
@@ -73,7 +34,7 @@ type proofClaims struct {
 // Proof makes the DPoP header of one request: a new one for each, bound to its
 // method, its address without query, and the access token that it carries, if any.
 func Proof(key credential.Secret, method string, target *url.URL, access credential.Secret, nonce string) (string, error) {
-	private, err := parseKey(key)
+	private, err := credential.ParseKey(key)
 	if err != nil {
 		return "", err
 	}
@@ -88,21 +49,6 @@ func Proof(key credential.Secret, method string, target *url.URL, access credent
 		claims.Access = base64.RawURLEncoding.EncodeToString(digest[:])
 	}
 	return jwt.Signed(signer).Claims(claims).Serialize()
-}
-
-func parseKey(key credential.Secret) (any, error) {
-	block, _ := pem.Decode([]byte(key.Reveal()))
-	if block == nil {
-		return nil, errors.New("the private key is not PEM (-----BEGIN PRIVATE KEY-----)")
-	}
-	private, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		if ec, ecErr := x509.ParseECPrivateKey(block.Bytes); ecErr == nil {
-			return ec, nil
-		}
-		return nil, fmt.Errorf("the private key is neither PKCS #8 nor an EC key: %w", err)
-	}
-	return private, nil
 }
 
 // NonceDemanded reports whether an answer asks for the request once more with the

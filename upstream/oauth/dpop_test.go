@@ -35,7 +35,7 @@ func proof(t *testing.T, text string) (claims map[string]any) {
 
 // RFC 9449 section 4.2: a proof is for one request.
 func TestProofIsForOneRequest(t *testing.T) {
-	key, err := oauth.NewProofKey()
+	key, err := credential.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func TestProofIsForOneRequest(t *testing.T) {
 // RFC 7638 section 3: the name of a key is the same whoever computes it, and that of
 // the key in the proof's header, which is how a server knows it (RFC 9449 section 6).
 func TestThumbprintIsThatOfTheProof(t *testing.T) {
-	key, err := oauth.NewProofKey()
+	key, err := credential.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,11 +84,11 @@ func TestThumbprintIsThatOfTheProof(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := oauth.Thumbprint(key), base64.RawURLEncoding.EncodeToString(digest); got != want {
+	if got, want := credential.Thumbprint(key), base64.RawURLEncoding.EncodeToString(digest); got != want {
 		t.Errorf("the thumbprint is %q and that of the proof's key %q", got, want)
 	}
 	for name, none := range map[string]credential.Secret{"no key": {}, "no PEM": secret("lost")} {
-		if got := oauth.Thumbprint(none); got != "" {
+		if got := credential.Thumbprint(none); got != "" {
 			t.Errorf("%s has the thumbprint %q", name, got)
 		}
 	}
@@ -97,7 +97,7 @@ func TestThumbprintIsThatOfTheProof(t *testing.T) {
 // RFC 9449 section 8: the request is sent once more with the server's nonce, and not
 // a third time; a token that is not bound is refused.
 func TestBoundTokens(t *testing.T) {
-	key, err := oauth.NewProofKey()
+	key, err := credential.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}

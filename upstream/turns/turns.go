@@ -73,7 +73,7 @@ func (q *Queue) Ask(host string, come func()) *Turn {
 	return t
 }
 
-// Done gives the turn back, or the wish for it up. Further calls do nothing.
+// Done gives the turn back, or stops waiting for it. Further calls do nothing.
 func (t *Turn) Done() {
 	q := t.queue
 	q.mu.Lock()

@@ -57,7 +57,7 @@ func (s *ownStream) keep(ctx context.Context) error {
 	pause := firstListenPause
 	for failures := 0; ; {
 		lasted := false
-		wish, err := s.once(ctx, &lasted)
+		asked, err := s.once(ctx, &lasted)
 		if err != nil && !isAnswer(err) {
 			err = s.judge(ctx, err)
 		}
@@ -86,7 +86,7 @@ func (s *ownStream) keep(ctx context.Context) error {
 			}
 			continue
 		}
-		if !sleep(ctx, max(pause, wish)) {
+		if !sleep(ctx, max(pause, asked)) {
 			return nil
 		}
 		if !lasted {
@@ -106,12 +106,12 @@ func (s *ownStream) once(ctx context.Context, lasted *bool) (time.Duration, erro
 			s.told(nil, time.Time{})
 		}
 	})
-	wish, err := s.hold(ctx, sync.OnceFunc(func() {
+	asked, err := s.hold(ctx, sync.OnceFunc(func() {
 		watching.Go(func() { *lasted = sleep(held, lasting) })
 	}))
 	stop()
 	watching.Wait()
-	return wish, err
+	return asked, err
 }
 
 func (s *ownStream) tell(err error, pause time.Duration) {

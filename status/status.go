@@ -1,4 +1,8 @@
-package upstream
+// Package status says what an upstream's state means to a user: the facts, without secrets,
+// and what the user can do now. It derives everything from a snapshot of the machine and the
+// declared graph, and does no I/O. Who keeps machines, speaks of them or shows them uses the
+// same types, so that a program which only shows them needs no machine.
+package status
 
 import (
 	"time"
@@ -8,25 +12,30 @@ import (
 	"mcpproxy/states"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream/child"
-	"mcpproxy/upstream/oauth"
 )
 
-// Status is everything about an upstream that a person may want to know, without
+// PhaseInactive is the phase of an upstream that the configuration has no more, or has
+// disabled, and of which the store still holds what a logout erases. No machine runs
+// for it.
+const PhaseInactive states.Phase = "Inactive"
+
+// Upstream is everything about an upstream that a user may want to know, without
 // secrets. Its JSON form is documented in docs/statectl.md and docs/schemas/dump.json, and
 // only grows.
-type Status struct {
-	Name      string       `json:"name"`
-	Transport Transport    `json:"transport"`
+type Upstream struct {
+	Name string `json:"name"`
+	// Transport is http, sse or stdio.
+	Transport string       `json:"transport"`
 	URL       string       `json:"url,omitempty"`
 	Phase     states.Phase `json:"phase"`
 	// Outlook is what a call can expect that is made now.
 	Outlook transitions.Outlook `json:"outlook"`
 	// Doc says in a sentence what the phase means.
-	Doc     string         `json:"doc"`
-	Regions []RegionStatus `json:"regions"`
-	Token   *TokenStatus   `json:"token,omitempty"`
-	Flow    *FlowStatus    `json:"flow,omitempty"`
-	// Reason is why a person is needed, if one is.
+	Doc     string   `json:"doc"`
+	Regions []Region `json:"regions"`
+	Token   *Token   `json:"token,omitempty"`
+	Flow    *Flow    `json:"flow,omitempty"`
+	// Reason is why a user is needed, if one is.
 	Reason states.Reason `json:"reason,omitempty"`
 	// OwnLoginAt is from when on the proxy may begin a login by itself, where a login
 	// is missing and the configuration lets it.
@@ -36,13 +45,13 @@ type Status struct {
 	ConnectionError *Failure `json:"connection_error,omitempty"`
 	// Missing are the parts that the connection lacks while requests flow: lists that
 	// could not be read as a whole, or the server's own stream.
-	Missing         []PartStatus `json:"missing,omitempty"`
-	CredentialError *Failure     `json:"credential_error,omitempty"`
+	Missing         []Part   `json:"missing,omitempty"`
+	CredentialError *Failure `json:"credential_error,omitempty"`
 	// Said are the last lines that the upstream's child processes said, oldest first.
 	Said []child.Line `json:"said,omitempty"`
 	// Refused are the last refused events, oldest first.
 	Refused []fsm.Entry `json:"refused"`
-	// Actions are what a person can do now.
+	// Actions are what a user can do now.
 	Actions []Action `json:"actions"`
 	// Tools, Resources, Prompts count what the upstream offers, as last known.
 	Tools     int `json:"tools"`
@@ -51,10 +60,10 @@ type Status struct {
 }
 
 // EntryInvalid reports whether the upstream's entry in the configuration cannot be used.
-func (s *Status) EntryInvalid() bool { return s.Reason == states.EntryInvalid }
+func (s *Upstream) EntryInvalid() bool { return s.Reason == states.EntryInvalid }
 
-// RegionStatus is one region of the machine.
-type RegionStatus struct {
+// Region is one region of the machine.
+type Region struct {
 	Region string   `json:"region"`
 	State  string   `json:"state"`
 	Kind   fsm.Kind `json:"kind"`
@@ -73,21 +82,21 @@ type RegionStatus struct {
 	// Effect is the running job.
 	Effect string `json:"effect,omitempty"`
 	// Timers are those that run, the earliest first; of a working state they are its deadline.
-	Timers []TimerStatus `json:"timers"`
+	Timers []Timer `json:"timers"`
 	// Accepted are the events that the state accepts now.
 	Accepted  []string `json:"accepted"`
 	Postponed []string `json:"postponed,omitempty"`
 }
 
-// TimerStatus is a timer that will fire an event.
-type TimerStatus struct {
+// Timer is a timer that will fire an event.
+type Timer struct {
 	Event string    `json:"event"`
 	At    time.Time `json:"at"`
 	Doc   string    `json:"doc"`
 }
 
-// TokenStatus are the facts about a token, never the token.
-type TokenStatus struct {
+// Token are the facts about a token, never the token.
+type Token struct {
 	Generation uint64 `json:"generation"`
 	// Type is Bearer, or DPoP for a token that is bound to a key; BoundTo is then the
 	// thumbprint of the public key (RFC 7638).
@@ -100,9 +109,9 @@ type TokenStatus struct {
 	// Resource is what it was asked for (RFC 8707).
 	Resource string `json:"resource,omitempty"`
 	// Grant is how it was come by, as oauth.grant spells it.
-	Grant  string        `json:"grant,omitempty"`
-	Client *ClientStatus `json:"client,omitempty"`
-	Scopes []string      `json:"scopes"`
+	Grant  string   `json:"grant,omitempty"`
+	Client *Client  `json:"client,omitempty"`
+	Scopes []string `json:"scopes"`
 	// Withheld are the scopes that were asked for and not granted.
 	Withheld        []string   `json:"withheld_scopes,omitempty"`
 	ObtainedAt      time.Time  `json:"obtained_at"`
@@ -114,8 +123,8 @@ type TokenStatus struct {
 	Fingerprint string `json:"fingerprint"`
 }
 
-// ClientStatus is this client's identity at the authorization server, without its secret.
-type ClientStatus struct {
+// Client is this client's identity at the authorization server, without its secret.
+type Client struct {
 	ID string `json:"id"`
 	// Registration is the way to it: pre-registered, client-id-metadata-document, dynamic.
 	Registration string `json:"registration,omitempty"`
@@ -124,8 +133,8 @@ type ClientStatus struct {
 	Authentication string `json:"authentication"`
 }
 
-// FlowStatus is the open authorization flow.
-type FlowStatus struct {
+// Flow is the open authorization flow.
+type Flow struct {
 	ID       string     `json:"id"`
 	Deadline *time.Time `json:"deadline,omitempty"`
 	// Shown says what became of showing its page, and ShownText the same in words.
@@ -134,9 +143,9 @@ type FlowStatus struct {
 	Issuer    string         `json:"issuer,omitempty"`
 	// Scopes are those that are asked for; BoundTo is the thumbprint of the key that the
 	// token is to be bound to (RFC 9449), if it is.
-	Scopes  []string      `json:"scopes,omitempty"`
-	BoundTo string        `json:"bound_to,omitempty"`
-	Client  *ClientStatus `json:"client,omitempty"`
+	Scopes  []string `json:"scopes,omitempty"`
+	BoundTo string   `json:"bound_to,omitempty"`
+	Client  *Client  `json:"client,omitempty"`
 }
 
 // Failure is the last thing that went wrong.
@@ -145,8 +154,8 @@ type Failure struct {
 	Text string    `json:"text"`
 }
 
-// PartStatus is what a server need not have, and does not have now.
-type PartStatus struct {
+// Part is what a server need not have, and does not have now.
+type Part struct {
 	// Part is a list, by the name of its method, or "stream".
 	Part string `json:"part"`
 	Text string `json:"text"`
@@ -156,85 +165,104 @@ type PartStatus struct {
 	RetryAt time.Time `json:"retry_at"`
 }
 
-// Status returns the upstream as it is now.
-func (u *Upstream) Status() Status {
-	catalog := u.Catalog()
-	status := StatusOf(u.Machine().Definition(), u.Snapshot(), time.Now())
-	status.Transport, status.URL = u.config.Transport, u.config.URL
-	status.Refused, status.Said = u.seen.refusals(), u.words.Last()
-	for i := range status.Regions {
-		r := &status.Regions[i]
-		r.EnteredBy, r.QueuedBy = u.seen.entry(r.Region, r.Epoch)
-	}
-	status.Tools, status.Resources, status.Prompts = len(catalog.Tools), len(catalog.Resources), len(catalog.Prompts)
-	return status
-}
-
-// StatusOf says what a snapshot of the graph means at now.
-func StatusOf(graph *transitions.Graph, s *transitions.Snapshot, now time.Time) Status {
+// Of says what a snapshot of the graph means at now.
+func Of(graph *transitions.Graph, s *transitions.Snapshot, now time.Time) Upstream {
 	connection, credential := s.Region(states.Connection).State, s.Region(states.Credential).State
-	status := Status{
-		Name: s.Machine, Phase: transitions.PhaseOf(s), Outlook: transitions.OutlookOf(s), Reason: s.Data.Reason,
-		OwnLoginAt: optional(transitions.OwnLoginAt(s, now)), MissingScopes: s.Data.Scopes,
-		Token: TokenStatusOf(s.Data.Token), Flow: flowStatus(s), Actions: actions(s), Refused: []fsm.Entry{},
-		ConnectionError: failure(s.Data.ConnectionError), CredentialError: failure(s.Data.CredentialError),
+	u := Upstream{
+		Name:            s.Machine,
+		Phase:           transitions.PhaseOf(s),
+		Outlook:         transitions.OutlookOf(s),
+		Doc:             s.Region(transitions.Leading(connection, credential, s.Data.Works())).Doc,
+		Reason:          s.Data.Reason,
+		OwnLoginAt:      optional(transitions.OwnLoginAt(s, now)),
+		MissingScopes:   s.Data.Scopes,
+		Token:           OfToken(s.Data.Token),
+		Flow:            flowOf(s),
+		Actions:         actions(s),
+		Refused:         []fsm.Entry{},
+		ConnectionError: failureOf(s.Data.ConnectionError),
+		CredentialError: failureOf(s.Data.CredentialError),
 	}
 	for _, part := range s.Data.Parts {
-		status.Missing = append(status.Missing, PartStatus{Part: part.Name, Text: part.Text, Absent: part.Absent, RetryAt: part.RetryAt})
+		u.Missing = append(u.Missing, Part{Part: part.Name, Text: part.Text, Absent: part.Absent, RetryAt: part.RetryAt})
 	}
-	status.Doc = s.Region(transitions.Leading(connection, credential, s.Data.Works())).Doc
 	for i := range s.Regions {
-		status.Regions = append(status.Regions, regionStatus(graph, s, &s.Regions[i]))
+		u.Regions = append(u.Regions, regionOf(graph, s, &s.Regions[i]))
 	}
-	return status
+	return u
 }
 
-func regionStatus(graph *transitions.Graph, s *transitions.Snapshot, r *fsm.Active[states.State, transitions.Event]) RegionStatus {
-	status := RegionStatus{Region: r.Region, State: string(r.State), Kind: r.Kind, Doc: r.Doc, Tags: append([]fsm.Tag{}, r.Tags...),
-		Since: r.Since, Epoch: r.Epoch, Effect: r.Job, Timers: []TimerStatus{}, Accepted: []string{}}
+func regionOf(graph *transitions.Graph, s *transitions.Snapshot, r *fsm.Active[states.State, transitions.Event]) Region {
+	region := Region{
+		Region:         r.Region,
+		State:          string(r.State),
+		Kind:           r.Kind,
+		Doc:            r.Doc,
+		Tags:           append([]fsm.Tag{}, r.Tags...),
+		Since:          r.Since,
+		Epoch:          r.Epoch,
+		FailedAttempts: s.Data.Attempts,
+		Effect:         r.Job,
+		Timers:         []Timer{},
+		Accepted:       []string{},
+	}
 	for _, timer := range r.Timers {
-		status.Timers = append(status.Timers, TimerStatus{Event: string(timer.Event), At: timer.At, Doc: timer.Doc})
+		region.Timers = append(region.Timers, Timer{Event: string(timer.Event), At: timer.At, Doc: timer.Doc})
 	}
 	for _, event := range graph.Accepted(r.Region, r.State) {
-		status.Accepted = append(status.Accepted, string(event))
+		region.Accepted = append(region.Accepted, string(event))
 	}
-	status.FailedAttempts = s.Data.Attempts
 	if r.Region == states.Credential {
-		status.FailedAttempts = s.Data.RefreshAttempts
+		region.FailedAttempts = s.Data.RefreshAttempts
 		for _, event := range s.Postponed() {
-			status.Postponed = append(status.Postponed, string(event))
+			region.Postponed = append(region.Postponed, string(event))
 		}
 	}
-	return status
+	return region
 }
 
-// TokenStatusOf returns the facts about a token; nil for none.
-func TokenStatusOf(t *credential.Token) *TokenStatus {
+// OfToken returns the facts about a token; nil for none.
+func OfToken(t *credential.Token) *Token {
 	if t == nil {
 		return nil
 	}
-	return &TokenStatus{Generation: t.Generation, Type: t.Type, StatedType: t.StatedType, BoundTo: oauth.Thumbprint(t.Key), Issuer: t.Issuer, Resource: t.Resource, Grant: t.Grant,
-		Client: clientStatus(t.ClientID, t.ClientSource, t.AuthMethod), Scopes: append([]string{}, t.Scopes...), Withheld: t.Withheld(), ObtainedAt: t.ObtainedAt,
-		ExpiresAt: optional(t.ExpiresAt), HasRefreshToken: t.HasRefresh(), Revocable: t.RevocationEndpoint != "", Fingerprint: t.Access.Fingerprint()}
+	return &Token{
+		Generation:      t.Generation,
+		Type:            t.Type,
+		BoundTo:         credential.Thumbprint(t.Key),
+		StatedType:      t.StatedType,
+		Issuer:          t.Issuer,
+		Resource:        t.Resource,
+		Grant:           t.Grant,
+		Client:          clientOf(t.ClientID, t.ClientSource, t.AuthMethod),
+		Scopes:          append([]string{}, t.Scopes...),
+		Withheld:        t.Withheld(),
+		ObtainedAt:      t.ObtainedAt,
+		ExpiresAt:       optional(t.ExpiresAt),
+		HasRefreshToken: t.HasRefresh(),
+		Revocable:       t.RevocationEndpoint != "",
+		Fingerprint:     t.Access.Fingerprint(),
+	}
 }
 
-func clientStatus(id string, source credential.Source, method string) *ClientStatus {
+func clientOf(id string, source credential.Source, method string) *Client {
 	if id == "" {
 		return nil
 	}
-	return &ClientStatus{ID: id, Registration: string(source), Authentication: method}
+	return &Client{ID: id, Registration: string(source), Authentication: method}
 }
 
-func flowStatus(s *transitions.Snapshot) *FlowStatus {
+func flowOf(s *transitions.Snapshot) *Flow {
 	if s.Data.FlowID == "" {
 		return nil
 	}
-	status := &FlowStatus{ID: s.Data.FlowID, Shown: s.Data.Shown.How, ShownText: s.Data.Shown.String()}
+	open := &Flow{ID: s.Data.FlowID, Shown: s.Data.Shown.How, ShownText: s.Data.Shown.String()}
 	if flow := s.Data.Flow; flow != nil {
-		status.Deadline, status.Issuer, status.Scopes, status.BoundTo = optional(flow.Deadline), flow.Issuer, flow.Scopes, oauth.Thumbprint(flow.Key)
-		status.Client = clientStatus(flow.Registration.ClientID, flow.Registration.Source, flow.Registration.AuthMethod)
+		open.Deadline, open.Issuer, open.Scopes = optional(flow.Deadline), flow.Issuer, flow.Scopes
+		open.BoundTo = credential.Thumbprint(flow.Key)
+		open.Client = clientOf(flow.Registration.ClientID, flow.Registration.Source, flow.Registration.AuthMethod)
 	}
-	return status
+	return open
 }
 
 func optional(at time.Time) *time.Time {
@@ -244,7 +272,7 @@ func optional(at time.Time) *time.Time {
 	return &at
 }
 
-func failure(f states.Failure) *Failure {
+func failureOf(f states.Failure) *Failure {
 	if f.Text == "" {
 		return nil
 	}

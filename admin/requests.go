@@ -7,18 +7,19 @@ import (
 
 	"mcpproxy/admin/api"
 	"mcpproxy/fsm"
+	"mcpproxy/status"
 	"mcpproxy/transitions"
 	"mcpproxy/upstream"
 )
 
-// refusedWish is a machine's refusal for the person whose wish it was: what can be
+// refusedRequest is a machine's refusal for the user whose request it was: what can be
 // done instead is said in commands.
-type refusedWish struct {
+type refusedRequest struct {
 	error
-	can []upstream.Action
+	can []status.Action
 }
 
-func (e *refusedWish) Error() string {
+func (e *refusedRequest) Error() string {
 	text := fsm.Brief(e.error) + "; nothing was changed."
 	for i, a := range e.can {
 		if i == 0 {
@@ -31,11 +32,11 @@ func (e *refusedWish) Error() string {
 	return text
 }
 
-func (e *refusedWish) Unwrap() error { return e.error }
+func (e *refusedRequest) Unwrap() error { return e.error }
 
 func answer(w http.ResponseWriter, u *upstream.Upstream, out transitions.Outcome, err error) error {
 	if refusalOf(err) != nil {
-		return &refusedWish{err, u.Status().Actions}
+		return &refusedRequest{err, u.Status().Actions}
 	}
 	return answered(w, out, err)
 }
@@ -80,7 +81,7 @@ func (a *handler) logout(w http.ResponseWriter, r *http.Request) error {
 // browser=none no browser is opened here, with client=new a client is registered for it,
 // and a login that is open is given up. With since a login that was begun at a proxy that
 // has ended is followed to its end. With wait=no it only says what becomes of
-// the wish.
+// the request.
 func login(w http.ResponseWriter, r *http.Request, u *upstream.Upstream) error {
 	if r.PostFormValue("wait") == "no" {
 		out, err := u.RequestLogin(r.Context())

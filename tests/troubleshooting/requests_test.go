@@ -14,8 +14,8 @@ import (
 	"mcpproxy/upstream"
 )
 
-// wishes are a person's that are refused, and the pages that a browser is shown.
-func wishes(t *testing.T) []message {
+// requests are a user's that are refused, and the pages that a browser is shown.
+func requests(t *testing.T) []message {
 	var all []message
 	s := newScene(t, oauthserver.Options{AutoApprove: true})
 	say := func(name, state string, err error) {
