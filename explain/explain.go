@@ -98,12 +98,12 @@ func Of(graph fsm.Graph, s status.Upstream) Explanation {
 	since := leading.Since
 	e := Explanation{Upstream: s.Name, Running: true, Phase: s.Phase, Since: &since,
 		Doing: doing(s, leading), Why: why(graph, leading), Failures: failures(s), Said: s.Said, Refused: refused(s, leading),
-		Next: steps(s, leading.Region), Then: then(s, leading), Calls: calls[s.Outlook], Accepted: accepted(s), Can: s.Actions}
+		Next: steps(graph, s, leading.Region), Then: then(graph, s, leading), Calls: calls[s.Outlook], Accepted: accepted(s), Can: s.Actions}
 	if other.Region == states.Credential && !transitions.Is(states.Credential, states.State(other.State), transitions.Resting) && other.State != leading.State {
 		// The credential has something to say although the connection leads.
 		e.Doing += " Its credential: " + doing(s, other)
 		e.Why += " Its credential: " + why(graph, other)
-		e.Then += " " + then(s, other)
+		e.Then += " " + then(graph, s, other)
 	}
 	switch state := states.State(credential.State); {
 	case s.Reason != "" && (state == states.LoginRequired || state == states.Failed):
@@ -217,15 +217,20 @@ func refused(s status.Upstream, leading status.Region) *Refused {
 }
 
 // steps are the timers of both regions, and the proxy's own login.
-func steps(s status.Upstream, leading string) []Step {
+func steps(graph fsm.Graph, s status.Upstream, leading string) []Step {
 	all := []Step{}
 	for _, r := range s.Regions {
 		for _, timer := range r.Timers {
 			if timer.Event == string(transitions.CredentialOverdue) && leading == states.Credential {
 				continue // a second deadline, behind that of what is waited for
 			}
-			w := timers[transitions.Event(timer.Event)]
-			all = append(all, Step{When: w.when, At: timer.At, Event: timer.Event, Text: w.text})
+			step := Step{When: At, At: timer.At, Event: timer.Event}
+			if event, known := graph.Event(timer.Event); known {
+				if step.Text = event.Then; event.Limit {
+					step.When = By
+				}
+			}
+			all = append(all, step)
 		}
 	}
 	for _, part := range s.Missing {
@@ -248,33 +253,28 @@ func partWords(part string) string {
 }
 
 // then is what comes of it, or what is waited for.
-func then(s status.Upstream, r status.Region) string {
+func then(graph fsm.Graph, s status.Upstream, r status.Region) string {
 	state := states.State(r.State)
-	if r.Region == states.Connection {
-		text := connectionNext[state]
-		if state == states.Connected && s.Token != nil && s.Token.ExpiresAt != nil && !s.Token.HasRefreshToken {
-			text += " There is no refresh token, so that a person has to log in again once the access token has expired."
-		}
-		return text
-	}
-	if state == states.Failed && s.EntryInvalid() {
+	if state == states.Failed && s.EntryInvalid() && r.Region == states.Credential {
 		return "It stays so until its entry in the configuration changes, which is seen at once."
 	}
 	if state == states.LoginRequired && s.OwnLoginAt != nil {
-		return "It stays so, and nothing is sent, until a person logs in or a call begins the login."
+		return "It stays so, and nothing is sent, until a user logs in or a call begins the login."
 	}
-	return credentialNext[state]
+	declared, _ := graph.State(r.Region, r.State)
+	text := declared.Next
+	if state == states.Connected && s.Token != nil && s.Token.ExpiresAt != nil && !s.Token.HasRefreshToken {
+		text += " There is no refresh token, so that a user has to log in again once the access token has expired."
+	}
+	return text
 }
 
-// ofPeople are the events that a person may cause.
-var ofPeople = []transitions.Event{transitions.Connect, transitions.Disconnect, transitions.RetryRequested, transitions.LoginRequested,
-	transitions.LoginCancelled, transitions.LogoutRequested}
-
+// accepted are the events that a user's requests fire and that are accepted now.
 func accepted(s status.Upstream) []string {
 	all := []string{}
 	for _, r := range s.Regions {
 		for _, name := range r.Accepted {
-			if slices.Contains(ofPeople, transitions.Event(name)) {
+			if transitions.RequestOf(transitions.Event(name)) != "" {
 				all = append(all, name)
 			}
 		}

@@ -39,7 +39,7 @@ func Stopped(name string, kept store.Credential, journal []fsm.Entry, now time.T
 	e.Can = []status.Action{{Command: "mcpproxy serve", Why: "starts the proxy"}}
 	switch start {
 	case transitions.TokenSpent, transitions.LoggedOutMark, transitions.TokenMissing:
-		e.Can = append(e.Can, status.Action{Request: status.RequestLogin, Command: "mcpproxy auth login " + name, Why: "logs in, also without a running proxy"})
+		e.Can = append(e.Can, status.Action{Request: transitions.RequestLogin, Command: "mcpproxy auth login " + name, Why: "logs in, also without a running proxy"})
 	}
 	return e
 }
@@ -49,7 +49,7 @@ func Stopped(name string, kept store.Credential, journal []fsm.Entry, now time.T
 func Damaged(name string, err error) Explanation {
 	return Explanation{Upstream: name, Doing: "No proxy is running, so nothing is done for it.", Why: sentence(err.Error()), Reason: states.StoreCorrupt,
 		Failures: []Failure{}, Next: []Step{}, Accepted: []string{}, Then: "At the next start the upstream fails, and the record is left as it is.", Calls: "Nobody takes calls.",
-		Mend: states.StoreCorrupt.Mend(), Can: []status.Action{{Request: status.RequestLogout, Command: "mcpproxy auth logout " + name, Why: "erases what is damaged, so that a login can begin anew"}}}
+		Mend: states.StoreCorrupt.Mend(), Can: []status.Action{{Request: transitions.RequestLogout, Command: "mcpproxy auth logout " + name, Why: "erases what is damaged, so that a login can begin anew"}}}
 }
 
 // ended is when and in which states the last process left the upstream.

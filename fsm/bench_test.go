@@ -56,7 +56,7 @@ func BenchmarkAcceptedLooplab(b *testing.B) {
 
 func turnstile() spec {
 	return spec{Name: "turnstile", Regions: []region{{Name: "t", Doc: "t", Initial: shut,
-		States:      []fsm.State[state, event, data]{{Name: shut, Kind: fsm.Parked, Doc: "x"}, {Name: open, Kind: fsm.Parked, Doc: "x"}},
+		States:      []fsm.State[state, event, data, payload]{{Name: shut, Kind: fsm.Parked, Doc: "x"}, {Name: open, Kind: fsm.Parked, Doc: "x"}},
 		Events:      []fsm.Event[event]{{Name: push, Doc: "x", Otherwise: "x"}, {Name: pull, Doc: "x", Otherwise: "x"}},
 		Transitions: []move{{From: []state{shut}, Event: push, To: open}, {From: []state{open}, Event: pull, To: shut}}}}}
 }

@@ -15,8 +15,8 @@ type Chart[S, E ~string, D, P any] struct {
 }
 
 // Node is one block of a chart: a state or, where it has States, a composite state. A
-// machine is never in a composite state itself. The tags, timers, signals, proposals
-// and rows of a composite state are those of each state in it.
+// machine is never in a composite state itself. The tags, timers, signals, proposals,
+// offers and rows of a composite state are those of each state in it.
 type Node[S, E ~string, D, P any] struct {
 	Name S
 	Kind Kind
@@ -28,8 +28,10 @@ type Node[S, E ~string, D, P any] struct {
 	Job     Job[E]
 	Timers  []Timer[E, D]
 	Signals []E
-	// Proposals: see [State].
+	// Next, Proposals and Offers: see [State]. A composite state has no Next.
+	Next      string
 	Proposals []Proposal[S, E, D]
+	Offers    []Offer[S, E, D, P]
 	Rows      []Row[S, E, D, P]
 	States    []Node[S, E, D, P]
 }

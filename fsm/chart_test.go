@@ -242,7 +242,7 @@ func TestConflictsInAChart(t *testing.T) {
 		"(In, b) has two meanings":                                    inner(on("b"), on("b")),
 		"(Round, a): every state in it has a row of its own instead":  whole,
 		"state In and what is round it have tick twice":               timed,
-		"composite state Round has a kind or a job":                   working,
+		"composite state Round has a kind, a job or what comes next":  working,
 		"Round is declared twice":                                     called,
 		"leads from a composite state to Beside in it":                inside,
 		"(In, [b]) leads to itself":                                   inner(row{On: []event{"b"}, To: "In"}),

@@ -19,7 +19,7 @@ func Compile[S, E ~string, D, P any](spec Spec[S, E, D, P]) (*Definition[S, E, D
 	}
 	for i, source := range spec.Regions {
 		r := &region[S, E, D, P]{index: i, spec: source,
-			states: map[S]*State[S, E, D]{}, places: map[S]*Place[S]{}, events: map[E]*Event[E]{},
+			states: map[S]*State[S, E, D, P]{}, places: map[S]*Place[S]{}, events: map[E]*Event[E]{},
 			rules: map[pair[S, E]]rule[S, E, D, P]{}, accepted: map[S][]string{}}
 		d.regions = append(d.regions, r)
 		c.names(r)

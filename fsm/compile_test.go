@@ -43,11 +43,13 @@ func TestCompileRefuses(t *testing.T) {
 		{"no reason", func(r *region) { r.Ignores[0].Reason = "" }, "reason"},
 		{"a dead end", func(r *region) { r.Transitions = r.Transitions[:len(r.Transitions)-1] }, "state Broken is a dead end"},
 		{"an unreachable state", func(r *region) {
-			r.States = append(r.States, fsm.State[state, event, data]{Name: "Ajar", Kind: fsm.Parked, Doc: "x"})
+			r.States = append(r.States, fsm.State[state, event, data, payload]{Name: "Ajar", Kind: fsm.Parked, Doc: "x"})
 			r.Transitions = append(r.Transitions, move{From: []state{"Ajar"}, Event: push, To: shut})
 		}, "state Ajar cannot be reached"},
 		{"an unknown initial state", func(r *region) { r.Initial = "Ajar" }, "Ajar"},
 		{"a signal of its own region", func(r *region) { r.States[2].Signals = []event{knock} }, "Knock"},
+		{"an offer without words", func(r *region) { r.States[0].Offers = []choice{{Event: push}} }, "its offer Push does not say"},
+		{"an offer of nothing", func(r *region) { r.States[0].Offers = []choice{{Event: "Kick", Doc: "kicks"}} }, "offers Kick"},
 		{"a signal that nobody takes", func(r *region) { r.States[2].Signals = []event{"Sing"} }, "Sing"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,6 +1,9 @@
 package fsm
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Definition is a compiled [Spec]: immutable, shared by every machine of its
 // kind, safe for concurrent use.
@@ -21,7 +24,7 @@ type Definition[S, E ~string, D, P any] struct {
 type region[S, E ~string, D, P any] struct {
 	index  int
 	spec   Region[S, E, D, P]
-	states map[S]*State[S, E, D]
+	states map[S]*State[S, E, D, P]
 	events map[E]*Event[E]
 	places map[S]*Place[S]
 	// rules is total: every pair of a declared state and a declared event is in it.
@@ -40,7 +43,7 @@ type rule[S, E ~string, D, P any] struct {
 	transition  *Transition[S, E, D, P]
 	reason      string
 	// to is the state after the transition.
-	to    *State[S, E, D]
+	to    *State[S, E, D, P]
 	place *Place[S]
 	// signals are those of the transition and then those of the state that it enters.
 	signals []E
@@ -97,6 +100,24 @@ func (d *Definition[S, E, D, P]) Proposed(move *Move[S, E, D, P]) []E {
 		}
 	}
 	return events
+}
+
+// Offered is what a user can do in the machine's states, the most useful first: what each
+// region offers in the order of the declaration, and then what each offers last. An event
+// that two of them offer is in it once.
+func (d *Definition[S, E, D, P]) Offered(s *Snapshot[S, E, D, P]) []Offered {
+	var all []Offered
+	for _, last := range []bool{false, true} {
+		for i, r := range d.regions {
+			for _, offer := range r.states[s.Regions[i].State].Offers {
+				known := slices.ContainsFunc(all, func(o Offered) bool { return o.Event == string(offer.Event) })
+				if offer.Last == last && !known && (offer.When == nil || offer.When(s)) {
+					all = append(all, Offered{Event: string(offer.Event), Doc: offer.Doc})
+				}
+			}
+		}
+	}
+	return all
 }
 
 // Jobs returns the names of all jobs, in the order of their declaration.

@@ -76,7 +76,7 @@ func doorRegion() region {
 	}}
 	return region{
 		Name: "door", Doc: "The door.", Initial: shut,
-		States: []fsm.State[state, event, data]{
+		States: []fsm.State[state, event, data, payload]{
 			{Name: shut, Kind: fsm.Parked, Doc: "Nothing moves."},
 			{Name: opening, Kind: fsm.Working, Doc: "The motor runs.", Job: fsm.Job[event]{Name: "motor", Crashed: jammed},
 				Timers: []fsm.Timer[event, data]{{Event: jammed, Doc: "10 s", At: func(_ data, entered time.Time) time.Time { return entered.Add(10 * time.Second) }}}},
@@ -110,7 +110,7 @@ func doorRegion() region {
 func lampRegion() region {
 	return region{
 		Name: "lamp", Doc: "The lamp.", Initial: dark,
-		States: []fsm.State[state, event, data]{
+		States: []fsm.State[state, event, data, payload]{
 			{Name: dark, Kind: fsm.Parked, Doc: "No light."},
 			{Name: lit, Kind: fsm.Serving, Doc: "Light."},
 		},

@@ -28,6 +28,7 @@ type GraphState struct {
 	Name    string       `json:"name"`
 	Kind    Kind         `json:"kind"`
 	Doc     string       `json:"doc"`
+	Next    string       `json:"next,omitempty"`
 	Job     string       `json:"job,omitempty"`
 	Crashed string       `json:"crashed,omitempty"`
 	Timers  []GraphTimer `json:"timers,omitempty"`
@@ -36,6 +37,7 @@ type GraphState struct {
 	// Within is the composite state round it, if there is one.
 	Within    string          `json:"within,omitempty"`
 	Proposals []GraphProposal `json:"proposals,omitempty"`
+	Offers    []Offered       `json:"offers,omitempty"`
 }
 
 // GraphComposite is a composite state: states that are drawn in one box.
@@ -47,6 +49,12 @@ type GraphComposite struct {
 
 // GraphProposal is an event that the machine is offered by itself on entering a state.
 type GraphProposal struct {
+	Event string `json:"event"`
+	Doc   string `json:"doc"`
+}
+
+// Offered is what a user can do.
+type Offered struct {
 	Event string `json:"event"`
 	Doc   string `json:"doc"`
 }
@@ -64,6 +72,9 @@ type GraphEvent struct {
 	By        Actor  `json:"by,omitempty"`
 	Bound     bool   `json:"bound"`
 	Otherwise string `json:"otherwise"`
+	// Then says what the event does where a timer fires it; Limit, that it ends a wait.
+	Then  string `json:"then,omitempty"`
+	Limit bool   `json:"limit,omitempty"`
 }
 
 // GraphEdge is one transition from one state.
@@ -101,14 +112,50 @@ func (d *Definition[S, E, D, P]) Graph() Graph {
 	return g
 }
 
+// State finds a state of a region.
+func (g *Graph) State(region, state string) (GraphState, bool) {
+	for i := range g.Regions {
+		for j := range g.Regions[i].States {
+			if s := &g.Regions[i].States[j]; g.Regions[i].Name == region && s.Name == state {
+				return *s, true
+			}
+		}
+	}
+	return GraphState{}, false
+}
+
+// Event finds an event, which belongs to one region.
+func (g *Graph) Event(name string) (GraphEvent, bool) {
+	for i := range g.Regions {
+		for _, event := range g.Regions[i].Events {
+			if event.Name == name {
+				return event, true
+			}
+		}
+	}
+	return GraphEvent{}, false
+}
+
 func (r *region[S, E, D, P]) graph() GraphRegion {
 	g := GraphRegion{Name: r.spec.Name, Doc: r.spec.Doc, Initial: string(r.spec.Initial)}
 	for i := range r.spec.States {
 		state := &r.spec.States[i]
-		node := GraphState{Name: string(state.Name), Kind: state.Kind, Doc: state.Doc, Job: state.Job.Name,
-			Crashed: string(state.Job.Crashed), Signals: texts(state.Signals), Tags: state.Tags, Within: string(state.Within)}
+		node := GraphState{
+			Name:    string(state.Name),
+			Kind:    state.Kind,
+			Doc:     state.Doc,
+			Next:    state.Next,
+			Job:     state.Job.Name,
+			Crashed: string(state.Job.Crashed),
+			Signals: texts(state.Signals),
+			Tags:    state.Tags,
+			Within:  string(state.Within),
+		}
 		for _, proposal := range state.Proposals {
 			node.Proposals = append(node.Proposals, GraphProposal{Event: string(proposal.Event), Doc: proposal.Doc})
+		}
+		for _, offer := range state.Offers {
+			node.Offers = append(node.Offers, Offered{Event: string(offer.Event), Doc: offer.Doc})
 		}
 		for _, timer := range state.Timers {
 			node.Timers = append(node.Timers, GraphTimer{Event: string(timer.Event), Doc: timer.Doc})
@@ -119,7 +166,15 @@ func (r *region[S, E, D, P]) graph() GraphRegion {
 		g.Composites = append(g.Composites, GraphComposite{Name: string(c.Name), Doc: c.Doc, Within: string(c.Within)})
 	}
 	for _, event := range r.spec.Events {
-		g.Events = append(g.Events, GraphEvent{Name: string(event.Name), Doc: event.Doc, By: event.By, Bound: event.Bound, Otherwise: event.Otherwise})
+		g.Events = append(g.Events, GraphEvent{
+			Name:      string(event.Name),
+			Doc:       event.Doc,
+			By:        event.By,
+			Bound:     event.Bound,
+			Otherwise: event.Otherwise,
+			Then:      event.Then,
+			Limit:     event.Limit,
+		})
 	}
 	for i := range r.spec.Transitions {
 		g.Edges = append(g.Edges, edges(&r.spec.Transitions[i])...)

@@ -47,8 +47,8 @@ func (l *lowering[S, E, D, P]) node(n *Node[S, E, D, P], round []*Node[S, E, D, 
 		within = round[0].Name
 	}
 	if len(n.States) > 0 {
-		if n.Job.Name != "" || n.Kind != "" {
-			l.problem("composite state %s has a kind or a job; only the states in it may", n.Name)
+		if n.Job.Name != "" || n.Kind != "" || n.Next != "" {
+			l.problem("composite state %s has a kind, a job or what comes next; only the states in it may", n.Name)
 		}
 		if n.Doc == "" {
 			l.problem("composite state %s has no doc line", n.Name)
@@ -60,14 +60,25 @@ func (l *lowering[S, E, D, P]) node(n *Node[S, E, D, P], round []*Node[S, E, D, 
 		}
 		return
 	}
-	state := State[S, E, D]{Name: n.Name, Kind: n.Kind, Doc: n.Doc, Job: n.Job, Within: within,
-		Tags: slices.Clone(n.Tags), Timers: slices.Clone(n.Timers), Signals: slices.Clone(n.Signals),
-		Proposals: slices.Clone(n.Proposals)}
+	state := State[S, E, D, P]{
+		Name:      n.Name,
+		Kind:      n.Kind,
+		Doc:       n.Doc,
+		Next:      n.Next,
+		Job:       n.Job,
+		Within:    within,
+		Tags:      slices.Clone(n.Tags),
+		Timers:    slices.Clone(n.Timers),
+		Signals:   slices.Clone(n.Signals),
+		Proposals: slices.Clone(n.Proposals),
+		Offers:    slices.Clone(n.Offers),
+	}
 	for _, outer := range round {
 		state.Tags = append(state.Tags, outer.Tags...)
 		state.Timers = append(state.Timers, outer.Timers...)
 		state.Signals = append(state.Signals, outer.Signals...)
 		state.Proposals = append(state.Proposals, outer.Proposals...)
+		state.Offers = append(state.Offers, outer.Offers...)
 	}
 	for _, name := range slices.Concat(repeated(state.Tags), repeated(state.Signals), repeated(timerEvents(state.Timers))) {
 		l.problem("state %s and what is round it have %s twice", n.Name, name)

@@ -67,7 +67,7 @@ func TestAnOldSnapshotKeepsNoLaterOnes(t *testing.T) {
 func TestPayloadsAreForgotten(t *testing.T) {
 	type secret [64]byte
 	s := fsm.Spec[state, event, data, *secret]{Name: "lamp", Regions: []fsm.Region[state, event, data, *secret]{{Name: "lamp", Initial: dark,
-		States: []fsm.State[state, event, data]{{Name: dark, Kind: fsm.Parked, Doc: "x"}, {Name: lit, Kind: fsm.Parked, Doc: "x"}},
+		States: []fsm.State[state, event, data, *secret]{{Name: dark, Kind: fsm.Parked, Doc: "x"}, {Name: lit, Kind: fsm.Parked, Doc: "x"}},
 		Events: []fsm.Event[event]{{Name: shine, Doc: "x", Otherwise: "x"}, {Name: darken, Doc: "x", Otherwise: "x"}},
 		Transitions: []fsm.Transition[state, event, data, *secret]{{From: []state{dark}, Event: shine, To: lit},
 			{From: []state{lit}, Event: darken, To: dark}}}}}

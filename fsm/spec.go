@@ -16,7 +16,7 @@ type Region[S, E ~string, D, P any] struct {
 	Name    string
 	Doc     string
 	Initial S
-	States  []State[S, E, D]
+	States  []State[S, E, D, P]
 	// Composites group states for pictures.
 	Composites []Composite[S]
 	// Events are those that this region accepts; no other region may declare them.
@@ -31,7 +31,7 @@ type Region[S, E ~string, D, P any] struct {
 }
 
 // State declares a state: what it is for, what it costs, what runs while it lasts.
-type State[S, E ~string, D any] struct {
+type State[S, E ~string, D, P any] struct {
 	Name S
 	Kind Kind
 	// Doc is one sentence for people; tools and docs print it.
@@ -45,8 +45,12 @@ type State[S, E ~string, D any] struct {
 	Signals []E
 	// Tags say what is true of the state; see [Place.Is].
 	Tags []Tag
+	// Next is what comes of the state or what it waits for, in words, for those who show it.
+	Next string
 	// Proposals are what the machine asks of itself when the state is entered.
 	Proposals []Proposal[S, E, D]
+	// Offers are what a user can do while the state lasts.
+	Offers []Offer[S, E, D, P]
 	// Within is the composite state round it, if there is one.
 	Within S
 }
@@ -81,6 +85,10 @@ type Event[E ~string] struct {
 	Bound bool
 	// Otherwise is why the event is illegal in every state that no row names.
 	Otherwise string
+	// Then says of an event that timers fire what it does, in words, for those who show a
+	// timer; Limit, that it ends a wait instead of beginning what was planned.
+	Then  string
+	Limit bool
 }
 
 // Proposal is an event of the state's own region that the machine is to be offered by
@@ -91,6 +99,18 @@ type Proposal[S, E ~string, D any] struct {
 	Doc string
 	// When is a pure function of where the machine came from and of its data. Nil is always.
 	When func(from *Place[S], data D) bool
+}
+
+// Offer is an event that a user may fire in a state, in words: for those who show a
+// machine. It may be an event of another region. It decides nothing.
+type Offer[S, E ~string, D, P any] struct {
+	Event E
+	// Doc is what the event does for the user: "logs in".
+	Doc string
+	// When is a pure function of the machine. Nil is always.
+	When func(*Snapshot[S, E, D, P]) bool
+	// Last puts it after those of all regions that are not last.
+	Last bool
 }
 
 // Transition leads from any of From to To. To equal to From is an internal

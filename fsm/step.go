@@ -219,7 +219,7 @@ func (d *Definition[S, E, D, P]) release(s *Snapshot[S, E, D, P], index int) (*S
 	return &after, due
 }
 
-func armed[S, E ~string, D any](state *State[S, E, D], data D, entered time.Time) []ArmedTimer[E] {
+func armed[S, E ~string, D, P any](state *State[S, E, D, P], data D, entered time.Time) []ArmedTimer[E] {
 	if len(state.Timers) == 0 {
 		return nil
 	}

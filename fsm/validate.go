@@ -12,6 +12,7 @@ func (c *compiler[S, E, D, P]) states(r *region[S, E, D, P]) {
 		c.timers(r, state, where)
 		c.job(r, state, where)
 		c.proposals(r, state, where)
+		c.offers(state, where)
 		switch state.Kind {
 		case Parked, Final:
 			if len(state.Timers) > 0 || state.Job.Name != "" {
@@ -35,7 +36,7 @@ func (c *compiler[S, E, D, P]) states(r *region[S, E, D, P]) {
 	}
 }
 
-func (c *compiler[S, E, D, P]) timers(r *region[S, E, D, P], state *State[S, E, D], where string) {
+func (c *compiler[S, E, D, P]) timers(r *region[S, E, D, P], state *State[S, E, D, P], where string) {
 	for _, timer := range state.Timers {
 		if timer.At == nil || timer.Doc == "" {
 			c.problem("%s: its timer %s lacks a time or a doc line", where, timer.Event)
@@ -49,7 +50,7 @@ func (c *compiler[S, E, D, P]) timers(r *region[S, E, D, P], state *State[S, E, 
 	}
 }
 
-func (c *compiler[S, E, D, P]) job(r *region[S, E, D, P], state *State[S, E, D], where string) {
+func (c *compiler[S, E, D, P]) job(r *region[S, E, D, P], state *State[S, E, D, P], where string) {
 	if state.Job.Name == "" {
 		return
 	}
@@ -58,7 +59,7 @@ func (c *compiler[S, E, D, P]) job(r *region[S, E, D, P], state *State[S, E, D],
 	}
 }
 
-func (c *compiler[S, E, D, P]) proposals(r *region[S, E, D, P], state *State[S, E, D], where string) {
+func (c *compiler[S, E, D, P]) proposals(r *region[S, E, D, P], state *State[S, E, D, P], where string) {
 	for _, proposal := range state.Proposals {
 		if proposal.Doc == "" {
 			c.problem("%s: its proposal %s does not say when", where, proposal.Event)
@@ -69,7 +70,18 @@ func (c *compiler[S, E, D, P]) proposals(r *region[S, E, D, P], state *State[S, 
 	}
 }
 
-func (c *compiler[S, E, D, P]) hasDeadline(r *region[S, E, D, P], state *State[S, E, D]) bool {
+func (c *compiler[S, E, D, P]) offers(state *State[S, E, D, P], where string) {
+	for _, offer := range state.Offers {
+		if offer.Doc == "" {
+			c.problem("%s: its offer %s does not say what it does", where, offer.Event)
+		}
+		if _, known := c.definition.home[offer.Event]; !known {
+			c.problem("%s: it offers %s, which is not declared", where, offer.Event)
+		}
+	}
+}
+
+func (c *compiler[S, E, D, P]) hasDeadline(r *region[S, E, D, P], state *State[S, E, D, P]) bool {
 	for _, timer := range state.Timers {
 		if row := r.rules[pair[S, E]{state.Name, timer.Event}]; row.transition != nil && row.transition.To != state.Name {
 			return true

@@ -178,7 +178,7 @@ func Of(graph *transitions.Graph, s *transitions.Snapshot, now time.Time) Upstre
 		MissingScopes:   s.Data.Scopes,
 		Token:           OfToken(s.Data.Token),
 		Flow:            flowOf(s),
-		Actions:         actions(s),
+		Actions:         actions(graph, s),
 		Refused:         []fsm.Entry{},
 		ConnectionError: failureOf(s.Data.ConnectionError),
 		CredentialError: failureOf(s.Data.CredentialError),

@@ -11,19 +11,21 @@ import (
 
 // The words of the declaration.
 type (
-	chart  = fsm.Chart[states.State, Event, states.Data, Payload]
-	region = fsm.Region[states.State, Event, states.Data, Payload]
-	block  = fsm.Node[states.State, Event, states.Data, Payload]
-	blocks = []block
-	row    = fsm.Row[states.State, Event, states.Data, Payload]
-	rows   = []row
-	timer  = fsm.Timer[Event, states.Data]
-	timers = []timer
-	job    = fsm.Job[Event]
-	tags   = []fsm.Tag
-	offer  = fsm.Proposal[states.State, Event, states.Data]
-	events = []Event
-	guards = []Guard
+	chart    = fsm.Chart[states.State, Event, states.Data, Payload]
+	region   = fsm.Region[states.State, Event, states.Data, Payload]
+	block    = fsm.Node[states.State, Event, states.Data, Payload]
+	blocks   = []block
+	row      = fsm.Row[states.State, Event, states.Data, Payload]
+	rows     = []row
+	timer    = fsm.Timer[Event, states.Data]
+	timers   = []timer
+	job      = fsm.Job[Event]
+	tags     = []fsm.Tag
+	proposal = fsm.Proposal[states.State, Event, states.Data]
+	offer    = fsm.Offer[states.State, Event, states.Data, Payload]
+	offers   = []offer
+	events   = []Event
+	guards   = []Guard
 )
 
 func joined(reason string, on ...Event) row { return row{On: on, Disposition: fsm.Joined, Doc: reason} }

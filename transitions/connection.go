@@ -41,6 +41,7 @@ func connectionChart() chart {
 			{
 				Name: states.Closed, Kind: fsm.Final,
 				Doc:  "The upstream was removed or the proxy is going down.",
+				Next: "It is over; a proxy that has the upstream in its configuration begins again.",
 				Rows: rows{ignored("the upstream is closed", CredentialReady, CredentialParked, TransportFailed)},
 			},
 		},
@@ -50,7 +51,9 @@ func connectionChart() chart {
 func disconnected() block {
 	return block{
 		Name: states.Disconnected, Kind: fsm.Parked,
-		Doc: "Nobody wants the upstream.",
+		Doc:    "Nobody wants the upstream.",
+		Next:   "It stays so until a user connects it, or the proxy starts again.",
+		Offers: offers{{Event: Connect, Doc: "connects now"}},
 		Rows: rows{
 			{On: events{Connect}, To: states.AwaitingCredential, Update: resetAttempts, Main: true},
 			ignored("nothing is connected", Disconnect),
@@ -74,12 +77,13 @@ func wanted() block {
 // underway are the steps of an attempt.
 func underway() block {
 	return block{
-		Name: "Attempt", Doc: "The way to the upstream is under way.",
+		Name: "Attempt", Doc: "The way to the upstream is under way.", Tags: tags{Passing},
 		Rows: rows{joined("the way to the upstream is under way", Connect, ConnectionWanted)},
 		States: blocks{
 			{
 				Name: states.AwaitingCredential, Kind: fsm.Waiting,
 				Doc:     "The credential region is at work; the connection goes on when it has an answer.",
+				Next:    "It connects as soon as the credential is there.",
 				Signals: events{CredentialDemanded},
 				Timers:  timers{within(CredentialOverdue, overdue)},
 				Rows: rows{
@@ -90,6 +94,7 @@ func underway() block {
 			{
 				Name: states.ConnectQueued, Kind: fsm.Waiting,
 				Doc:    "Its turn to connect is awaited: as many attempts are under way as the configuration allows.",
+				Next:   "It connects when its slot is free, which is when another attempt has ended.",
 				Timers: timers{within(ConnectTurnOverdue, overdue)},
 				Rows: rows{
 					{On: events{ConnectTurn}, To: states.Connecting, Main: true, Doc: "at once, mostly; the attempt's deadline begins here"},
@@ -101,6 +106,7 @@ func underway() block {
 			{
 				Name: states.Connecting, Kind: fsm.Working,
 				Doc:    "The transport is opened, the protocol agreed on and the lists are read.",
+				Next:   "It is connected once the server has answered; an attempt that fails is repeated after a pause.",
 				Tags:   tags{Attempting},
 				Job:    job{Name: JobConnect, Crashed: ProtocolFailed},
 				Timers: timers{{Event: ConnectTimedOut, Doc: "5 s after the connect deadline, should the attempt not have ended by then", At: connectBy}},
@@ -122,7 +128,12 @@ func underway() block {
 func serving() block {
 	return block{
 		Name: states.Connected, Kind: fsm.Serving,
-		Doc: "Requests flow.",
+		Doc:  "Requests flow.",
+		Next: "It stays connected; a connection that breaks is opened again by itself.",
+		Offers: offers{
+			{Event: Disconnect, Doc: "closes the connection and keeps the token", When: hasToken, Last: true},
+			{Event: Disconnect, Doc: "closes the connection", Last: true},
+		},
 		Job: job{Name: JobWatch, Crashed: TransportFailed},
 		Rows: rows{
 			{On: events{PartFailed}, Update: partFailed, Doc: "requests flow; the part is tried again"},
@@ -143,15 +154,21 @@ func delayed() block {
 		States: blocks{
 			{
 				Name: states.AwaitingLogin, Kind: fsm.Parked,
-				Doc: "A person has to log in first; nothing is sent until then.",
+				Doc:  "A person has to log in first; nothing is sent until then.",
+				Next: "It connects by itself once a user has logged in.",
 				Rows: rows{
 					{On: events{CredentialReady}, To: states.ConnectQueued, Doc: "after the login"},
 					instead(ignored("nothing is open that would have to end", CredentialParked)),
 				},
 			},
 			{
-				Name: states.BackingOff, Kind: fsm.Waiting,
-				Doc:    "The last attempt failed; the next one is at a known time.",
+				Name: states.BackingOff, Kind: fsm.Waiting, Tags: tags{Paced},
+				Doc:  "The last attempt failed; the next one is at a known time.",
+				Next: "It goes on trying, with pauses that grow, longer where many are down; a call tries at once.",
+				Offers: offers{
+					{Event: Connect, Doc: "connects now", Last: true},
+					{Event: Disconnect, Doc: "ends the attempts to connect", Last: true},
+				},
 				Timers: timers{{Event: ReconnectDue, Doc: "exponential pause", At: reconnectAt}},
 				Rows: rows{
 					{On: events{ReconnectDue}, To: states.AwaitingCredential},
@@ -161,7 +178,9 @@ func delayed() block {
 			},
 			{
 				Name: states.Failed, Kind: fsm.Parked, Tags: tags{AwaitsUser},
-				Doc: "Trying again by itself would not help; a person or a new configuration has to.",
+				Doc:    "Trying again by itself would not help; a person or a new configuration has to.",
+				Next:   "It stays so until a user connects it or its configuration changes.",
+				Offers: offers{{Event: Connect, Doc: "tries again, once the cause is fixed", When: entryIsUsable, Last: true}},
 				Rows: rows{
 					ignored("nobody waits for the credential", CredentialReady),
 					instead(ignored("nothing is open that would have to end", CredentialParked)),

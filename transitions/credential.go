@@ -33,11 +33,13 @@ func credentialChart() chart {
 					{On: events{CredentialShutdown}, To: states.Closed, Doc: "an open login stays on disk and goes on at the next start"},
 					{On: events{LogoutRequested}, To: states.LoggingOut, Update: each(doubtClient, logOut)},
 				},
+				Offers: offers{{Event: LogoutRequested, Doc: "erases and revokes the token, until the next login", When: canLogOut, Last: true}},
 				States: blocks{unloaded(), loadingToken(), usable(), renewing(), halted()},
 			},
 			{
 				Name: states.Closed, Kind: fsm.Final,
-				Doc: "The upstream was removed or the proxy is going down.",
+				Doc:  "The upstream was removed or the proxy is going down.",
+				Next: "It is over; a proxy that has the upstream in its configuration begins again.",
 				Rows: rows{
 					ignored("it is known that a login is needed", Challenged),
 					ignored("the token is no longer in use", aboutToken...),
@@ -54,7 +56,8 @@ var aboutToken = events{TokenAccepted, TokenRefused, TokenRejected, ScopeInsuffi
 func unloaded() block {
 	return block{
 		Name: states.Unloaded, Kind: fsm.Parked, Tags: tags{Resting},
-		Doc: "Nothing has asked for the credential yet.",
+		Doc:  "Nothing has asked for the credential yet.",
+		Next: "The credential is read once the upstream is wanted.",
 		Rows: rows{
 			{On: events{CredentialDemanded}, To: states.LoadingToken, Update: demanded, Main: true},
 			ignored("it is known that a login is needed", Challenged),
@@ -65,8 +68,10 @@ func unloaded() block {
 
 func loadingToken() block {
 	return block{
-		Name: states.LoadingToken, Kind: fsm.Working,
-		Doc:    "Token, open login, refresh intent and logout mark are read from the store.",
+		Name: states.LoadingToken, Kind: fsm.Working, Tags: tags{Passing},
+		Doc: "Token, open login, refresh intent and logout mark are read from the store.",
+		Next: "A token that is found is used or renewed, and an open login goes on; without either the server is asked " +
+			"without a token.",
 		Job:    job{Name: JobLoad, Crashed: JobCrashed},
 		Timers: timers{within(LoadTimedOut, loadDeadline), lapse()},
 		Rows: rows{
@@ -110,7 +115,8 @@ func usable() block {
 		States: blocks{
 			{
 				Name: states.NotNeeded, Kind: fsm.Parked,
-				Doc: "The configuration gives the credential, or the transport needs none.",
+				Doc:  "The configuration gives the credential, or the transport needs none.",
+				Next: "It stays as the configuration has it.",
 				Rows: rows{
 					{On: events{Challenged}, To: states.Failed, Update: because(states.StaticRefused)},
 					instead(ignored("the configuration gives the credential; there is nothing to log out of", LogoutRequested)),
@@ -118,7 +124,8 @@ func usable() block {
 			},
 			{
 				Name: states.Anonymous, Kind: fsm.Parked,
-				Doc: "There is no token, and the server has not asked for one yet.",
+				Doc:  "There is no token, and the server has not asked for one yet.",
+				Next: "Requests carry no token until the server asks for a login.",
 				Rows: rows{
 					{On: events{Challenged}, To: states.LoginRequired, Update: challenged},
 					{On: events{LoginRequested}, To: states.Discovering, Update: beginFlow, Doc: noLimit},
@@ -135,7 +142,12 @@ const noLimit = "no limit for people"
 func fresh() block {
 	return block{
 		Name: states.Fresh, Kind: fsm.Waiting,
-		Doc: "The token is good; it is renewed ahead of its expiry.",
+		Doc:  "The token is good; it is renewed ahead of its expiry.",
+		Next: "The token is in use.",
+		Offers: offers{
+			{Event: LoginRequested, Doc: "asks for the scopes that a call was missing", When: lacksScopes},
+			{Event: LoginRequested, Doc: "logs in again, as another user for instance", When: isConnected, Last: true},
+		},
 		Timers: timers{
 			{Event: RenewDue, Doc: "renewal time", At: renewAt},
 			{Event: GrantRenewDue, Doc: "renewal time, where no person is needed", At: grantAt},

@@ -128,6 +128,18 @@ func byUser(name Event, doc, otherwise string) fsm.Event[Event] {
 	return fsm.Event[Event]{Name: name, Doc: doc, Otherwise: otherwise, By: fsm.Person}
 }
 
+// planned and limit are events that a timer fires: one begins what was planned, the other
+// ends a wait. then says so in words.
+func planned(then string, e fsm.Event[Event]) fsm.Event[Event] {
+	e.Then = then
+	return e
+}
+
+func limit(then string, e fsm.Event[Event]) fsm.Event[Event] {
+	e.Then, e.Limit = then, true
+	return e
+}
+
 // connectionEvents declares the events of the connection region, with what they
 // mean and why they are refused where no row names them.
 func connectionEvents() []fsm.Event[Event] {
@@ -138,10 +150,12 @@ func connectionEvents() []fsm.Event[Event] {
 		happening(Disconnect, "The upstream is no longer wanted.", "the upstream is closed"),
 		happening(CredentialReady, "The credential region has a credential to go on with, or none is needed.", "the upstream is closed"),
 		happening(CredentialParked, "The credential region cannot go on without a person.", "the upstream is closed"),
-		outcome(CredentialOverdue,
-			"The credential region has not answered for a long time; it is asked again.", "no credential is being waited for"),
+		limit("it stops waiting for the credential, and asks again after a pause",
+			outcome(CredentialOverdue,
+				"The credential region has not answered for a long time; it is asked again.", "no credential is being waited for")),
 		outcome(ConnectTurn, "Its turn to connect has come.", "no attempt waits for its turn"),
-		outcome(ConnectTurnOverdue, "The turn has not come for a long time; it is asked for again.", "no attempt waits for its turn"),
+		limit("it asks for its slot again, with the credential that there is by then",
+			outcome(ConnectTurnOverdue, "The turn has not come for a long time; it is asked for again.", "no attempt waits for its turn")),
 		outcome(Handshaken, "The protocol is agreed on and the lists are read.", notConnecting),
 		outcome(Unauthorized, "The server answered the attempt with 401; the credential region knows.", notConnecting),
 		outcome(Forbidden, "The server answered the attempt with 403: the token lacks a scope.", notConnecting),
@@ -150,12 +164,14 @@ func connectionEvents() []fsm.Event[Event] {
 			"The server cannot be used as it is: its command cannot be run, or it does not answer as the protocol demands; trying "+
 				"again would not help.",
 			notConnecting),
-		outcome(ConnectTimedOut, "The attempt took too long.", notConnecting),
+		limit("it gives this attempt up, and makes another after a pause",
+			outcome(ConnectTimedOut, "The attempt took too long.", notConnecting)),
 		happening(SessionLost, "The server no longer knows the session (404, MCP 2025-11-25 transports).", "there is no session to lose"),
 		outcome(PartFailed,
 			"A part that the server need not have is not there: a list could not be read, or its own stream does not open or last.", notConnected),
 		outcome(PartRestored, "A part that was missing is there again.", notConnected),
-		outcome(ReconnectDue, "The pause after a failed attempt is over.", "no attempt is scheduled"),
+		planned("it tries to connect again",
+			outcome(ReconnectDue, "The pause after a failed attempt is over.", "no attempt is scheduled")),
 		happening(ConnectionWanted, "A call waits for a connection, and asks for the next attempt now.", "no attempt is scheduled"),
 		happening(ConnectionShutdown, "The upstream is removed, or the proxy goes down.", "the upstream is closed already"),
 	}
@@ -195,19 +211,24 @@ func credentialEvents() []fsm.Event[Event] {
 		outcome(EntryInvalid, "The entry in the configuration cannot be used; the store is not asked.", notLoading),
 		outcome(StoreCorrupt, "The stored credential is damaged.", notLoading),
 		outcome(StoreFailed, "The store could not be read.", notLoading),
-		outcome(LoadTimedOut, "The store did not answer in time.", notLoading),
+		limit("it gives reading the store up",
+			outcome(LoadTimedOut, "The store did not answer in time.", notLoading)),
 		happening(TokenAccepted, "The resource server took the current token.", noToken),
 		happening(Challenged,
 			"The resource server answered a request without a token with 401.", "there is a token, and the request was sent before"),
 		happening(TokenRefused, "The resource server answered the current token with 401.", noToken),
 		happening(TokenRejected, "The resource server refuses a token issued just now, or refuses again and again.", noToken),
 		happening(ScopeInsufficient, "The resource server answered 403: the token lacks scopes (RFC 6750 section 3.1).", noToken),
-		outcome(RenewDue, "The time to renew ahead of expiry has come.", noToken),
-		outcome(ExpiryReached, "A token without a refresh token has expired.", noToken),
-		outcome(TokenLapsed, "The access token has expired while what replaces it is not there yet.", noToken),
+		planned("it renews the token, while requests flow on the old one",
+			outcome(RenewDue, "The time to renew ahead of expiry has come.", noToken)),
+		planned("the access token expires, and without a refresh token a user has to log in",
+			outcome(ExpiryReached, "A token without a refresh token has expired.", noToken)),
+		planned("the access token expires, and calls wait for what replaces it",
+			outcome(TokenLapsed, "The access token has expired while what replaces it is not there yet.", noToken)),
 		happening(TokenWanted, "A call waits for a token that works, and asks for the next attempt now.", "no renewal is paused"),
 		outcome(RefreshTurn, "Its turn to renew the token has come.", "no refresh waits for its turn"),
-		outcome(RefreshTurnOverdue, "The turn has not come for a long time; it is asked for again.", "no refresh waits for its turn"),
+		limit("it asks for its slot again, with the token that is stored by then",
+			outcome(RefreshTurnOverdue, "The turn has not come for a long time; it is asked for again.", "no refresh waits for its turn")),
 		outcome(Refreshed, "A new token is on disk.", notRefreshing),
 		outcome(RefreshRejected,
 			"The authorization server refused the refresh token or took it and gave none that can be used, and the access token is "+
@@ -226,8 +247,10 @@ func credentialEvents() []fsm.Event[Event] {
 			"There is no token endpoint where it was (404, 405, 410, a redirect); it is looked up before the next attempt.", notRefreshing),
 		outcome(RefreshExhausted,
 			"The attempt failed without spending the refresh token, as others have for minutes while no token works.", notRefreshing),
-		outcome(RefreshTimedOut, "The refresh did not end in time; its outcome is not known.", notRefreshing),
-		outcome(RefreshRetryDue, "The pause after a failed refresh is over.", "no refresh is scheduled"),
+		limit("it stops waiting for this answer, and tries again after a pause",
+			outcome(RefreshTimedOut, "The refresh did not end in time; its outcome is not known.", notRefreshing)),
+		planned("it tries to renew the token again",
+			outcome(RefreshRetryDue, "The pause after a failed refresh is over.", "no refresh is scheduled")),
 		byUser(RetryRequested, "A person wants the next attempt now.", "no refresh is scheduled"),
 		byUser(LoginRequested, "A person wants to log in.", "the credential must be loaded first, and the upstream must be one that has a login"),
 		happening(LoginProposed,
@@ -244,15 +267,20 @@ func credentialEvents() []fsm.Event[Event] {
 		happening(LoginDenied, "The browser came back with access_denied.", noBrowser),
 		happening(LoginFailed, "The browser came back with another error, or with a response of the wrong issuer.", noBrowser),
 		byUser(LoginCancelled, "A person gave the login up.", noBrowser),
-		outcome(LoginTimedOut, "The login was not completed in time.", noLogin),
+		limit("it gives the login up, and a user has to begin another",
+			outcome(LoginTimedOut, "The login was not completed in time.", noLogin)),
 		happening(LoginAbandoned, "The login ended without a token, and the earlier token goes on.", noLogin),
-		outcome(LoginLapsed, "The login was not completed in time, and the earlier token goes on.", noLogin),
+		limit("it gives the login up, and goes on with the current token",
+			outcome(LoginLapsed, "The login was not completed in time, and the earlier token goes on.", noLogin)),
 		happening(OptionalLoginEnded, "The login ended without a token, and the server goes on without one, as before it.", noBrowser),
-		outcome(OptionalLoginLapsed, "The login was not completed in time, and the server goes on without one, as before it.", noLogin),
+		limit("it gives the login up, and goes on without one, as before",
+			outcome(OptionalLoginLapsed, "The login was not completed in time, and the server goes on without one, as before it.", noLogin)),
 		outcome(LoginDelayed,
 			"The authorization server could not take this step of the login now, and has spent nothing; another attempt follows.", noLogin),
-		outcome(LoginRetryDue, "The pause before the login's next attempt is over.", "no login is delayed"),
-		outcome(ExchangeRetryDue, "The pause before the code is sent again is over.", "no login is delayed"),
+		planned("it tries the login's step again",
+			outcome(LoginRetryDue, "The pause before the login's next attempt is over.", "no login is delayed")),
+		planned("it sends the code again, which was not spent",
+			outcome(ExchangeRetryDue, "The pause before the code is sent again is over.", "no login is delayed")),
 		outcome(CodeExchanged, "The token of a login is on disk.", notExchanging),
 		outcome(ExchangeRejected, "The code could not be turned into a token; one that may have been spent is never sent again.", notExchanging),
 		outcome(TokenSuperseded, "The store holds another token than the one that was to be replaced.", "no token was expected"),
@@ -268,18 +296,22 @@ func credentialEvents() []fsm.Event[Event] {
 		outcome(TokenNonceDemanded,
 			"The token endpoint wants its nonce in the proof, and has not carried the token request out (RFC 9449 section 8).", "no token request is under way"),
 		happening(GrantDue, "A token is missing, and the configured grant needs no person.", "no token is missing"),
-		outcome(GrantRenewDue, "The time has come to obtain the next token with a grant that needs no person.", noToken),
+		planned("it obtains the next token by itself, while requests flow on the old one",
+			outcome(GrantRenewDue, "The time has come to obtain the next token with a grant that needs no person.", noToken)),
 		outcome(ClientIdentified, "There is a client identity for a grant that needs no person.", notRegistering),
 		outcome(IdentityAsserted,
 			"The enterprise's identity provider has exchanged the person's ID token for a grant, which the authorization server is "+
 				"asked with next (ID-JAG).", noGrant),
 		outcome(TokenGranted, "A token of a grant that needs no person is on disk.", noGrant),
 		outcome(GrantRejected, "The authorization server will not give a token for the configured grant.", noGrant),
-		outcome(GrantFailed, "The grant did not work this time; another attempt follows.", noGrant),
-		outcome(GrantRetryDue, "The pause after a failed grant is over.", "no grant is scheduled"),
+		limit("it gives this request up, and makes another after a pause",
+			outcome(GrantFailed, "The grant did not work this time; another attempt follows.", noGrant)),
+		planned("it requests a token again",
+			outcome(GrantRetryDue, "The pause after a failed grant is over.", "no grant is scheduled")),
 		byUser(LogoutRequested, "A person wants to log out.", closed),
 		outcome(LogoutDone, "Nothing of the credential is left, here or, as far as it answered, at the server.", notLoggingOut),
-		outcome(LogoutFailed, "The store could not be written.", notLoggingOut),
+		limit("it gives the logout up as failed",
+			outcome(LogoutFailed, "The store could not be written.", notLoggingOut)),
 		outcome(JobCrashed, "An internal error ended the job.", "no job is running"),
 		happening(CredentialShutdown, "The upstream is removed, or the proxy goes down.", "the upstream is closed already"),
 	}

@@ -10,8 +10,10 @@ import (
 // the login's; no browser is on this way.
 func requestingToken() block {
 	return block{
-		Name: states.RequestingToken, Kind: fsm.Working, Tags: tags{Attempting},
+		Name: states.RequestingToken, Kind: fsm.Working, Tags: tags{Attempting, Passing},
 		Doc:    "A token is requested with a grant that needs no person; this can only be finished.",
+		Next:   "The token is used once it is on disk.",
+		Offers: offers{{Event: LoginRequested, Doc: finishing}},
 		Job:    job{Name: JobRequestToken, Crashed: JobCrashed},
 		Timers: grantDeadline(),
 		Rows: rows{

@@ -22,8 +22,10 @@ func halted() block {
 func loginRequired() block {
 	return block{
 		Name: states.LoginRequired, Kind: fsm.Parked, Tags: tags{NeedsUser, AwaitsUser},
-		Doc: "A person has to log in; nothing runs and nothing is sent.",
-		Proposals: []offer{
+		Doc:    "A person has to log in; nothing runs and nothing is sent.",
+		Next:   "It stays so, and nothing is sent, until a user logs in.",
+		Offers: loginOffers(),
+		Proposals: []proposal{
 			{Event: GrantDue, Doc: "where the grant needs no person", When: isUnattended},
 			{Event: LoginProposed, Doc: "where logins may open by themselves, unless it was a login that came to nothing", When: mayOpen},
 		},
@@ -32,6 +34,13 @@ func loginRequired() block {
 			{On: events{LoginProposed}, To: states.Discovering, Guards: guards{automaticLogin, browserLimit}, Update: beginOwnFlow},
 			{On: events{GrantDue}, To: states.Discovering, Guards: guards{unattended, tokensTaken}, Update: beginGrant},
 		},
+	}
+}
+
+func loginOffers() offers {
+	return offers{
+		{Event: LoginRequested, Doc: "logs in and connects", When: isWanted},
+		{Event: LoginRequested, Doc: "logs in", When: entryIsUsable},
 	}
 }
 
@@ -57,8 +66,9 @@ func mayOpen(from *Place, d states.Data) bool {
 
 func loggingOut() block {
 	return block{
-		Name: states.LoggingOut, Kind: fsm.Working,
+		Name: states.LoggingOut, Kind: fsm.Working, Tags: tags{Passing},
 		Doc:    "The token is erased and revoked.",
+		Next:   "It is logged out once the token is erased here; the authorization server is asked once to revoke it.",
 		Job:    job{Name: JobLogOut, Crashed: JobCrashed},
 		Timers: timers{within(LogoutFailed, logoutDeadline)},
 		Rows: rows{
@@ -76,7 +86,9 @@ func loggingOut() block {
 func loggedOut() block {
 	return block{
 		Name: states.LoggedOut, Kind: fsm.Parked, Tags: tags{NeedsUser, AwaitsUser},
-		Doc: "A person logged out; this holds over restarts until a person logs in.",
+		Doc:    "A person logged out; this holds over restarts until a person logs in.",
+		Next:   "It stays so, over restarts too, until a user logs in.",
+		Offers: loginOffers(),
 		Rows: rows{
 			loginAgain(),
 			instead(ignored("nobody is logged in", LogoutRequested)),
@@ -88,7 +100,13 @@ func loggedOut() block {
 func failed() block {
 	return block{
 		Name: states.Failed, Kind: fsm.Parked, Tags: tags{AwaitsUser},
-		Doc: "Trying again by itself would not help; a person or a new configuration has to.",
+		Doc:  "Trying again by itself would not help; a person or a new configuration has to.",
+		Next: "It stays so until the cause is fixed and a user tries again.",
+		Offers: offers{
+			{Event: Connect, Doc: "tries again, once the cause is fixed", When: entryIsUsable},
+			{Event: LoginRequested, Doc: "logs in again", When: mayHelpToLogIn},
+			{Event: LogoutRequested, Doc: "erases what is damaged, so that a login can begin again", When: isDamaged, Last: true},
+		},
 		Rows: rows{
 			loginAgain(),
 			{On: events{RetryRequested}, To: states.LoadingToken},

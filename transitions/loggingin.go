@@ -32,13 +32,24 @@ func loggingIn() block {
 	}
 }
 
+// finishing is said of a login that asks for no more of the user.
+const finishing = "joins the login that is being finished and waits for its outcome"
+
+func join() offer {
+	return offer{Event: LoginRequested, Doc: "joins the login that is open and waits for its outcome"}
+}
+
+func cancel() offer { return offer{Event: LoginCancelled, Doc: "gives the open login up"} }
+
 // unspent is said where an attempt of a login's step can be made again.
 const unspent = "nothing was spent"
 
 func discovering() block {
 	return block{
-		Name: states.Discovering, Kind: fsm.Working,
+		Name: states.Discovering, Kind: fsm.Working, Tags: tags{Passing},
 		Doc:    "The authorization server is looked up: protected resource metadata, then its own metadata.",
+		Next:   "The login page follows once the authorization server is found.",
+		Offers: offers{join(), cancel()},
 		Job:    job{Name: JobDiscover, Crashed: JobCrashed},
 		Timers: loginWithin(discoverDeadline),
 		Rows: rows{
@@ -54,8 +65,10 @@ func discovering() block {
 
 func registering() block {
 	return block{
-		Name: states.Registering, Kind: fsm.Working,
+		Name: states.Registering, Kind: fsm.Working, Tags: tags{Passing},
 		Doc:    "This client gets its identity at the authorization server, and the flow its redirect address.",
+		Next:   "The login page follows once the client is registered.",
+		Offers: offers{join(), cancel()},
 		Job:    job{Name: JobRegister, Crashed: JobCrashed},
 		Timers: loginWithin(registerDeadline),
 		Rows: rows{
@@ -76,6 +89,8 @@ func awaitingBrowser() block {
 	return block{
 		Name: states.AwaitingBrowser, Kind: fsm.Working, Tags: tags{AwaitsUser},
 		Doc:    "The authorization page is open or offered; the person's answer is awaited.",
+		Next:   "It goes on when the page is completed. Asking for the login again shows the same page, and begins no other.",
+		Offers: offers{{Event: LoginRequested, Doc: "shows the page of the open login again and waits for its outcome"}, cancel()},
 		Job:    job{Name: JobAwaitBrowser, Crashed: JobCrashed},
 		Timers: flowDeadline(),
 		Rows: rows{
@@ -93,8 +108,10 @@ func awaitingBrowser() block {
 
 func exchangingCode() block {
 	return block{
-		Name: states.ExchangingCode, Kind: fsm.Working, Tags: tags{Attempting},
+		Name: states.ExchangingCode, Kind: fsm.Working, Tags: tags{Attempting, Passing},
 		Doc:    "The authorization code is turned into a token; this can only be finished.",
+		Next:   "It is logged in once the authorization server has answered.",
+		Offers: offers{{Event: LoginRequested, Doc: finishing}},
 		Job:    job{Name: JobExchange, Crashed: JobCrashed},
 		Timers: loginWithin(exchangeDeadline),
 		Rows: rows{
@@ -121,7 +138,12 @@ func exchangingCode() block {
 func awaitingDevice() block {
 	return block{
 		Name: states.AwaitingDevice, Kind: fsm.Working, Tags: tags{AwaitsUser},
-		Doc:    "The authorization page is to be opened on any device, and the code entered that is shown; the answer is polled for.",
+		Doc:  "The authorization page is to be opened on any device, and the code entered that is shown; the answer is polled for.",
+		Next: "It goes on when the code is entered on the page. Asking for the login again shows the same code.",
+		Offers: offers{
+			{Event: LoginRequested, Doc: "shows the address and the code of the open login again and waits for its outcome"},
+			cancel(),
+		},
 		Job:    job{Name: JobAwaitDevice, Crashed: JobCrashed},
 		Timers: flowDeadline(),
 		Rows: rows{
@@ -145,6 +167,8 @@ func loginBackoff() block {
 		Name: states.LoginBackoff, Kind: fsm.Waiting,
 		Doc: "The authorization server could not take a step of the login now; the step is tried again at a known time, " +
 			"within the login's deadline.",
+		Next:   "The step is tried again until it works or the login's time is over.",
+		Offers: offers{join(), cancel()},
 		Timers: append(retries(), loginTimers("the login's deadline", loginBy)...),
 		Rows: rows{
 			{On: events{LoginRetryDue}, To: states.Discovering, Update: credentialFailure},

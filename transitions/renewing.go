@@ -39,8 +39,10 @@ func renewals() block {
 
 func refreshQueued() block {
 	return block{
-		Name: states.RefreshQueued, Kind: fsm.Waiting,
-		Doc:    "Its turn to renew the token is awaited: as many refreshes are under way as the configuration allows. Nothing was sent.",
+		Name: states.RefreshQueued, Kind: fsm.Waiting, Tags: tags{Passing},
+		Doc: "Its turn to renew the token is awaited: as many refreshes are under way as the configuration allows. Nothing was sent.",
+		Next: "The token is kept, and used while it works; it is renewed when its slot is free, which is when another refresh " +
+			"has ended.",
 		Timers: timers{within(RefreshTurnOverdue, overdue)},
 		Rows: rows{
 			{On: events{RefreshTurn}, To: states.Refreshing, Main: true, Doc: "at once, mostly; the refresh's deadline begins here"},
@@ -54,8 +56,10 @@ func refreshQueued() block {
 
 func refreshing() block {
 	return block{
-		Name: states.Refreshing, Kind: fsm.Working, Tags: tags{Attempting},
-		Doc:    "The refresh token is on its way to the authorization server; this can only be finished.",
+		Name: states.Refreshing, Kind: fsm.Working, Tags: tags{Attempting, Passing},
+		Doc: "The refresh token is on its way to the authorization server; this can only be finished.",
+		Next: "The new token is used once it is on disk. Should the authorization server refuse the refresh token, a user has " +
+			"to log in; should it not answer, another attempt follows.",
 		Job:    job{Name: JobRefresh, Crashed: JobCrashed, Single: true},
 		Timers: timers{within(RefreshTimedOut, refreshDeadline)},
 		Rows: rows{
@@ -90,7 +94,11 @@ func refreshing() block {
 // refreshDelayed are the pauses between the attempts of a refresh.
 func refreshDelayed() block {
 	return block{
-		Name: "RefreshDelayed", Doc: "The last attempt to renew failed, and the next one is at a known time.",
+		Name: "RefreshDelayed", Doc: "The last attempt to renew failed, and the next one is at a known time.", Tags: tags{Paced},
+		Offers: offers{
+			{Event: Connect, Doc: "tries the refresh now"},
+			{Event: LoginRequested, Doc: "logs in again"},
+		},
 		Rows: rows{
 			{On: events{RefreshRetryDue, RetryRequested}, To: states.RefreshQueued},
 		},
@@ -98,6 +106,7 @@ func refreshDelayed() block {
 			{
 				Name: states.RefreshBackoff, Kind: fsm.Waiting,
 				Doc:    "The authorization server did not answer well; the next attempt is at a known time and the token is kept.",
+				Next:   "The token is kept, and used while it works.",
 				Timers: timers{{Event: RefreshRetryDue, Doc: "a second while no token works, or Retry-After", At: refreshAt(time.Second)}},
 				Rows:   rows{joined("an attempt is under way, or due within a second", TokenWanted)},
 			},
@@ -105,6 +114,7 @@ func refreshDelayed() block {
 				Name: states.RefreshPaused, Kind: fsm.Waiting,
 				Doc: "The refresh has failed for minutes while no token works; it goes on at intervals that grow, " +
 					"or when a call asks for it, and the token is kept.",
+				Next:   "The token is kept; the attempts go on until one is answered, and a call makes one at once.",
 				Timers: timers{{Event: RefreshRetryDue, Doc: "a pause that grows, or Retry-After", At: refreshAt(time.Minute)}},
 				Rows: rows{
 					{On: events{TokenWanted}, To: states.RefreshQueued, Guards: guards{attemptDue}, Doc: "not more often than every few seconds"},
@@ -116,8 +126,10 @@ func refreshDelayed() block {
 
 func grantBackoff() block {
 	return block{
-		Name: states.GrantBackoff, Kind: fsm.Waiting,
+		Name: states.GrantBackoff, Kind: fsm.Waiting, Tags: tags{Paced},
 		Doc:    "The grant that needs no person did not work this time; the next attempt is at a known time and a token that works is kept.",
+		Next:   "The token is requested again by itself until the authorization server answers.",
+		Offers: offers{{Event: Connect, Doc: "requests the token now"}},
 		Timers: timers{{Event: GrantRetryDue, Doc: "a second while no token works, or Retry-After", At: refreshAt(time.Second)}},
 		Rows: rows{
 			{On: events{GrantRetryDue, RetryRequested}, To: states.Discovering},

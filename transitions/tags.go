@@ -17,6 +17,10 @@ const (
 	NeedsUser fsm.Tag = "needs-user"
 	// AwaitsUser: there is something that a user can do now so that it goes on.
 	AwaitsUser fsm.Tag = "awaits-user"
+	// Passing: a step on the way to what users want to know.
+	Passing fsm.Tag = "passing"
+	// Paced: the next attempt comes after a pause that grows with how many wait for theirs.
+	Paced fsm.Tag = "paced"
 	// Attempting: something is being tried that a call waits for.
 	Attempting fsm.Tag = "attempting"
 )

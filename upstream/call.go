@@ -205,18 +205,18 @@ func (u *Upstream) needsPerson(s *transitions.Snapshot) error {
 	name, state := u.config.Name, s.Region(states.Credential).State
 	command, run := "mcpproxy auth login "+name, "Run"
 	text := fmt.Sprintf("%s needs a login (%s). ", name, state)
-	switch state {
-	case states.LoggedOut:
-		text += "A person logged out, and this holds until a person logs in. "
-	case states.Fresh:
+	switch {
+	case state == states.LoggedOut:
+		text += "A user logged out, and this holds until a user logs in. "
+	case state == states.Fresh:
 		text += sentence(s.Data.CredentialError.Text) + " "
-	case states.Failed:
+	case state == states.Failed:
 		command, run = "mcpproxy upstream connect "+name, " Then run"
 		if s.Data.Reason == states.StoreCorrupt {
 			command, run = "mcpproxy auth logout "+name, " To erase it, run"
 		}
 		text = fmt.Sprintf("%s cannot be used (%s). %s", name, state, strings.TrimSpace(s.Data.Reason.Doc()+" "+sentence(s.Data.CredentialError.Text))) + " " + s.Data.Reason.Mend()
-	case states.AwaitingBrowser, states.AwaitingDevice, states.Discovering, states.Registering, states.ExchangingCode:
+	case s.Region(states.Credential).Is(transitions.LoginOpen):
 		text += "A login is open and waits for its page to be completed. "
 	default:
 		text += s.Data.Reason.Doc() + " "

@@ -145,7 +145,7 @@ func (u *Upstream) RequestLogin(ctx context.Context) (transitions.Outcome, error
 }
 
 func (u *Upstream) requestLogin(payload transitions.Payload) (transitions.Outcome, error) {
-	return u.fire(transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: uuid.NewString(), Payload: payload})
+	return u.request(transitions.RequestLogin, transitions.Input{Flow: uuid.NewString(), Payload: payload})
 }
 
 // makeRoom gives up a login that is open, for one with another client.
@@ -224,9 +224,8 @@ func (u *Upstream) loginOutcome(s *transitions.Snapshot, generation uint64, flow
 
 // CancelLogin gives the open login up.
 func (u *Upstream) CancelLogin() (transitions.Outcome, error) {
-	s := u.Snapshot()
-	event := transitions.LoginEnd(s.Data, transitions.LoginCancelled)
-	return u.fire(transitions.Input{Event: event, Actor: fsm.Person, Flow: s.Data.FlowID, Payload: transitions.Payload{Reason: states.LoginCancelled, Err: errors.New("a person gave the login up")}})
+	given := transitions.Payload{Reason: states.LoginCancelled, Err: errors.New("a user gave the login up")}
+	return u.request(transitions.RequestCancel, transitions.Input{Flow: u.Snapshot().Data.FlowID, Payload: given})
 }
 
 // propose has the machine begin a login, or a grant, because a call needs it: where the

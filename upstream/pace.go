@@ -69,8 +69,7 @@ func (u *Upstream) takePlace(move *transitions.Move) {
 		place, failed = &u.refreshPlace, move.After.Data.RefreshAttempts
 	}
 	leavePlace(place)
-	switch move.To {
-	case states.BackingOff, states.RefreshBackoff, states.RefreshPaused, states.GrantBackoff:
+	if transitions.Is(move.Region, move.To, transitions.Paced) {
 		taken := &u.pace(move.Region).waiting[min(max(failed-1, 0), pacedAttempts-1)]
 		taken.Add(1)
 		place.Store(taken)

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -140,17 +139,14 @@ func (u *Upstream) Snapshot() *transitions.Snapshot { return u.runner.Machine().
 // upstream reconnects. It is never nil.
 func (u *Upstream) Catalog() *relay.Catalog { return u.catalog.Load() }
 
-// Connect makes the upstream wanted. actor says who wants it.
+// Connect makes the upstream wanted. actor says who wants it; a user's request also ends the
+// pause of a refresh and asks a failed store again.
 func (u *Upstream) Connect(actor fsm.Actor) (transitions.Outcome, error) {
-	credential := u.Snapshot().Region(states.Credential).State
-	if actor == fsm.Person && slices.Contains(u.Machine().Definition().Accepted(states.Credential, credential), string(transitions.RetryRequested)) {
-		// A user's request also ends the pause of a refresh and asks a failed store again.
-		_, _ = u.Retry() // a refusal is in the journal
+	if actor != fsm.Person {
+		return u.fire(transitions.Input{Event: transitions.Connect, Actor: actor})
 	}
-	out, err := u.fire(transitions.Input{Event: transitions.Connect, Actor: actor})
-	if actor == fsm.Person {
-		u.hurry()
-	}
+	out, err := u.request(transitions.RequestConnect, transitions.Input{})
+	u.hurry()
 	return out, err
 }
 
@@ -159,10 +155,22 @@ func (u *Upstream) Disconnect(actor fsm.Actor) (transitions.Outcome, error) {
 	return u.fire(transitions.Input{Event: transitions.Disconnect, Actor: actor})
 }
 
+// request fires what a user's request is made of, the last event with what in says, and
+// returns the answer to that. Refusals of those before it are in the journal.
+func (u *Upstream) request(r transitions.Request, in transitions.Input) (transitions.Outcome, error) {
+	all := r.Expand(u.Machine().Definition(), u.Snapshot())
+	in.Actor = fsm.Person
+	for _, event := range all[:len(all)-1] {
+		_, _ = u.fire(transitions.Input{Event: event, Actor: fsm.Person})
+	}
+	in.Event = all[len(all)-1]
+	return u.fire(in)
+}
+
 // Retry asks for the next attempt of a refresh now, or, where the credential failed,
 // for the store to be read again. It is refused where nothing is to be tried again.
 func (u *Upstream) Retry() (transitions.Outcome, error) {
-	return u.fire(transitions.Input{Event: transitions.RetryRequested, Actor: fsm.Person})
+	return u.request(transitions.RequestRetry, transitions.Input{})
 }
 
 // close ends the upstream: what has sent a one-time secret is awaited until ctx
@@ -217,7 +225,7 @@ func (u *Upstream) observe(entry *fsm.Entry) {
 	case again:
 	case entry.Disposition.Refused():
 		level = slog.LevelWarn
-	case entry.Disposition == fsm.Moved && !passing(states.State(entry.To)):
+	case entry.Disposition == fsm.Moved && !transitions.Is(entry.Region, states.State(entry.To), transitions.Passing):
 		level = slog.LevelInfo
 	}
 	if u.logger.Enabled(context.Background(), level) {
@@ -226,16 +234,6 @@ func (u *Upstream) observe(entry *fsm.Entry) {
 	if u.environment.Observe != nil {
 		u.environment.Observe(*entry)
 	}
-}
-
-// passing reports whether a state is a step on the way to what people want to know.
-func passing(s states.State) bool {
-	switch s {
-	case states.AwaitingCredential, states.ConnectQueued, states.Connecting, states.LoadingToken, states.RefreshQueued, states.Refreshing,
-		states.Discovering, states.Registering, states.ExchangingCode, states.RequestingToken, states.LoggingOut:
-		return true
-	}
-	return false
 }
 
 // afterwards reports whether somebody fired an event at a region that is over, a late

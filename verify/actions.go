@@ -116,6 +116,14 @@ func (x *explorer) personActions(w *world) []action {
 		in.Actor = fsm.Person
 		return x.fire(w, in)
 	}
+	ask := func(w *world, r transitions.Request, in transitions.Input) error {
+		all := r.Expand(x.graph, w.machine)
+		for _, event := range all[:len(all)-1] {
+			_ = say(w, transitions.Input{Event: event})
+		}
+		in.Event = all[len(all)-1]
+		return say(w, in)
+	}
 	// Pages of logins that were over long ago are there at any time.
 	own("approves a login that is over", false, func(w *world) {
 		_ = say(w, transitions.Input{Event: transitions.CodeReceived, Flow: "long over"})
@@ -144,22 +152,13 @@ func (x *explorer) personActions(w *world) []action {
 	if w.stopping() {
 		return all
 	}
-	own("connects", true, func(w *world) {
-		_ = say(w, transitions.Input{Event: transitions.RetryRequested})
-		_ = say(w, transitions.Input{Event: transitions.Connect})
-	})
+	own("connects", true, func(w *world) { _ = ask(w, transitions.RequestConnect, transitions.Input{}) })
 	if x.options.explores(disconnect) {
-		own("disconnects", false, func(w *world) {
-			_ = say(w, transitions.Input{Event: transitions.Disconnect})
-		})
+		own("disconnects", false, func(w *world) { _ = ask(w, transitions.RequestDisconnect, transitions.Input{}) })
 	}
 	if x.options.Mode != Given { // which has none
 		add("asks for a login", true, func(w *world) {
-			if w.state(states.Credential) == states.Unloaded {
-				_ = say(w, transitions.Input{Event: transitions.CredentialDemanded})
-			}
-			flow := w.id("flow")
-			if say(w, transitions.Input{Event: transitions.LoginRequested, Flow: flow}) == nil {
+			if ask(w, transitions.RequestLogin, transitions.Input{Flow: w.id("flow")}) == nil {
 				if open := w.machine.Data.FlowID; w.state(states.Credential) == states.AwaitingBrowser {
 					w.openTab(open) // its page is shown again
 				}
@@ -168,11 +167,11 @@ func (x *explorer) personActions(w *world) []action {
 		all[len(all)-1].own = w.state(states.Credential) != states.AwaitingBrowser
 	}
 	if x.options.explores(logOut) {
-		own("logs out", false, func(w *world) { _ = say(w, transitions.Input{Event: transitions.LogoutRequested}) })
+		own("logs out", false, func(w *world) { _ = ask(w, transitions.RequestLogout, transitions.Input{}) })
 	}
 	if w.machine.Region(states.Credential).Is(transitions.LoginOpen) {
 		own("gives the login up", false, func(w *world) {
-			_ = say(w, transitions.Input{Event: transitions.LoginEnd(w.machine.Data, transitions.LoginCancelled), Flow: w.machine.Data.FlowID})
+			_ = ask(w, transitions.RequestCancel, transitions.Input{Flow: w.machine.Data.FlowID})
 		})
 	}
 	return all

@@ -29,6 +29,7 @@ func Invariants() []Invariant {
 		{storedBeforeUsed, "no token is used before it is on disk"},
 		{logoutIsFinal, "after a confirmed logout there is no token and no login until a person asks for one, over restarts too"},
 		{personDecides, "what a person asks for is done or kept until it can be, and what only a person may ask for, nobody else can"},
+		{offersHold, "what a user is offered to do is neither refused nor ignored"},
 		{currentToken, "what speaks of another token than the current one changes nothing"},
 		{personOpens, "the machine begins a login, which opens a browser, by itself where the configuration allows it and only there, and in an hour no more often than its budget, counted from the start of the process"},
 		{boundedRefreshes, "what a resource server causes by refusing tokens is counted, and ends where another token would not help"},
@@ -51,6 +52,7 @@ const (
 	onlyRequests          = "only requests are kept"
 	onlyFinished          = "only finished"
 	personDecides         = "a person decides"
+	offersHold            = "offers hold"
 	currentToken          = "the current token"
 	unusableRests         = "what is unusable rests"
 	truthful              = "states are true"

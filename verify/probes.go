@@ -34,6 +34,7 @@ func (x *explorer) probe(w *world) *Counterexample {
 	x.probeTimers(w)
 	if !x.search.seen.probed[w.pair()] {
 		x.probeOutcomes(w)
+		x.probeOffers(w)
 		x.probeEverything(w)
 	}
 	return x.violation
@@ -41,6 +42,24 @@ func (x *explorer) probe(w *world) *Counterexample {
 
 // onlyPerson are what only a person may ask for.
 var onlyPerson = []transitions.Event{transitions.LoginRequested, transitions.LogoutRequested, transitions.RetryRequested, transitions.LoginCancelled}
+
+// probeOffers makes each request that the declaration offers the user.
+func (x *explorer) probeOffers(w *world) {
+	if w.stopping() {
+		return // nothing is shown of it any more
+	}
+	for _, offered := range x.graph.Offered(w.machine) {
+		request := transitions.RequestOf(transitions.Event(offered.Event))
+		fired := request.Expand(x.graph, w.machine)
+		if fired[0] == transitions.CredentialDemanded {
+			continue // it is clear only when the store has been read
+		}
+		in := transitions.Input{Event: fired[len(fired)-1], Actor: fsm.Person, Flow: w.machine.Data.FlowID}
+		if _, steps := x.try(w, in); steps.Outcome.Disposition.Refused() || steps.Outcome.Disposition == fsm.Ignored {
+			x.violated(offersHold, "%q is offered, and %s was %s", offered.Doc, in.Event, steps.Outcome.Disposition)
+		}
+	}
+}
 
 // probeTokens says things of tokens that are not, or no longer, the current one.
 func (x *explorer) probeTokens(w *world) {

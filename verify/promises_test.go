@@ -42,6 +42,14 @@ var wrong = []mistake{
 	{"only finished", "giving a login up ends the exchange of its code", verify.Options{}, func(s *spec) {
 		also(s, states.AwaitingBrowser, transitions.LoginCancelled, states.ExchangingCode)
 	}, false},
+	{"offers hold", "who is logged out is offered to log out", verify.Options{}, func(s *spec) {
+		for i := range s.Regions[1].States {
+			if state := &s.Regions[1].States[i]; state.Name == states.LoggedOut {
+				state.Offers = append(state.Offers, fsm.Offer[states.State, transitions.Event, states.Data, transitions.Payload]{
+					Event: transitions.LogoutRequested, Doc: "logs out"})
+			}
+		}
+	}, false},
 	{"one flow", "a response of another login is taken", verify.Options{}, func(s *spec) {
 		one(s, states.AwaitingBrowser, transitions.CodeReceived, func(r *row) { r.Guards = nil })
 	}, false},
@@ -191,7 +199,9 @@ func one(s *spec, from states.State, event transitions.Event, change func(*row))
 	r.From = []states.State{from}
 	change(&r)
 	for i := range s.Regions {
-		if slices.ContainsFunc(s.Regions[i].States, func(state fsm.State[states.State, transitions.Event, states.Data]) bool { return state.Name == from }) {
+		if slices.ContainsFunc(s.Regions[i].States, func(state fsm.State[states.State, transitions.Event, states.Data, transitions.Payload]) bool {
+			return state.Name == from
+		}) {
 			s.Regions[i].Transitions = append(s.Regions[i].Transitions, r)
 			return
 		}

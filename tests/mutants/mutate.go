@@ -118,12 +118,12 @@ func ofTransition(n, i int, r *region) []mutant {
 	return m
 }
 
-func ofState(n, i int, s *fsm.State[states.State, transitions.Event, states.Data]) []mutant {
-	of := func(kind, what string, change func(*fsm.State[states.State, transitions.Event, states.Data])) mutant {
+func ofState(n, i int, s *fsm.State[states.State, transitions.Event, states.Data, transitions.Payload]) []mutant {
+	of := func(kind, what string, change func(*fsm.State[states.State, transitions.Event, states.Data, transitions.Payload])) mutant {
 		return mutant{kind: kind, name: fmt.Sprintf("%s: %s", s.Name, what), state: s.Name,
 			change: func(spec *transitions.Spec) { change(&spec.Regions[n].States[i]) }}
 	}
-	type state = fsm.State[states.State, transitions.Event, states.Data]
+	type state = fsm.State[states.State, transitions.Event, states.Data, transitions.Payload]
 	var m []mutant
 	for k, timer := range s.Timers {
 		gone := of("timer removed", "without timer "+string(timer.Event), func(s *state) { s.Timers = without(s.Timers, k) })

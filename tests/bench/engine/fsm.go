@@ -26,7 +26,7 @@ var definition = func() *fsm.Definition[state, event, count, worth] {
 	}}
 	d, err := fsm.Compile(fsm.Spec[state, event, count, worth]{Name: "turnstile", Regions: []fsm.Region[state, event, count, worth]{{
 		Name: "arm", Doc: "The arm.", Initial: locked,
-		States: []fsm.State[state, event, count]{
+		States: []fsm.State[state, event, count, worth]{
 			{Name: locked, Kind: fsm.Parked, Doc: "Nobody passes."},
 			{Name: unlocked, Kind: fsm.Parked, Doc: "One may pass."}},
 		Events: []fsm.Event[event]{
