@@ -15,7 +15,10 @@ import (
 // connection meanwhile.
 func TestAnOpenLoginDoesNotKeepCallsFromATokenThatWorks(t *testing.T) {
 	for name, interrupt := range map[string]func(*rig){
-		"restart": func(r *rig) { r.restart() },
+		"restart": func(r *rig) {
+			r.restart()
+			r.awaitShown() // then its address is listened on again
+		},
 		"reconnection": func(r *rig) {
 			if _, err := r.up.Disconnect(fsm.Person); err != nil {
 				r.Fatal(err)
