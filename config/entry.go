@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -18,19 +17,21 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// namePattern keeps names fit for tool names, paths and shells.
-var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
-
 // entry reads one entry, checks each of its keys and then what they say together.
 func (r *reader) entry(name string, v *hujson.Value) entry {
 	e := entry{Config: upstream.Config{Name: shownName(name), Settings: states.DefaultSettings()}}
-	if !namePattern.MatchString(name) || strings.Contains(name, "__") {
-		r.problem("", "a name has up to 64 letters, digits, '.', '_' and '-', begins with a letter or digit, and has no '__' in it")
+	if err := upstream.CheckName(name); err != nil {
+		r.problem("", "%v", err)
 	}
 	fill(r, "", v, entryKeys(), &e)
 	if _, ok := v.Value.(*hujson.Object); ok {
 		r.transport(&e)
 		r.login(&e)
+	}
+	if len(r.problems) == 0 && r.environment != nil {
+		if err := e.Check(); err != nil { // as a text that is empty once its variables are replaced
+			r.problem("", "%v", err)
+		}
 	}
 	return e
 }

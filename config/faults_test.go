@@ -104,6 +104,27 @@ func TestVariables(t *testing.T) {
 	}
 }
 
+// What the grant needs and a variable leaves empty is missing too, and makes that one entry
+// unusable: what is read here can always be applied.
+func TestWhatIsEmptyOnceVariablesAreReplaced(t *testing.T) {
+	file, err := config.Load(write(t, `{"mcpServers": {
+		"a": {"url": "https://a", "oauth": {"grant": "client_credentials", "clientId": "${EMPTY}", "clientSecret": "${EMPTY}"}},
+		"b": {"url": "https://b", "oauth": {"grant": "workload_identity", "assertionFile": "${EMPTY}"}},
+		"c": {"url": "https://c"}}}`), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, says := range []string{"OAuth.ClientID is missing; the grant client_credentials needs it", "OAuth.AssertionFile is missing", ""} {
+		problem := file.Upstreams[i].Problem
+		if !strings.Contains(problem, says) || (problem == "") != (says == "") {
+			t.Errorf("%s: %q, want %q", file.Upstreams[i].Name, problem, says)
+		}
+	}
+	if err := upstream.Check(file.Upstreams); err != nil {
+		t.Errorf("it could not be applied: %v", err)
+	}
+}
+
 // A token with a line break is no server that cannot be reached (fault I3).
 func TestControlCharacters(t *testing.T) {
 	for _, bad := range []struct{ entry, says string }{

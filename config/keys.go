@@ -76,7 +76,7 @@ func oauthKeys() []key[entry] {
 		{path: "oauth.privateKeyFile", doc: "the key that signs `private_key_jwt` assertions (PEM)", into: func(e *entry) any { return &e.privateKeyFile }},
 		{path: "oauth.keyId", doc: "that key's id", into: func(e *entry) any { return &e.OAuth.KeyID }},
 		{path: "oauth.tokenEndpointAuthMethod", doc: "how the client authenticates at the token endpoint (without `oauth.clientId`, what the proxy registers itself for; it makes the key of `private_key_jwt`)",
-			into: func(e *entry) any { return &e.OAuth.AuthMethod }, constraints: constraints{values: []string{"none", "client_secret_basic", "client_secret_post", "private_key_jwt"}}},
+			into: func(e *entry) any { return &e.OAuth.AuthMethod }, constraints: constraints{values: upstream.AuthMethods()}},
 		{path: "oauth.assertionFile", doc: "the platform's JWT, for `workload_identity`; read for each grant",
 			into: func(e *entry) any { return &e.OAuth.AssertionFile }},
 		{path: "oauth.identityProvider.tokenEndpoint", doc: "the identity provider's token endpoint, for `enterprise_managed`",

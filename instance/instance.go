@@ -1,84 +1,66 @@
 // Package instance puts a proxy together: store, callback listener, upstreams
 // and downstream face. Programs embed it; cmd/mcpproxy is one of them.
 //
-// It promises that Close ends everything that Start began, in an order that
-// loses nothing: first the upstreams, which finish what may not be abandoned,
-// then the listeners, then the store.
+//	i, err := instance.Start(ctx, instance.Options{
+//		StorePath: "store.db",
+//		Connect:   true,
+//		Configs: []upstream.Config{
+//			{Name: "github", URL: "https://mcp.example.com/mcp"},
+//			{Name: "files", Command: "mcp-files"},
+//		},
+//	})
+//	if err != nil {
+//		return err
+//	}
+//	defer i.Close()
+//	http.Handle("/mcp/", i.Proxy.Handler())
+//
+// It promises that Start names every option that cannot be used, and begins nothing
+// then; that it opens no port but the callback's while a login is open, and writes no
+// file but the store, its lock and its key; and that Close ends everything that Start
+// began, in an order that loses nothing: first what clients wait for, then the upstreams,
+// which finish what may not be abandoned, then the listeners, then the store.
 package instance
 
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"time"
+	"sync"
 
-	"mcpproxy/credential"
 	"mcpproxy/feed"
 	"mcpproxy/fsm"
 	"mcpproxy/metrics"
 	"mcpproxy/proxy"
 	"mcpproxy/store"
-	"mcpproxy/telemetry"
 	"mcpproxy/upstream"
-	"mcpproxy/upstream/browser"
 	"mcpproxy/upstream/callback"
 	"mcpproxy/upstream/oauth"
 )
 
-// Options of an instance.
-type Options struct {
-	StorePath string
-	Keys      store.KeySource
-	// Socket is where the instance can be spoken to; a second process is told.
-	Socket string
-	// LockTimeout is how long a store that another process holds is waited for; 0 means a
-	// second.
-	LockTimeout time.Duration
-	Configs     []upstream.Config
-	// Limits bound what is under way at once; the zero value is the default.
-	Limits upstream.Limits
-	// ClientLimits bound what clients may have under way; the zero value is the default.
-	ClientLimits proxy.Limits
-	// Connect says whether upstreams connect at once.
-	Connect bool
-	// Open opens a login's page; nil opens none, and the page's address is shown.
-	Open browser.Opener
-	// Logger may be nil, for one that says nothing.
-	Logger  *slog.Logger
-	Version string
-	// Token is demanded of downstream clients, if set.
-	Token credential.Secret
-	// AllowedHosts and AllowedOrigins are those of [proxy.Options].
-	AllowedHosts, AllowedOrigins []string
-	// LoginURL is where a person can begin the login of an upstream.
-	LoginURL func(name string) string
-	Observe  func(fsm.Entry)
-	// Metrics, if set, counts what the upstreams do, and is served at /metrics.
-	Metrics *metrics.Metrics
-	// Telemetry, if set, sends spans of calls and jobs.
-	Telemetry *telemetry.Telemetry
-	// AllowPrivate lets the authorization servers of all upstreams have private addresses.
-	AllowPrivate bool
-}
-
 // Instance is a running proxy.
 type Instance struct {
-	Store    *store.Store
-	Manager  *upstream.Manager
-	Proxy    *proxy.Server
+	Store *store.Store
+	// Manager has the upstreams.
+	Manager *upstream.Manager
+	// Proxy is what clients are served.
+	Proxy *proxy.Server
+	// Callback listens for the ends of logins.
 	Callback *callback.Server
 	// Feed has the last transitions of all upstreams.
 	Feed *feed.Feed
+
+	close func() error
 }
 
-// Start opens the store and starts the upstreams. Errors are the store's.
+// Start opens the store and starts the upstreams; it does not wait until they are
+// connected. ctx bounds the start, as the wait for a store that another process has: what
+// was started goes on when it ends, until [Instance.Close]. The error joins an
+// [OptionError] for each option that cannot be used, or is the store's.
 func Start(ctx context.Context, o Options) (*Instance, error) {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+	if err := o.check(); err != nil {
+		return nil, err
 	}
-	if o.Open == nil {
-		o.Open = browser.None
-	}
+	o.fill()
 	kept, err := store.Open(ctx, o.StorePath, store.Options{Logger: o.Logger, Keys: o.Keys, Socket: o.Socket, LockTimeout: o.LockTimeout})
 	if err != nil {
 		return nil, err
@@ -87,8 +69,17 @@ func Start(ctx context.Context, o Options) (*Instance, error) {
 	listener := callback.NewServer(o.Logger)
 	last := feed.New(0)
 	o.Observe = both(last.Publish, o.Observe)
-	environment := &upstream.Environment{Store: kept, Callback: listener, Open: o.Open,
-		Authorization: oauth.Clients(), Logger: o.Logger, Version: o.Version, Limits: o.Limits, LoginURL: o.LoginURL, Observe: o.Observe}
+	environment := &upstream.Environment{
+		Store:         kept,
+		Callback:      listener,
+		Open:          o.Open,
+		Authorization: oauth.Clients(),
+		Logger:        o.Logger,
+		Version:       o.Version,
+		Limits:        o.Limits,
+		LoginURL:      o.LoginURL,
+		Observe:       o.Observe,
+	}
 	if o.AllowPrivate {
 		environment.Reach = oauth.Private
 	}
@@ -101,12 +92,22 @@ func Start(ctx context.Context, o Options) (*Instance, error) {
 		}
 		return u.LoginPage(ctx)
 	}
-	face := proxy.Options{Upstreams: manager, Logger: o.Logger, Version: o.Version, Token: o.Token, AllowedHosts: o.AllowedHosts, AllowedOrigins: o.AllowedOrigins, Login: login, Limits: o.ClientLimits}
+	face := proxy.Options{
+		Upstreams:      manager,
+		Logger:         o.Logger,
+		Version:        o.Version,
+		Token:          o.Token,
+		AllowedHosts:   o.AllowedHosts,
+		AllowedOrigins: o.AllowedOrigins,
+		Login:          login,
+		Limits:         o.ClientLimits,
+	}
 	if o.Metrics != nil {
 		o.Metrics.Watch(func() []metrics.Now { return now(manager) })
 		face.Metrics = o.Metrics.Handler()
 	}
 	i := &Instance{Store: kept, Manager: manager, Callback: listener, Feed: last, Proxy: proxy.New(face)}
+	i.close = sync.OnceValue(i.end)
 	if err := manager.Apply(ctx, o.Configs, o.Connect); err != nil {
 		return nil, errors.Join(err, i.Close())
 	}
@@ -123,8 +124,14 @@ func both(first, second func(fsm.Entry)) func(fsm.Entry) {
 	}
 }
 
-// Close ends the instance.
-func (i *Instance) Close() error {
+// Close ends the instance and waits for all that it started: calls are ended, and a
+// refresh or a code exchange that was sent is finished, for 15 seconds at most. It is
+// called after the HTTP server round Proxy has been closed. What an upstream is asked
+// afterwards it answers with an error. Closing again waits for the first, and returns
+// the same.
+func (i *Instance) Close() error { return i.close() }
+
+func (i *Instance) end() error {
 	i.Proxy.Close()
 	i.Manager.Close()
 	i.Callback.Close()

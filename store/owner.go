@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ func Holder(path string) *LockedError {
 		return nil
 	}
 	defer file.Close() // and with it the lock
-	if !errors.Is(lock(file, false, 0), bbolterrors.ErrTimeout) {
+	if !errors.Is(lock(context.Background(), file, false, 0), bbolterrors.ErrTimeout) {
 		return nil
 	}
 	return lockedBy(path)

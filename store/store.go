@@ -50,7 +50,8 @@ type Store struct {
 // company is how long a write waits for others to share its fsyncs with.
 const company = time.Millisecond
 
-// Open opens the store at path, and makes it where there is none. Errors match
+// Open opens the store at path, and makes it where there is none. ctx bounds the wait for
+// the lock (on Unix) and for the keyring. Errors match
 // [ErrLocked], [ErrCorrupt], [ErrForeign], [ErrKeyMissing], or are a
 // [*SchemaError] or of the file system.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
@@ -120,7 +121,7 @@ func (s *Store) open(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.openFile(); err != nil {
+	if err := s.openFile(ctx); err != nil {
 		return err
 	}
 	if !s.options.ReadOnly {
@@ -144,11 +145,21 @@ func (s *Store) open(ctx context.Context) error {
 }
 
 // openFile takes the lock. A damaged file may make bbolt fault or panic.
-func (s *Store) openFile() (err error) {
+func (s *Store) openFile(ctx context.Context) (err error) {
 	defer damaged(s.path, &err)()
-	s.db, err = bbolt.Open(s.path, 0o600, &bbolt.Options{Timeout: s.options.LockTimeout, ReadOnly: s.options.ReadOnly, FreelistType: bbolt.FreelistMapType, OpenFile: s.inspected})
+	s.db, err = bbolt.Open(s.path, 0o600, &bbolt.Options{
+		Timeout:      s.options.LockTimeout,
+		ReadOnly:     s.options.ReadOnly,
+		FreelistType: bbolt.FreelistMapType,
+		OpenFile: func(path string, flag int, _ os.FileMode) (*os.File, error) {
+			return s.inspected(ctx, path, flag)
+		},
+	})
 	if errors.Is(err, bbolterrors.ErrTimeout) {
 		return lockedBy(s.path)
+	}
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return errors.Join(lockedBy(s.path), err)
 	}
 	if errors.Is(err, ErrForeign) || errors.Is(err, ErrCorrupt) {
 		return err
@@ -162,7 +173,7 @@ func (s *Store) openFile() (err error) {
 
 // inspected opens the file for bbolt, which is let near nothing but a store: it is locked
 // first, so that what is seen is not what its holder is about to write.
-func (s *Store) inspected(path string, flag int, _ fs.FileMode) (*os.File, error) {
+func (s *Store) inspected(ctx context.Context, path string, flag int) (*os.File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
@@ -174,7 +185,7 @@ func (s *Store) inspected(path string, flag int, _ fs.FileMode) (*os.File, error
 	if err != nil {
 		return nil, err
 	}
-	err = lock(file, !s.options.ReadOnly, s.options.LockTimeout)
+	err = lock(ctx, file, !s.options.ReadOnly, s.options.LockTimeout)
 	if err == nil {
 		err = inspect(file)
 	}

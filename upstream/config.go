@@ -20,9 +20,11 @@ const (
 )
 
 // Config is one upstream as the configuration file has it. It is a value and
-// must not be changed once it was given to a Manager.
+// must not be changed once it was given to a Manager. A Name and a URL or a Command are
+// enough; [Check] says what cannot be used.
 type Config struct {
-	Name      string
+	Name string
+	// Transport is told by URL (HTTP) or Command (Stdio) where it is empty.
 	Transport Transport
 	// URL of the MCP endpoint, for HTTP and SSE.
 	URL string
@@ -40,7 +42,8 @@ type Config struct {
 	OAuth OAuth
 	// Problem is why the entry cannot be used, in words; empty for one that can.
 	Problem string
-	// Settings are the deciding parts; the zero value means [states.DefaultSettings].
+	// Settings are the deciding parts; without any, but AutomaticLogin, they are
+	// [states.DefaultSettings].
 	Settings states.Settings
 }
 

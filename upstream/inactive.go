@@ -82,5 +82,5 @@ func (m *Manager) revive(name string) (*Upstream, error) {
 			config.URL = kept.Token.Issuer // a name of its own (oauth.resource), or none
 		}
 	}
-	return newUpstream(m.root(), m.graph, config, states.Data{}, &child.Words{}, m.environment)
+	return newUpstream(m.root(), m.graph, config.withDefaults(), states.Data{}, &child.Words{}, m.environment)
 }

@@ -73,13 +73,17 @@ func NewManager(ctx context.Context, environment *Environment) *Manager {
 
 // Apply makes the running upstreams those of the configuration: new ones are
 // started, those that differ replaced, those that are gone closed; all others are
-// not touched. connect says whether new ones connect at once.
+// not touched. connect says whether new ones connect at once. Where a configuration
+// cannot be used (see [Check]) nothing is changed.
 func (m *Manager) Apply(ctx context.Context, configs []Config, connect bool) error {
+	if err := Check(configs); err != nil {
+		return err
+	}
 	m.applying.Lock()
 	defer m.applying.Unlock()
 	wanted := map[string]Config{}
 	for _, c := range configs {
-		wanted[c.Name] = c
+		wanted[c.Name] = c.withDefaults()
 	}
 	replaced := m.take(func(u *Upstream) bool {
 		c, ok := wanted[u.config.Name]

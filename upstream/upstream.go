@@ -108,9 +108,6 @@ func newUpstream(ctx context.Context, graph *transitions.Graph, config Config, d
 	u.reach = max(environment.Reach, oauth.ReachOf(config.URL, config.OAuth.Issuer, config.OAuth.IdentityProvider.TokenEndpoint))
 	u.authorization = environment.Authorization(u.reach)
 	settings := config.Settings
-	if settings == (states.Settings{}) {
-		settings = states.DefaultSettings()
-	}
 	settings.Unattended, settings.Problem = config.OAuth.Grant.Unattended(), config.Problem
 	data.Settings = settings
 	runner, err := fsm.NewRunner(ctx, graph, config.Name, data, u.observedEffects(),

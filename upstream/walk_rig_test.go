@@ -185,7 +185,7 @@ func newWalk(t *testing.T, all []journey) *walk {
 			c.Problem = "a variable is not set"
 		}
 		if j.way.variant == unattended {
-			c.OAuth.Grant, c.OAuth.ClientID = upstream.ClientCredentials, "machine"
+			c.OAuth.Grant, c.OAuth.ClientID, c.OAuth.ClientSecret = upstream.ClientCredentials, "machine", credential.NewSecret("of the machine")
 		}
 		configs = append(configs, c)
 	}

@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"upstream", "explain"},
 	{"config", "instance"},
 	{"admin", "ui"},
-	{"cmd/mcpproxy", "cmd/statectl", "diagrams/cmd/generate"},
+	{"cmd/mcpproxy", "cmd/statectl", "diagrams/cmd/generate", "examples/embed", "examples/fsm"},
 }
 
 // forTests are modules that only tests, and programs made for them, may use.
