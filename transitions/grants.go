@@ -10,7 +10,7 @@ import (
 // the login's; no browser is on this way.
 func requestingToken() block {
 	return block{
-		Name: states.RequestingToken, Kind: fsm.Working, Tags: tags{Attempting, Passing},
+		Name: states.RequestingToken, Kind: fsm.Working, Tags: tags{Attempting, Passing, Finishing},
 		Doc:    "A token is requested with a grant that needs no person; this can only be finished.",
 		Next:   "The token is used once it is on disk.",
 		Offers: offers{{Event: LoginRequested, Doc: finishing}},

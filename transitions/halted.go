@@ -66,7 +66,7 @@ func mayOpen(from *Place, d states.Data) bool {
 
 func loggingOut() block {
 	return block{
-		Name: states.LoggingOut, Kind: fsm.Working, Tags: tags{Passing},
+		Name: states.LoggingOut, Kind: fsm.Working, Tags: tags{Passing, Finishing},
 		Doc:    "The token is erased and revoked.",
 		Next:   "It is logged out once the token is erased here; the authorization server is asked once to revoke it.",
 		Job:    job{Name: JobLogOut, Crashed: JobCrashed},

@@ -36,10 +36,12 @@ func loggingIn() block {
 const finishing = "joins the login that is being finished and waits for its outcome"
 
 func join() offer {
-	return offer{Event: LoginRequested, Doc: "joins the login that is open and waits for its outcome"}
+	return offer{Event: LoginRequested, Doc: "joins the login that is open and waits for its outcome", When: isLogin}
 }
 
-func cancel() offer { return offer{Event: LoginCancelled, Doc: "gives the open login up"} }
+func cancel() offer {
+	return offer{Event: LoginCancelled, Doc: "gives the open login up", When: isLogin}
+}
 
 // unspent is said where an attempt of a login's step can be made again.
 const unspent = "nothing was spent"
@@ -108,7 +110,7 @@ func awaitingBrowser() block {
 
 func exchangingCode() block {
 	return block{
-		Name: states.ExchangingCode, Kind: fsm.Working, Tags: tags{Attempting, Passing},
+		Name: states.ExchangingCode, Kind: fsm.Working, Tags: tags{Attempting, Passing, Finishing},
 		Doc:    "The authorization code is turned into a token; this can only be finished.",
 		Next:   "It is logged in once the authorization server has answered.",
 		Offers: offers{{Event: LoginRequested, Doc: finishing}},

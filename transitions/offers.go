@@ -10,6 +10,9 @@ func canLogOut(s *Snapshot) bool {
 	return s.Data.Token != nil && s.Region(states.Credential).State != states.LoggingOut
 }
 
+// isLogin is when what is under way is a login, and no grant.
+func isLogin(s *Snapshot) bool { return s.Data.FlowID != "" }
+
 func lacksScopes(s *Snapshot) bool { return len(s.Data.Scopes) > 0 }
 
 func isConnected(s *Snapshot) bool { return s.Region(states.Connection).State == states.Connected }

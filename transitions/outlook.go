@@ -63,10 +63,10 @@ func OutlookOf(s *Snapshot) Outlook {
 
 // renewalFails reports whether a token's renewal has failed for longer than a call waits.
 func renewalFails(s *Snapshot, credential states.State) bool {
-	switch credential {
-	case states.RefreshPaused:
+	switch {
+	case Is(states.Credential, credential, Failing):
 		return true
-	case states.GrantBackoff:
+	case credential == states.GrantBackoff:
 		return s.Data.FailsFor(s.Data.RefreshTried) >= s.Data.Settings.RefreshBudget
 	}
 	return false
@@ -81,10 +81,10 @@ func WaitsForPerson(s *Snapshot) bool {
 // Settled reports whether it is clear how a call goes on that met a 401 about
 // generation: what renews that token has come to an end.
 func Settled(s *Snapshot, generation uint64) bool {
-	switch s.Region(states.Credential).State {
-	case states.RefreshQueued, states.Refreshing, states.RefreshBackoff, states.LoadingToken:
+	switch credential := s.Region(states.Credential); {
+	case credential.Is(Renewing) && !credential.Is(Failing), credential.State == states.LoadingToken:
 		return false
-	case states.Fresh:
+	case credential.State == states.Fresh:
 		return s.Data.Token != nil && s.Data.Token.Generation != generation
 	}
 	return true

@@ -12,7 +12,7 @@ import (
 // its outcome is the answer.
 func renewing() block {
 	return block{
-		Name: "Renewing", Doc: "A token is on its way; the one before it is used while it works.",
+		Name: "Renewing", Doc: "A token is on its way; the one before it is used while it works.", Tags: tags{Obtaining},
 		Timers: timers{lapse()},
 		Rows: rows{
 			{On: events{CredentialDemanded}, Guards: guards{tokenWorks}, Update: demanded, Signals: events{CredentialReady}},
@@ -39,7 +39,7 @@ func renewals() block {
 
 func refreshQueued() block {
 	return block{
-		Name: states.RefreshQueued, Kind: fsm.Waiting, Tags: tags{Passing},
+		Name: states.RefreshQueued, Kind: fsm.Waiting, Tags: tags{Renewing, Passing},
 		Doc: "Its turn to renew the token is awaited: as many refreshes are under way as the configuration allows. Nothing was sent.",
 		Next: "The token is kept, and used while it works; it is renewed when its slot is free, which is when another refresh " +
 			"has ended.",
@@ -56,7 +56,7 @@ func refreshQueued() block {
 
 func refreshing() block {
 	return block{
-		Name: states.Refreshing, Kind: fsm.Working, Tags: tags{Attempting, Passing},
+		Name: states.Refreshing, Kind: fsm.Working, Tags: tags{Renewing, Attempting, Passing, Finishing},
 		Doc: "The refresh token is on its way to the authorization server; this can only be finished.",
 		Next: "The new token is used once it is on disk. Should the authorization server refuse the refresh token, a user has " +
 			"to log in; should it not answer, another attempt follows.",
@@ -94,7 +94,7 @@ func refreshing() block {
 // refreshDelayed are the pauses between the attempts of a refresh.
 func refreshDelayed() block {
 	return block{
-		Name: "RefreshDelayed", Doc: "The last attempt to renew failed, and the next one is at a known time.", Tags: tags{Paced},
+		Name: "RefreshDelayed", Doc: "The last attempt to renew failed, and the next one is at a known time.", Tags: tags{Renewing, Paced},
 		Offers: offers{
 			{Event: Connect, Doc: "tries the refresh now"},
 			{Event: LoginRequested, Doc: "logs in again"},
@@ -111,7 +111,7 @@ func refreshDelayed() block {
 				Rows:   rows{joined("an attempt is under way, or due within a second", TokenWanted)},
 			},
 			{
-				Name: states.RefreshPaused, Kind: fsm.Waiting,
+				Name: states.RefreshPaused, Kind: fsm.Waiting, Tags: tags{Failing},
 				Doc: "The refresh has failed for minutes while no token works; it goes on at intervals that grow, " +
 					"or when a call asks for it, and the token is kept.",
 				Next:   "The token is kept; the attempts go on until one is answered, and a call makes one at once.",

@@ -17,6 +17,16 @@ const (
 	NeedsUser fsm.Tag = "needs-user"
 	// AwaitsUser: there is something that a user can do now so that it goes on.
 	AwaitsUser fsm.Tag = "awaits-user"
+	// Obtaining: a token is on its way, or will be tried for; the current one is used while it
+	// works, and what is heard of it is noted.
+	Obtaining fsm.Tag = "obtaining"
+	// Renewing: that is done with a refresh token.
+	Renewing fsm.Tag = "renewing"
+	// Failing: renewing has failed for longer than a call waits for it.
+	Failing fsm.Tag = "failing"
+	// Finishing: what has begun has sent, or erases, what cannot be taken back; it can only be
+	// finished.
+	Finishing fsm.Tag = "finishing"
 	// Passing: a step on the way to what users want to know.
 	Passing fsm.Tag = "passing"
 	// Paced: the next attempt comes after a pause that grows with how many wait for theirs.

@@ -277,7 +277,7 @@ func (x *explorer) checkKept(machine *transitions.Snapshot) {
 		case transitions.CredentialShutdown:
 			done = credential == states.LoadingToken
 		}
-		if done || !requests[event] || !spent[credential] {
+		if done || !requests[event] || !(credential == states.LoadingToken || transitions.Is(states.Credential, credential, transitions.Finishing)) {
 			x.violated(onlyRequests, "%s is kept in %s", event, credential)
 		}
 	}

@@ -203,7 +203,7 @@ func (k *keyer) data(d *states.Data) {
 	k.put(byte(min(minuteAgo, d.Settings.ForcedRefreshes)), 0)
 	k.flag(k.world.state(states.Credential) == states.LoginBackoff && d.Code.IsZero())
 	if !k.decided {
-		if renews[k.world.state(states.Credential)] || d.Settings.Unattended {
+		if credential := k.world.place(); credential.Is(transitions.Renewing) || credential.State == states.LoadingToken || d.Settings.Unattended {
 			k.renewal(d)
 		}
 		k.intent(d.Uncertain)
@@ -226,18 +226,18 @@ func (k *keyer) data(d *states.Data) {
 // renewal writes what is asked of the attempts that have failed.
 func (k *keyer) renewal(d *states.Data) {
 	now := k.world.now()
-	if state := k.world.state(states.Credential); state == states.RefreshBackoff || state == states.GrantBackoff {
+	if k.world.place().Is(transitions.Paced) {
 		k.flag(d.RefreshAttempts > 0) // which the truth of these states asks for
 	}
 	k.put(byte(min(d.Refusals, d.Settings.RefreshAttempts)))
 	if !d.TokenUsable(now) {
 		k.flag(d.FailsFor(now) >= d.Settings.RefreshBudget)
 	}
-	switch k.world.state(states.Credential) {
-	case states.GrantBackoff:
+	switch credential := k.world.place(); {
+	case credential.State == states.GrantBackoff:
 		k.flag(d.FailsFor(d.RefreshTried) >= d.Settings.RefreshBudget)
 		k.flag(now.After(d.RefreshTried))
-	case states.RefreshPaused:
+	case credential.Is(transitions.Failing):
 		k.flag(now.After(d.RefreshTried))
 	}
 }
@@ -282,9 +282,6 @@ func (k *keyer) rest() {
 	k.flag(w.loggedOut)
 	k.flag(w.loaded && w.disk.flow != nil)
 }
-
-// renews are the states between the beginning of a renewal and its end.
-var renews = map[states.State]bool{states.RefreshQueued: true, states.Refreshing: true, states.RefreshBackoff: true, states.RefreshPaused: true, states.LoadingToken: true}
 
 // obtains are the jobs of a login, or of a grant that needs no person.
 var obtains = map[string]bool{transitions.JobDiscover: true, transitions.JobRegister: true, transitions.JobAwaitBrowser: true,

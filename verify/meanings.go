@@ -133,7 +133,3 @@ func mistaken(move *transitions.Move) string {
 // requests are the events that may be kept until a state is left: what a person asked
 // for, and the end of the process. What is news when it comes is old when the state is left.
 var requests = map[transitions.Event]bool{transitions.LoginRequested: true, transitions.LogoutRequested: true, transitions.CredentialShutdown: true}
-
-// spent are the credential's states in which a request is kept: what has begun in them can
-// only be finished.
-var spent = map[states.State]bool{states.LoadingToken: true, states.Refreshing: true, states.ExchangingCode: true, states.RequestingToken: true, states.LoggingOut: true}

@@ -32,9 +32,9 @@ func (x *explorer) probe(w *world) *Counterexample {
 	x.probeTokens(w)
 	x.probeUnbound(w)
 	x.probeTimers(w)
+	x.probeOffers(w)
 	if !x.search.seen.probed[w.pair()] {
 		x.probeOutcomes(w)
-		x.probeOffers(w)
 		x.probeEverything(w)
 	}
 	return x.violation
@@ -47,6 +47,11 @@ var onlyPerson = []transitions.Event{transitions.LoginRequested, transitions.Log
 func (x *explorer) probeOffers(w *world) {
 	if w.stopping() {
 		return // nothing is shown of it any more
+	}
+	if w.place().Is(transitions.Paced) {
+		if _, steps := x.try(w, transitions.Input{Event: transitions.RetryRequested, Actor: fsm.Person}); steps.Outcome.Disposition != fsm.Moved {
+			x.violated(personDecides, "a user cannot have the next attempt made now: it was %s", steps.Outcome.Disposition)
+		}
 	}
 	for _, offered := range x.graph.Offered(w.machine) {
 		request := transitions.RequestOf(transitions.Event(offered.Event))

@@ -58,14 +58,10 @@ func (x *explorer) unauthorized(w *world, generation uint64) {
 	if event != "" {
 		_ = x.fire(w, transitions.Input{Event: event, Payload: transitions.Payload{Generation: generation}})
 	}
-	if d := &w.machine.Data; event == transitions.TokenRefused && hears[w.state(states.Credential)] && generationOf(d.Token) == generation && d.KeepsToken() {
+	if d := &w.machine.Data; event == transitions.TokenRefused && (w.state(states.Credential) == states.Fresh || w.place().Is(transitions.Obtaining)) && generationOf(d.Token) == generation && d.KeepsToken() {
 		x.violated(currentToken, "the current token was refused, and that is not known")
 	}
 }
-
-// hears are the states in which a refusal of the current token is noted.
-var hears = map[states.State]bool{states.Fresh: true, states.RefreshQueued: true, states.Refreshing: true, states.RefreshBackoff: true, states.RefreshPaused: true, states.GrantBackoff: true,
-	states.Discovering: true, states.Registering: true, states.AwaitingBrowser: true, states.AwaitingDevice: true, states.ExchangingCode: true, states.LoginBackoff: true, states.RequestingToken: true}
 
 func (x *explorer) nonceDemanded(w *world, generation uint64) {
 	_ = x.fire(w, transitions.Input{Event: transitions.NonceDemanded, Payload: transitions.Payload{Generation: generation}})

@@ -86,17 +86,15 @@ func (w *world) credentialUntruth() string {
 			return fmt.Sprintf("a flow is open in %s", state)
 		}
 	}
+	switch place := w.place(); {
+	case place.Is(transitions.Renewing) && !d.Token.HasRefresh():
+		return fmt.Sprintf("%s without a refresh token", state)
+	case place.Is(transitions.Renewing) && place.Is(transitions.Paced) && d.RefreshAttempts == 0 && d.Uncertain == nil:
+		return "a refresh is to be tried again, and none was tried"
+	}
 	switch state {
 	case states.Fresh:
 		return w.freshUntruth()
-	case states.RefreshQueued, states.Refreshing, states.RefreshPaused:
-		if !d.Token.HasRefresh() {
-			return fmt.Sprintf("%s without a refresh token", state)
-		}
-	case states.RefreshBackoff:
-		if !d.Token.HasRefresh() || d.RefreshAttempts == 0 && d.Uncertain == nil {
-			return "a refresh is to be tried again, and none was tried or there is no refresh token"
-		}
 	case states.GrantBackoff:
 		if d.RefreshAttempts == 0 {
 			return "a grant is to be tried again, and none was tried"
@@ -157,15 +155,6 @@ func (w *world) freshUntruth() string {
 	return ""
 }
 
-// answered are the credential's states in which it has said what it has to say to a
-// connection that waits for it.
-var answered = map[states.State]bool{states.Unloaded: true, states.NotNeeded: true, states.Anonymous: true, states.Fresh: true,
-	states.LoginRequired: true, states.LoggedOut: true, states.Failed: true, states.Closed: true}
-
-// beside are those that go on beside a token that may still work.
-var beside = map[states.State]bool{states.RefreshQueued: true, states.Refreshing: true, states.RefreshBackoff: true, states.RefreshPaused: true, states.GrantBackoff: true, states.Discovering: true,
-	states.Registering: true, states.AwaitingBrowser: true, states.AwaitingDevice: true, states.ExchangingCode: true, states.LoginBackoff: true, states.RequestingToken: true}
-
 // offers are those in which a connection can be tried, refuses those in which none
 // may be open or tried.
 var (
@@ -190,10 +179,10 @@ func (w *world) connectionUntruth() string {
 			return fmt.Sprintf("a turn is waited for while the credential is %s", credential)
 		}
 	case states.AwaitingCredential:
-		if answered[credential] {
+		if kind := w.place().Kind; kind == fsm.Parked || kind == fsm.Final || credential == states.Fresh {
 			return fmt.Sprintf("the connection waits for a credential that is %s", credential)
 		}
-		if beside[credential] && (d.TokenUsable(w.now()) || d.WorksWithout()) {
+		if w.place().Is(transitions.Obtaining) && (d.TokenUsable(w.now()) || d.WorksWithout()) {
 			return fmt.Sprintf("the connection waits in %s beside what works", credential)
 		}
 	case states.AwaitingLogin:
@@ -209,7 +198,7 @@ func (w *world) connectionUntruth() string {
 			return "disconnected, and nobody asked for that"
 		}
 	case states.Closed:
-		if credential != states.Closed && !finishes[credential] {
+		if credential != states.Closed && !w.place().Is(transitions.Finishing) {
 			return fmt.Sprintf("closed, and the credential is %s", credential)
 		}
 	}
@@ -219,23 +208,20 @@ func (w *world) connectionUntruth() string {
 	return ""
 }
 
-// finishes are the states that a shutdown waits for.
-var finishes = map[states.State]bool{states.Refreshing: true, states.ExchangingCode: true, states.RequestingToken: true, states.LoggingOut: true}
-
 // checkRequest judges what became of what a person asked for.
 func (x *explorer) checkRequest(w *world, before *transitions.Snapshot, in transitions.Input, steps *transitions.Steps) {
 	credential, was := w.state(states.Credential), before.Region(states.Credential).State
 	granted := true
 	switch in.Event {
 	case transitions.LoginCancelled:
-		granted = !gives[was] || !transitions.Is(states.Credential, credential, transitions.LoginOpen)
+		granted = !canBeGivenUp(was) || !transitions.Is(states.Credential, credential, transitions.LoginOpen)
 	case transitions.LoginRequested:
 		granted = (!transitions.Is(states.Credential, was, transitions.LoginOpen) || steps.Err == nil) && transitions.Is(states.Credential, credential, transitions.LoginOpen) || w.keeps(in.Event) || was == states.NotNeeded || was == states.Unloaded || was == states.Closed ||
 			before.Data.Settings.Problem != ""
 	case transitions.LogoutRequested:
 		granted = credential == states.LoggingOut || credential == states.LoggedOut || w.keeps(in.Event) || was == states.NotNeeded || was == states.Closed
 	case transitions.RetryRequested:
-		granted = !retries[was] || credential != was
+		granted = !(was == states.Failed || transitions.Is(states.Credential, was, transitions.Paced)) || credential != was
 	case transitions.Connect:
 		switch w.state(states.Connection) {
 		case states.Disconnected, states.Failed, states.BackingOff:
@@ -250,7 +236,7 @@ func (x *explorer) checkRequest(w *world, before *transitions.Snapshot, in trans
 		}
 		if open && was == states.AwaitingBrowser && in.Event == transitions.CodeReceived {
 			granted = credential == states.ExchangingCode
-		} else if open && gives[was] && in.Event != transitions.CodeReceived {
+		} else if open && canBeGivenUp(was) && in.Event != transitions.CodeReceived {
 			granted = !transitions.Is(states.Credential, credential, transitions.LoginOpen)
 		}
 	}
@@ -259,11 +245,10 @@ func (x *explorer) checkRequest(w *world, before *transitions.Snapshot, in trans
 	}
 }
 
-// gives are the states of a login that can be given up.
-var gives = map[states.State]bool{states.Discovering: true, states.Registering: true, states.AwaitingBrowser: true, states.AwaitingDevice: true, states.LoginBackoff: true}
-
-// retries are the states in which a user's request to try again means something.
-var retries = map[states.State]bool{states.RefreshBackoff: true, states.RefreshPaused: true, states.GrantBackoff: true, states.Failed: true}
+// canBeGivenUp reports whether a state is one of a login that has sent no one-time secret.
+func canBeGivenUp(s states.State) bool {
+	return transitions.Is(states.Credential, s, transitions.LoginOpen) && !transitions.Is(states.Credential, s, transitions.Finishing)
+}
 
 // keeps reports whether an event was postponed.
 func (w *world) keeps(event transitions.Event) bool {

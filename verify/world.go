@@ -76,6 +76,11 @@ func (w *world) now() time.Time { return epoch0.Add(time.Duration(w.clock) * tic
 
 func (w *world) state(region string) states.State { return w.machine.Region(region).State }
 
+// place is the credential's state, as it is declared.
+func (w *world) place() *transitions.Place {
+	return w.machine.Region(states.Credential).Place
+}
+
 // stopping says that the process is on its way down.
 func (w *world) stopping() bool { return w.state(states.Connection) == states.Closed }
 
