@@ -12,14 +12,14 @@ import (
 	"mcpproxy/upstream"
 )
 
-// refusedRequest is a machine's refusal for the user whose request it was: what can be
+// refusedError is a machine's refusal for the user whose request it was: what can be
 // done instead is said in commands.
-type refusedRequest struct {
+type refusedError struct {
 	error
 	can []status.Action
 }
 
-func (e *refusedRequest) Error() string {
+func (e *refusedError) Error() string {
 	text := fsm.Brief(e.error) + "; nothing was changed."
 	for i, a := range e.can {
 		if i == 0 {
@@ -32,11 +32,11 @@ func (e *refusedRequest) Error() string {
 	return text
 }
 
-func (e *refusedRequest) Unwrap() error { return e.error }
+func (e *refusedError) Unwrap() error { return e.error }
 
 func answer(w http.ResponseWriter, u *upstream.Upstream, out transitions.Outcome, err error) error {
 	if refusalOf(err) != nil {
-		return &refusedRequest{err, u.Status().Actions}
+		return &refusedError{err, u.Status().Actions}
 	}
 	return answered(w, out, err)
 }

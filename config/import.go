@@ -121,19 +121,7 @@ func spelledOtherwise(keys members) {
 		}
 		delete(keys, other[0])
 	}
-	var list []string
-	switch command := object(keys["command"]); {
-	case command != nil: // Zed's of before
-		keys["command"] = command["path"]
-		for _, key := range []string{"args", "env"} {
-			if command[key] != nil {
-				keys[key] = command[key]
-			}
-		}
-	case json.Unmarshal(keys["command"], &list) == nil && len(list) > 0: // opencode's
-		put(keys, "command", list[0])
-		put(keys, "args", list[1:])
-	}
+	commandSpelledOtherwise(keys)
 	for _, key := range []string{"env", "headers"} {
 		if object(keys[key]) != nil {
 			put(keys, key, texts(keys, key))
@@ -158,6 +146,23 @@ func spelledOtherwise(keys members) {
 		if text(keys, key) == "" && (keys[key] == nil || string(keys[key]) == `""` || string(keys[key]) == "null") {
 			delete(keys, key)
 		}
+	}
+}
+
+// commandSpelledOtherwise takes a command that is an object or a list.
+func commandSpelledOtherwise(keys members) {
+	var list []string
+	switch command := object(keys["command"]); {
+	case command != nil: // Zed's of before
+		keys["command"] = command["path"]
+		for _, key := range []string{"args", "env"} {
+			if command[key] != nil {
+				keys[key] = command[key]
+			}
+		}
+	case json.Unmarshal(keys["command"], &list) == nil && len(list) > 0: // opencode's
+		put(keys, "command", list[0])
+		put(keys, "args", list[1:])
 	}
 }
 

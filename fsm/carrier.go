@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	looplab "github.com/looplab/fsm"
@@ -56,7 +57,7 @@ func (c *carrier[S, E, D, P]) carry(a *attempt[S, E, D, P]) {
 	if err == nil || a.err != nil { // made, or the commit hook refused
 		return
 	}
-	if _, internal := err.(looplab.NoTransitionError); !internal {
+	if internal := (looplab.NoTransitionError{}); !errors.As(err, &internal) {
 		a.veto(fmt.Errorf("the transition map refused what the table allows: %w", err))
 		return
 	}

@@ -135,9 +135,7 @@ func readEnvelope(text []byte, params *Object) (e envelope, ok bool, err error) 
 			return e, false, err
 		}
 		if into != nil {
-			if *into != nil && err == nil {
-				err = fmt.Errorf("%w: the member %s is there twice", ErrInvalid, text[key+1:nameEnd-1])
-			}
+			err = once(*into, text[key+1:nameEnd-1], err)
 			*into = text[value:at:at]
 		}
 		if at = space(text, at); at < len(text) && text[at] == '}' {
@@ -149,6 +147,14 @@ func readEnvelope(text []byte, params *Object) (e envelope, ok bool, err error) 
 		at = space(text, at+1)
 	}
 	return e, false, err
+}
+
+// once is the error of a member that was there before, unless there is an earlier one.
+func once(before json.RawMessage, name []byte, earlier error) error {
+	if before == nil || earlier != nil {
+		return earlier
+	}
+	return fmt.Errorf("%w: the member %s is there twice", ErrInvalid, name)
 }
 
 // member is where the value of a member belongs; nil for one that has no meaning.

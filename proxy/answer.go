@@ -95,7 +95,7 @@ func (a *answerStream) finish(m *jsonrpc.Message) {
 		if m != nil {
 			_ = a.box.deliver(context.Background(), m) // a client that does not read loses it
 		}
-		a.endStream()
+		_ = a.endStream() // the session was told of its error
 	case m == nil:
 		a.w.WriteHeader(http.StatusAccepted)
 	case a.status != nil:

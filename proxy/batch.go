@@ -38,7 +38,7 @@ func (c *session) handleBatch(ctx, client context.Context, text []byte, on strea
 		case m.IsRequest():
 			requests.Go(func() { answers[i] = c.handle(ctx, client, m, inBatch{on}) })
 		default:
-			c.receive(ctx, m)
+			c.receive(m)
 		}
 	}
 	requests.Wait()

@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -19,7 +20,7 @@ func FuzzDownstream(f *testing.F) {
 		a, _ := twoUpstreams()
 		p := proxy.New(proxy.Options{Upstreams: fakes{a}})
 		defer p.Close()
-		request := httptest.NewRequest("POST", "http://localhost/mcp", strings.NewReader(body))
+		request := httptest.NewRequest(http.MethodPost, "http://localhost/mcp", strings.NewReader(body))
 		request.Header.Set("Mcp-Protocol-Version", version)
 		recorder := httptest.NewRecorder()
 		p.Handler().ServeHTTP(recorder, request)

@@ -92,7 +92,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request, v view, id string)
 		return
 	}
 	if !m.IsRequest() {
-		c.receive(r.Context(), m)
+		c.receive(m)
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}

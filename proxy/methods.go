@@ -182,7 +182,7 @@ func (c *session) byName(ctx context.Context, m *jsonrpc.Message, on stream) (js
 		if members := m.Members(); isPrefix && members.CutPrefix("name", prefix) {
 			m.Params, params = members.Raw, members.Raw
 		} else {
-			params = rename(params, "name", inner)
+			params = rename(params, inner)
 		}
 	}
 	return c.relay(ctx, u, c.call(m, params, on, m.Method == "prompts/get" || repeatable(u.Catalog(), inner)))
@@ -213,7 +213,7 @@ func (c *session) complete(ctx context.Context, m *jsonrpc.Message, on stream) (
 		}
 		params := m.Params
 		if inner != name {
-			params = replaceMember(m.Params, "ref", rename(ref, "name", inner))
+			params = replaceMember(m.Params, "ref", rename(ref, inner))
 		}
 		return c.relay(ctx, u, c.call(m, params, on, true))
 	}

@@ -80,7 +80,7 @@ func split(all relay.Upstreams, whole string) (u relay.Upstream, name string, ok
 // item is how a client sees a tool or prompt. One whose name was made to fit has the
 // whole name as its title, where it has none, and in its _meta.
 func item(raw json.RawMessage, shown string, u relay.Upstream, name string) json.RawMessage {
-	raw = rename(raw, "name", shown)
+	raw = rename(raw, shown)
 	whole := u.Name() + separator + name
 	if shown == whole {
 		return raw

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -214,7 +215,7 @@ func lastEvent(t *testing.T, conn net.Conn) (id string) {
 			id = coming
 		}
 	}
-	if ne, ok := lines.Err().(net.Error); ok && ne.Timeout() {
+	if ne := net.Error(nil); errors.As(lines.Err(), &ne) && ne.Timeout() {
 		t.Error("the stream of a client that does not read is still open")
 	}
 	if id == "" {

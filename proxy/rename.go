@@ -6,10 +6,10 @@ import (
 	"mcpproxy/jsonrpc"
 )
 
-// rename replaces one string member of an object and leaves all else as it is.
-func rename(object json.RawMessage, name, value string) json.RawMessage {
+// rename replaces the name in an object and leaves all else as it is.
+func rename(object json.RawMessage, value string) json.RawMessage {
 	quoted, _ := json.Marshal(value) // strings always encode
-	return replaceMember(object, name, quoted)
+	return replaceMember(object, "name", quoted)
 }
 
 func replaceMember(object json.RawMessage, name string, value json.RawMessage) json.RawMessage {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -144,7 +145,7 @@ func (c *session) missed(method string) {
 }
 
 // receive handles a notification or a response of the client.
-func (c *session) receive(ctx context.Context, m *jsonrpc.Message) {
+func (c *session) receive(m *jsonrpc.Message) {
 	switch {
 	case m.IsResponse():
 		c.mu.Lock()
@@ -222,7 +223,7 @@ func (c *session) handle(ctx, client context.Context, m *jsonrpc.Message, on str
 	default:
 	}
 	result, err := c.dispatch(ctx, m, on)
-	if context.Cause(ctx) == errCancelled {
+	if errors.Is(context.Cause(ctx), errCancelled) {
 		return nil
 	}
 	if err != nil {

@@ -62,7 +62,7 @@ func (s *Server) handleStateless(ctx context.Context, c *session, m *jsonrpc.Mes
 			return refusedStateless(m, err), true
 		}
 		// Nothing was sent. The login is offered as a result that asks for input.
-		m = &jsonrpc.Message{ID: m.ID, Method: m.Method, Params: rename(m.Params, "name", name)}
+		m = &jsonrpc.Message{ID: m.ID, Method: m.Method, Params: rename(m.Params, name)}
 	}
 	result, err := s.resumeOrBegin(ctx, c, m, on)
 	if err != nil {

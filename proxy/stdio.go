@@ -131,7 +131,7 @@ func (s *Server) readLines(ctx context.Context, c *session, on lines, in io.Read
 		case m.IsRequest():
 			running.Go(func() { on.answer(ctx, c.handle(ctx, ctx, m, on)) })
 		default:
-			c.receive(ctx, m)
+			c.receive(m)
 		}
 	}
 }

@@ -209,9 +209,7 @@ func regionOf(graph *transitions.Graph, s *transitions.Snapshot, r *fsm.Active[s
 	for _, timer := range r.Timers {
 		region.Timers = append(region.Timers, Timer{Event: string(timer.Event), At: timer.At, Doc: timer.Doc})
 	}
-	for _, event := range graph.Accepted(r.Region, r.State) {
-		region.Accepted = append(region.Accepted, string(event))
-	}
+	region.Accepted = append(region.Accepted, graph.Accepted(r.Region, r.State)...)
 	if r.Region == states.Credential {
 		region.FailedAttempts = s.Data.RefreshAttempts
 		for _, event := range s.Postponed() {

@@ -63,7 +63,7 @@ func TestOffItIsNilAndDoesNothing(t *testing.T) {
 		t.Fatal(off, err)
 	}
 	given := slog.New(slog.DiscardHandler)
-	if off.Traces() || off.Logger(given) != given || off.Transport(http.DefaultTransport) != http.RoundTripper(http.DefaultTransport) || off.Stop(t.Context()) != nil {
+	if off.Traces() || off.Logger(given) != given || off.Transport(http.DefaultTransport) != http.DefaultTransport || off.Stop(t.Context()) != nil {
 		t.Error("it is not off")
 	}
 }

@@ -77,13 +77,7 @@ type bearer struct {
 func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 	u := b.upstream
 	data := &u.Snapshot().Data
-	request = request.WithContext(request.Context()) // a copy, with a header of its own
-	if request.Header = maps.Clone(request.Header); request.Header == nil {
-		request.Header = http.Header{}
-	}
-	for name, value := range u.config.Headers {
-		request.Header.Set(name, value.Reveal())
-	}
+	request = u.withHeaders(request)
 	var generation uint64
 	var token *credential.Token
 	if data.Token != nil && u.isOrigin(request.URL) {
@@ -127,6 +121,19 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 		_, _ = u.fire(transitions.Input{Event: transitions.TokenAccepted, Payload: transitions.Payload{Generation: generation}})
 	}
 	return response, nil
+}
+
+// withHeaders is a copy of the request, with a header of its own that has the configured
+// ones.
+func (u *Upstream) withHeaders(request *http.Request) *http.Request {
+	request = request.WithContext(request.Context())
+	if request.Header = maps.Clone(request.Header); request.Header == nil {
+		request.Header = http.Header{}
+	}
+	for name, value := range u.config.Headers {
+		request.Header.Set(name, value.Reveal())
+	}
+	return request
 }
 
 // passes reports whether a status says that the request may be taken another time:

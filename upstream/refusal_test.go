@@ -36,7 +36,7 @@ func refusing(t *testing.T, refuse http.HandlerFunc) *listening {
 }
 
 // sent returns all values of a header, and whether there was any request.
-func (s *listening) sent(header string) (values []string, any bool) {
+func (s *listening) sent(header string) (values []string, asked bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, h := range s.headers {
@@ -63,7 +63,7 @@ func TestServerThatIsNotOAuth(t *testing.T) {
 	if err := r.up.Login(r.context(), nil); !errors.As(err, &failed) || failed.Reason != states.NotOAuth || !strings.Contains(err.Error(), "headers.Authorization") {
 		t.Errorf("login = %v", err)
 	}
-	if values, any := other.sent("Authorization"); len(values) != 0 || !any || r.opened.Load() != 0 {
+	if values, asked := other.sent("Authorization"); len(values) != 0 || !asked || r.opened.Load() != 0 {
 		t.Errorf("sent %q, and a browser was opened %d times", values, r.opened.Load())
 	}
 }
@@ -93,7 +93,7 @@ func TestTokenStaysWithItsServer(t *testing.T) {
 	r.config.URL = other.URL + "/mcp"
 	r.start()
 	r.awaitCredential(states.LoginRequired)
-	if values, any := other.sent("Authorization"); len(values) != 0 || !any {
+	if values, asked := other.sent("Authorization"); len(values) != 0 || !asked {
 		t.Errorf("the other server was sent %q", values)
 	}
 	r.stopped()
@@ -113,7 +113,7 @@ func TestTokenStaysWithItsServer(t *testing.T) {
 		}
 		r.stopped()
 	}
-	if _, any := target.sent("Authorization"); any {
+	if _, asked := target.sent("Authorization"); asked {
 		t.Error("the redirect was followed")
 	}
 }

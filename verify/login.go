@@ -24,7 +24,7 @@ func (x *explorer) discover(add adder) {
 	add("the server offers no login", false, func(w *world, j *job) { x.loginEnd(w, j, transitions.NotOAuth, true) })
 }
 
-func (x *explorer) register(w *world, j *job, add adder) {
+func (x *explorer) register(_ *world, j *job, add adder) {
 	if j.step == saving {
 		begun := transitions.Registered
 		if x.options.Mode == Device {
@@ -77,7 +77,7 @@ func (x *explorer) loginEnd(w *world, j *job, failed transitions.Event, final bo
 var fromDisk = map[transitions.Event]bool{transitions.FlowOpen: true, transitions.FlowBesideToken: true, transitions.DeviceFlowOpen: true, transitions.DeviceFlowBesideToken: true}
 
 // await is a page that is shown, or a code; the person acts elsewhere.
-func (x *explorer) await(w *world, j *job, add adder) {
+func (x *explorer) await(_ *world, j *job, add adder) {
 	switch {
 	case j.step == showing && fromDisk[j.cause]:
 		add("listens again", true, func(_ *world, j *job) { j.step = listening })
@@ -105,7 +105,7 @@ func (x *explorer) await(w *world, j *job, add adder) {
 }
 
 // obtain redeems a code, or asks with a grant that needs no person.
-func (x *explorer) obtain(w *world, j *job, add adder) {
+func (x *explorer) obtain(_ *world, j *job, add adder) {
 	exchange := j.name == transitions.JobExchange
 	switch {
 	case j.step == saving && exchange:

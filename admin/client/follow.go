@@ -126,7 +126,7 @@ func readEvent(lines *bufio.Reader) (id string, event *Event, err error) {
 	var name, data string
 	for {
 		line, err := lines.ReadString('\n')
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = fmt.Errorf("the proxy ended the stream: %w", io.ErrUnexpectedEOF)
 		}
 		if err != nil {

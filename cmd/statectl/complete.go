@@ -48,7 +48,7 @@ func (o *options) completions(c *cobra.Command, but []string) []string {
 		}
 		return names
 	}
-	names, _, _ = o.names(c.Context()) // an unreadable store completes nothing
+	names, _ = o.names(c.Context()) // an unreadable store completes nothing
 	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(but, name) })
 }
 

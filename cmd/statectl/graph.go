@@ -96,7 +96,7 @@ func (g *graphOptions) marks(c *cobra.Command, args []string) (*diagrams.Marks, 
 	case len(args) == 0 && !g.live:
 		return nil, nil
 	case len(args) == 0:
-		names, _, err := g.names(c.Context())
+		names, err := g.names(c.Context())
 		if err != nil {
 			return nil, err
 		}

@@ -134,25 +134,21 @@ func (o *options) inStore(ctx context.Context, look func(*store.Store) error) (e
 }
 
 // names are the upstreams of the running proxy, or in the store of a stopped one.
-func (o *options) names(ctx context.Context) (names []string, running bool, err error) {
-	names, err = again(func() (now []string, err error) {
-		now, running, err = o.namesNow(ctx)
-		return now, err
-	})
-	return names, running, err
+func (o *options) names(ctx context.Context) ([]string, error) {
+	return again(func() ([]string, error) { return o.namesNow(ctx) })
 }
 
-func (o *options) namesNow(ctx context.Context) (names []string, running bool, err error) {
+func (o *options) namesNow(ctx context.Context) (names []string, err error) {
 	all, err := o.statuses(ctx)
 	if errors.Is(err, client.ErrNotRunning) {
 		err = o.inStore(ctx, func(s *store.Store) error {
 			names, err = s.Upstreams()
 			return err
 		})
-		return names, false, err
+		return names, err
 	}
 	for _, s := range all {
 		names = append(names, s.Name)
 	}
-	return names, true, err
+	return names, err
 }

@@ -23,7 +23,7 @@ ended, and which events were refused. A journal keeps the newest 1000 entries.`,
 			names := args
 			if len(args) == 0 {
 				var err error
-				if names, _, err = o.names(c.Context()); err != nil {
+				if names, err = o.names(c.Context()); err != nil {
 					return err
 				}
 			}

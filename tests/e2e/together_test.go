@@ -170,7 +170,7 @@ var began = map[string]func(*machine) error{
 			select {
 			case err := <-ended:
 				ended <- nil
-				return fmt.Errorf("it ended: %v: %s", err, said.String())
+				return fmt.Errorf("it ended: %w: %s", err, said.String())
 			default:
 			}
 		}

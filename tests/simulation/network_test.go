@@ -229,14 +229,14 @@ func cutAt(kind string, p []byte) int {
 // arrives.
 func (c *conn) reset() {
 	c.out.end(&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET})
-	c.in.break_(&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET})
+	c.in.breakOff(&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET})
 }
 
 func (c *conn) Close() error {
 	c.once.Do(func() {
 		c.network.forget(c)
 		c.out.end(io.EOF)
-		c.in.break_(net.ErrClosed)
+		c.in.breakOff(net.ErrClosed)
 	})
 	return nil
 }
@@ -329,7 +329,7 @@ func (s *stream) pause(d time.Duration) {
 	s.last = later(s.last, time.Now()).Add(d)
 }
 
-func (s *stream) break_(err error) {
+func (s *stream) breakOff(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken == nil {

@@ -226,7 +226,6 @@ func (c *checked) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := c.next.RoundTrip(r)
 	// The pause before another attempt has jitter from the global source: what was
 	// drawn from it before, by a process that is dying perhaps, is not to matter.
-	//lint:ignore SA1019 nothing else reaches the global source
-	mathrand.Seed(random.Int64())
+	mathrand.Seed(random.Int64()) //nolint:staticcheck // nothing else reaches the global source
 	return response, err
 }

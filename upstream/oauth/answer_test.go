@@ -27,7 +27,7 @@ var anyone = credential.Registration{ClientID: "c", AuthMethod: "none"}
 // What a token endpoint answers with success is read by what it holds (RFC 6749 section
 // 5.1 as it is in use); faults A1, A2, A4, A5 and A6.
 func TestTokenAnswers(t *testing.T) {
-	with := func(old, new string) string { return strings.Replace(tokenBody, old, new, 1) }
+	with := func(old, now string) string { return strings.Replace(tokenBody, old, now, 1) }
 	const form = "access_token=new-access&token_type=bearer&expires_in=3600&refresh_token=new-refresh&scope=a+b"
 	for _, test := range []struct {
 		name, body string
@@ -137,7 +137,7 @@ func wantToken(t *testing.T, token credential.Token, err error, life time.Durati
 // A 2xx answer to a refresh that holds no token that can be used is one that spent the
 // refresh token, whatever its body; a page is no answer of the server. Faults A3 and B5.
 func TestAnswersWithoutAToken(t *testing.T) {
-	with := func(old, new string) string { return strings.Replace(tokenBody, old, new, 1) }
+	with := func(old, now string) string { return strings.Replace(tokenBody, old, now, 1) }
 	for _, test := range []struct {
 		name, body, mediaType string
 		class                 oauth.Class

@@ -93,7 +93,7 @@ func TestDiscoveryAsksInOrder(t *testing.T) {
 
 // What contradicts itself, or what must not be trusted, ends discovery with the reason.
 func TestDiscoveryRefuses(t *testing.T) {
-	with := func(document, old, new string) string { return strings.Replace(document, old, new, 1) }
+	with := func(document, old, now string) string { return strings.Replace(document, old, now, 1) }
 	for _, test := range []struct {
 		name      string
 		documents map[string]string

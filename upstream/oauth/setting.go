@@ -102,8 +102,8 @@ func advice(suggestions []Suggestion) string {
 // suggested are the settings that a server's refusal speaks of.
 func suggested(code, description string) []Suggestion {
 	said := strings.ToLower(code + " " + description)
-	has := func(any ...string) bool {
-		return slices.ContainsFunc(any, func(word string) bool { return strings.Contains(said, word) })
+	has := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(word string) bool { return strings.Contains(said, word) })
 	}
 	switch {
 	case code == "":

@@ -137,7 +137,7 @@ func (x *exchange) stream(ctx context.Context, response *http.Response) (json.Ra
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if err == io.EOF && x.strange != nil && events.LastID == "" {
+		if errors.Is(err, io.EOF) && x.strange != nil && events.LastID == "" {
 			return nil, fmt.Errorf("%w: its stream ends without an answer, and has what is none: %w", ErrProtocol, x.strange)
 		}
 		if events.LastID == "" || failures >= resumptions || x.resume == nil || errors.Is(err, ErrTooLarge) {

@@ -145,7 +145,7 @@ func (r *resultReader) Read(buffer []byte) (int, error) {
 	n, err := r.from.Read(buffer[:len(buffer)-1])
 	end, ended := r.value.In(buffer[:n])
 	if !ended {
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return n, err
