@@ -55,7 +55,12 @@ type UnavailableError struct {
 	Status   int
 	// RetryAfter is what the server asked for, or 0.
 	RetryAfter time.Duration
+	// Body is the beginning of the answer's body.
+	Body []byte
 }
+
+// Answer implements [wire.Refusal].
+func (e *UnavailableError) Answer() (int, []byte) { return e.Status, e.Body }
 
 func (e *UnavailableError) Error() string {
 	return fmt.Sprintf("%s: the server answers %d %s", e.Upstream, e.Status, http.StatusText(e.Status))
@@ -107,15 +112,12 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 		discard(response)
 		return nil, wire.ErrSessionLost
 	case passes(response.StatusCode):
-		discard(response)
-		return nil, &UnavailableError{Upstream: u.config.Name, Status: response.StatusCode, RetryAfter: retryAfter(response)}
+		return nil, &UnavailableError{Upstream: u.config.Name, Status: response.StatusCode, RetryAfter: retryAfter(response), Body: beginning(response)}
 	case response.StatusCode >= 300 && response.StatusCode < 400 && response.Header.Get("Location") != "":
 		discard(response)
 		return nil, refuseRedirect(response)
 	case response.StatusCode >= 400:
-		defer response.Body.Close()
-		body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10)) // what there is of it
-		return nil, &wire.StatusError{Status: response.StatusCode, Body: body}
+		return nil, &wire.StatusError{Status: response.StatusCode, Body: beginning(response)}
 	}
 	if generation != 0 && data.Accepted != generation {
 		_, _ = u.fire(transitions.Input{Event: transitions.TokenAccepted, Payload: transitions.Payload{Generation: generation}})
@@ -222,6 +224,13 @@ func (u *Upstream) unauthorized(generation uint64, challenge states.Challenge) {
 func challengeOf(response *http.Response) states.Challenge {
 	c, _ := oauth.TokenChallenge(response.Header)
 	return states.Challenge{Scheme: c.Scheme, Error: c.Error, Description: c.ErrorDescription, ResourceMetadata: c.ResourceMetadata, Scopes: c.Scopes}
+}
+
+// beginning reads what there is of an answer that says no, to a bound.
+func beginning(response *http.Response) []byte {
+	defer response.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 64<<10))
+	return body
 }
 
 // discard reads a little of a body that nobody wants, so that the connection can

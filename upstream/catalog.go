@@ -71,12 +71,12 @@ func (u *Upstream) readCatalog(ctx context.Context, conn wire.Conn, server wire.
 	var parts []states.Part
 	var failure error // of a list, where the server spoke of none
 	silent := true
-	for _, r := range u.readLists(ctx, conn, wanted) {
+	for i, r := range u.readLists(ctx, conn, wanted) {
 		items := r.of(catalog)
 		if *items = r.items; r.err == nil {
 			continue
 		}
-		if ctx.Err() != nil || decides(r.err) {
+		if ctx.Err() != nil || decides(r.err, i == 0) {
 			return nil, nil, r.err
 		}
 		if known := *r.of(before); len(known) > 0 && !errors.Is(r.err, errRepeats) {
@@ -93,10 +93,11 @@ func (u *Upstream) readCatalog(ctx context.Context, conn wire.Conn, server wire.
 	return catalog, parts, nil
 }
 
-// decides reports whether what came of a list concerns every request.
-func decides(err error) bool {
+// decides reports whether what came of a list concerns every request. A 401 does where the
+// first list has it; some servers have others that no token opens.
+func decides(err error, first bool) bool {
 	var unauthorized *UnauthorizedError
-	return errors.As(err, &unauthorized) || errors.Is(err, wire.ErrSessionLost)
+	return errors.As(err, &unauthorized) && first || errors.Is(err, wire.ErrSessionLost)
 }
 
 // spoken reports whether the server answered a list in the protocol's words, or its own,
@@ -119,9 +120,9 @@ func (u *Upstream) readLists(ctx context.Context, conn wire.Conn, wanted []list)
 	all := make([]reading, len(wanted))
 	done := make(chan int)
 	for i, l := range wanted {
-		bound := others
-		if i == 0 {
-			bound = ctx
+		bound := ctx
+		if i > 0 {
+			bound = wire.AsOptional(others)
 		}
 		go func() {
 			items, err := l.read(bound, conn)

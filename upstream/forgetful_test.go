@@ -2,6 +2,7 @@ package upstream_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"mcpproxy/relay"
@@ -22,6 +23,66 @@ func TestServerForgetsTheSession(t *testing.T) {
 		t.Errorf("counted %+v", c)
 	}
 	r.wantCounts(want{})
+}
+
+// fault B7's kind at the server's side: a session that is refused in other words than 404 is
+// lost all the same, and the upstream does not stay Connected while each call fails. Words of
+// servers that people use.
+func TestServerForgetsTheSessionInItsOwnWords(t *testing.T) {
+	t.Parallel()
+	const json, text, stream = "application/json", "text/plain", "text/event-stream"
+	for name, answer := range map[string]struct {
+		status            int
+		contentType, body string
+	}{
+		"TypeScript SDK, own routing":    {400, json, `{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID provided"},"id":null}`},
+		"TypeScript SDK, restarted":      {400, json, `{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: Server not initialized"},"id":null}`},
+		"Python SDK before 1.10":         {400, json, `{"jsonrpc":"2.0","id":"server-error","error":{"code":-32600,"message":"Bad Request: No valid session ID provided"}}`},
+		"not an initialize request":      {400, json, `{"jsonrpc":"2.0","error":{"code":-32000,"message":"Bad Request: No valid session ID or not an initialize request"},"id":null}`},
+		"mcp-go before 0.44":             {400, text, "Invalid session ID\n"},
+		"Session not found under 400":    {400, json, `{"error":"Session not found"}`},
+		"unknown header":                 {400, json, `{"error":{"code":-32000,"message":"Not Found: Unknown Mcp-Session-Id header"}, "jsonrpc":"2.0","id":null}`},
+		"503":                            {503, json, `{"message":"Session expired"}`},
+		"500 with an error object":       {500, json, `{"jsonrpc":"2.0","error":{"code":-32603,"message":"Session terminated"},"id":null}`},
+		"410":                            {410, text, ""},
+		"200 with an error object":       {200, json, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"missing or invalid Mcp-Session-Id"}}`},
+		"200 with an error, on a stream": {200, stream, "event: message\ndata: " + `{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}` + "\n\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, oauthserver.Options{AutoApprove: true, Sessions: true}, nil)
+			r.login()
+			r.mustCall()
+			r.server.Reset()
+			r.server.ForgetSessionsSaying(answer.status, answer.contentType, answer.body)
+			r.mustCall()
+			r.mustCall()
+			if c := r.server.Counters(); c.MCP["initialize"] != 1 || c.MCP["tools/call"] != 3 {
+				t.Errorf("counted %+v", c)
+			}
+		})
+	}
+}
+
+// A tool's own word about a session of its own is the caller's, and takes nothing from the
+// connection.
+func TestAToolsWordAboutASessionIsTheCallers(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, oauthserver.Options{AutoApprove: true, Sessions: true}, nil)
+	r.login()
+	r.mustCall()
+	r.server.Reset()
+	r.setFaults(oauthserver.Fault{Endpoint: "mcp", Method: "tools/call", Kind: "answer", Status: 400,
+		Body: `{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Session not found"}}`, Count: 2})
+	for range 2 {
+		if err := r.call(); err == nil || !strings.Contains(err.Error(), "Session not found") {
+			t.Errorf("the caller is told %v", err)
+		}
+	}
+	r.mustCall()
+	if c := r.server.Counters(); c.MCP["initialize"] != 0 || c.MCP["tools/call"] != 3 || c.MCP["ping"] != 2 {
+		t.Errorf("counted %+v", c)
+	}
 }
 
 // Calls that meet the loss together share the new session.

@@ -139,6 +139,9 @@ func (k *listKeeper) fire(event transitions.Event, part states.Part) {
 func (k *listKeeper) read(ctx context.Context, l *list, retried bool) error {
 	ctx, stop := context.WithTimeoutCause(ctx, listLimit, errUnanswered)
 	defer stop()
+	if l.method != lists()[0].method {
+		ctx = wire.AsOptional(ctx)
+	}
 	items, err := l.read(ctx, k.conn)
 	if err != nil && !errors.Is(err, errRepeats) && !errors.Is(err, errEndless) {
 		return err

@@ -156,6 +156,21 @@ func TestAListThatCannotBeReadDecidesNothing(t *testing.T) {
 	}
 }
 
+// A list that no token opens, beside lists and calls that the token opens, is a part that is
+// missing: no token is renewed for it, and nobody is asked to log in.
+func TestAListThatIsAlwaysUnauthorizedEndsNoToken(t *testing.T) {
+	t.Parallel()
+	refused := oauthserver.Fault{Endpoint: "mcp", Method: "prompts/list", Kind: "unauthorized"}
+	r := newRig(t, oauthserver.Options{AutoApprove: true, Faults: []oauthserver.Fault{refused}}, nil)
+	r.login()
+	r.mustCall()
+	r.missing("prompts/list")
+	epoch := r.up.Snapshot().Region(states.Connection).Epoch
+	<-time.NewTimer(1500 * time.Millisecond).C // it is tried again meanwhile
+	r.mustBeConnected(epoch)
+	r.wantCounts(want{Authorize: 1, Code: 1, Register: 1})
+}
+
 // A list that fails once after the server said that it has changed is tried again, and
 // what was known of it stays: fault D5.
 func TestAChangedListThatFailsIsReadAgain(t *testing.T) {

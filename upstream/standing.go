@@ -68,13 +68,13 @@ func (u *Upstream) askAgain(ctx context.Context, conn wire.Conn) error {
 	u.standing.mu.Lock()
 	calls := maps.Clone(u.standing.calls)
 	u.standing.mu.Unlock()
-	within, stop := context.WithTimeoutCause(ctx, otherLists, errUnanswered)
+	within, stop := context.WithTimeoutCause(wire.AsOptional(ctx), otherLists, errUnanswered)
 	defer stop()
 	for _, key := range slices.Sorted(maps.Keys(calls)) {
 		_, err := conn.Call(within, calls[key])
 		switch {
 		case err == nil:
-		case ctx.Err() != nil || decides(err):
+		case ctx.Err() != nil || decides(err, false):
 			return fmt.Errorf("%s: %w", calls[key].Method, err)
 		default:
 			u.logger.Warn("the server no longer takes what it was asked for before the connection was made again", "request", key, "error", err)

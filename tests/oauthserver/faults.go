@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -279,13 +280,36 @@ func (s *Server) ForgetClients() {
 	s.grants = newGrants(nil)
 }
 
-// ForgetSessions makes the MCP endpoint answer 404 to the sessions that there are.
+// ForgetSessions makes the MCP endpoint refuse the sessions that there are: with 404.
 func (s *Server) ForgetSessions() {
+	s.ForgetSessionsSaying(http.StatusNotFound, "text/plain", "session not found")
+}
+
+// ForgetSessionsSaying makes the MCP endpoint refuse the sessions that there are in words of
+// another server.
+func (s *Server) ForgetSessionsSaying(status int, contentType, body string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.sessionRefusal = sessionAnswer{status, contentType, body}
 	for id := range s.sessions {
 		s.sessions[id] = false
 	}
+}
+
+// sessionAnswer is one to a request of a session that is forgotten.
+type sessionAnswer struct {
+	status      int
+	contentType string
+	body        string
+}
+
+func (s *Server) refuseSession(w http.ResponseWriter) {
+	s.mu.Lock()
+	answer := s.sessionRefusal
+	s.mu.Unlock()
+	w.Header().Set("Content-Type", answer.contentType)
+	w.WriteHeader(answer.status)
+	_, _ = io.WriteString(w, answer.body)
 }
 
 // RefreshWorks reports whether the refresh token would be exchanged for another now.

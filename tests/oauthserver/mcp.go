@@ -91,7 +91,7 @@ func (s *Server) protect(next http.Handler) http.Handler {
 			return
 		}
 		if s.sessionForgotten(r.Header.Get("Mcp-Session-Id")) {
-			http.Error(w, "session not found", http.StatusNotFound)
+			s.refuseSession(w)
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))

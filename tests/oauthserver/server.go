@@ -90,7 +90,9 @@ type Server struct {
 	faults   []*Fault
 	nonces   nonces
 	sessions map[string]bool // false once forgotten
-	moved    bool            // the token endpoint
+	// sessionRefusal is how those are refused.
+	sessionRefusal sessionAnswer
+	moved          bool // the token endpoint
 }
 
 // Counters count what the server was asked, since the start or the last reset.

@@ -36,12 +36,14 @@ func newEndpoint(at string, client *http.Client, logger *slog.Logger) (*endpoint
 // optionalKey marks the requests for what a server need not have.
 type optionalKey struct{}
 
-func optional(ctx context.Context) context.Context {
+// AsOptional marks the requests that are made with the context as those for something that
+// a server need not have; see [Optional].
+func AsOptional(ctx context.Context) context.Context {
 	return context.WithValue(ctx, optionalKey{}, true)
 }
 
 // Optional reports whether a request is for something that a server need not have: its
-// own stream, or the end of a session. What it answers says nothing about the requests
+// own stream, the end of a session, or a list besides the first. What it answers says nothing about the requests
 // that matter, so that no token is renewed and nobody is asked to log in for it.
 func Optional(request *http.Request) bool { return request.Context().Value(optionalKey{}) != nil }
 

@@ -92,7 +92,7 @@ func (c *httpConn) Close(ctx context.Context) {
 	default:
 	}
 	if c.listening.Get("Mcp-Session-Id") != "" {
-		if response, err := c.endpoint.send(c.endpoint.request(optional(ctx), http.MethodDelete, c.listening)); err == nil {
+		if response, err := c.endpoint.send(c.endpoint.request(AsOptional(ctx), http.MethodDelete, c.listening)); err == nil {
 			_ = response.Body.Close()
 		}
 	}
@@ -138,6 +138,9 @@ func (c *httpConn) send(ctx context.Context, call relay.Call) (json.RawMessage, 
 			return result, response.Header, nil
 		}
 	}
+	if c.forgotten(ctx, &call, err) {
+		return nil, nil, fmt.Errorf("%w: %v", ErrSessionLost, err) // which is no answer to the call
+	}
 	if object := errorObject(err); object != nil {
 		return nil, nil, object
 	}
@@ -151,9 +154,14 @@ func (c *httpConn) send(ctx context.Context, call relay.Call) (json.RawMessage, 
 func errorObject(err error) *jsonrpc.Error {
 	var status *StatusError
 	if errors.As(err, &status) {
-		if m, invalid := jsonrpc.Decode(status.Body); invalid == nil && m.Error != nil {
-			return m.Error
-		}
+		return errorIn(status.Body)
+	}
+	return nil
+}
+
+func errorIn(body []byte) *jsonrpc.Error {
+	if m, invalid := jsonrpc.Decode(body); invalid == nil {
+		return m.Error
 	}
 	return nil
 }

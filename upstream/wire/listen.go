@@ -194,7 +194,7 @@ func (c *httpConn) open(ctx context.Context) {
 	done := make(chan struct{})
 	c.work.Go(func() {
 		defer close(done)
-		response, err := c.get(optional(life), &eventReader{})
+		response, err := c.get(AsOptional(life), &eventReader{})
 		c.opening <- opened{response, err}
 		close(c.opening)
 	})
@@ -212,7 +212,7 @@ func (c *httpConn) first(ctx context.Context) (*http.Response, error) {
 	select {
 	case o, ok := <-c.opening:
 		if !ok {
-			return c.get(optional(ctx), &eventReader{})
+			return c.get(AsOptional(ctx), &eventReader{})
 		}
 		if o.err == nil {
 			context.AfterFunc(ctx, o.close)
@@ -230,7 +230,7 @@ func (c *httpConn) Listen(ctx context.Context, listener Listener) error {
 	next := c.first
 	stream := ownStream{told: listener.Stream, hold: func(ctx context.Context, opened func()) (time.Duration, error) {
 		response, err := next(ctx)
-		next = func(ctx context.Context) (*http.Response, error) { return c.get(optional(ctx), events) }
+		next = func(ctx context.Context) (*http.Response, error) { return c.get(AsOptional(ctx), events) }
 		if err != nil {
 			return 0, err
 		}

@@ -61,7 +61,7 @@ func (c *stateless) filter() mcp.SubscriptionFilter {
 // 2026-07-28, subscriptions/listen), which it need not take.
 func (c *stateless) Listen(ctx context.Context, listener Listener) error {
 	stream := ownStream{told: listener.Stream, hold: func(ctx context.Context, opened func()) (time.Duration, error) {
-		return 0, c.listen(optional(ctx), opened, listener.Notified)
+		return 0, c.listen(AsOptional(ctx), opened, listener.Notified)
 	}, probe: func(ctx context.Context) error {
 		_, err := c.send(ctx, relay.Call{Method: string(mcp.MethodServerDiscover)})
 		return err
