@@ -86,7 +86,15 @@ func (c *compiler[S, E, D, P]) names(r *region[S, E, D, P]) {
 			c.problem("%s: state %s is declared twice", name, state.Name)
 		}
 		r.states[state.Name] = state
-		r.places[state.Name] = &Place[S]{Region: name, State: state.Name, Kind: state.Kind, Doc: state.Doc, Job: state.Job.Name, Tags: state.Tags, number: i}
+		r.places[state.Name] = &Place[S]{
+			Region: name,
+			State:  state.Name,
+			Kind:   state.Kind,
+			Doc:    state.Doc,
+			Job:    state.Job.Name,
+			Tags:   state.Tags,
+			number: i,
+		}
 	}
 	for i := range r.spec.Events {
 		event := &r.spec.Events[i]

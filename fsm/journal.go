@@ -47,7 +47,8 @@ func (r *run[S, E, D, P]) note(a *attempt[S, E, D, P]) {
 	entry := &r.Entries[len(r.Entries)-1]
 	entry.Time, entry.Machine, entry.Sequence, entry.Epoch = a.input.At, a.snapshot.Machine, a.snapshot.Sequence, a.outcome.Epoch
 	entry.Event, entry.Actor, entry.From, entry.To = string(a.input.Event), a.input.Actor, string(a.outcome.From), string(a.outcome.To)
-	entry.Disposition, entry.Guard, entry.RaisedBy, entry.Flow, entry.Note = a.outcome.Disposition, a.guard, string(a.raisedBy), a.input.Flow, a.note
+	entry.Disposition, entry.Guard, entry.RaisedBy, entry.Flow, entry.Note = a.outcome.Disposition, a.guard, string(a.raisedBy), a.input.Flow,
+		a.note
 	if a.column != nil {
 		entry.Region = a.column.region.spec.Name
 	}
@@ -85,8 +86,16 @@ func (r *run[S, E, D, P]) undo(d *Definition[S, E, D, P], before *Snapshot[S, E,
 	clear(r.Moves)
 	r.Moves = r.Moves[:0]
 	r.Outcome = Outcome[S]{Disposition: Vetoed, From: active.State, To: active.State, Epoch: active.Epoch, Reason: reason}
-	r.Err = &VetoError{Err: err, Refusal: Refusal{Machine: before.Machine, Region: active.Region, State: string(active.State), Event: string(in.Event),
-		Epoch: active.Epoch, Flow: in.Flow, Accepted: region.accepted[active.State], Reason: reason}}
+	r.Err = &VetoError{Err: err, Refusal: Refusal{
+		Machine:  before.Machine,
+		Region:   active.Region,
+		State:    string(active.State),
+		Event:    string(in.Event),
+		Epoch:    active.Epoch,
+		Flow:     in.Flow,
+		Accepted: region.accepted[active.State],
+		Reason:   reason,
+	}}
 	if r.silent {
 		return
 	}

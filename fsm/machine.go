@@ -37,7 +37,8 @@ type Machine[S, E ~string, D, P any] struct {
 }
 
 // New starts a machine in the initial states of its regions, as of now.
-func New[S, E ~string, D, P any](d *Definition[S, E, D, P], name string, data D, now time.Time, o Options[S, E, D, P]) *Machine[S, E, D, P] {
+func New[S, E ~string, D, P any](d *Definition[S, E, D, P], name string, data D, now time.Time,
+	o Options[S, E, D, P]) *Machine[S, E, D, P] {
 	m := &Machine[S, E, D, P]{definition: d, options: o}
 	m.start(name, data, now)
 	return m

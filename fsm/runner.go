@@ -60,15 +60,22 @@ type activity[E ~string] struct {
 // NewRunner returns a machine in its initial states together with the runner
 // that performs its jobs. Every job of the definition must have an effect.
 // ctx bounds all jobs; its values reach them.
-func NewRunner[S, E ~string, D, P any](ctx context.Context, d *Definition[S, E, D, P], name string, data D, effects map[string]Effect[S, E, D, P], crash Crash[P], o Options[S, E, D, P]) (*Runner[S, E, D, P], error) {
+func NewRunner[S, E ~string, D, P any](ctx context.Context, d *Definition[S, E, D, P], name string, data D,
+	effects map[string]Effect[S, E, D, P], crash Crash[P], o Options[S, E, D, P]) (*Runner[S, E, D, P], error) {
 	for _, job := range d.Jobs() {
 		if effects[job] == nil {
 			return nil, fmt.Errorf("definition %s: job %q has no effect", d.Name(), job)
 		}
 	}
 	bound, cancel := context.WithCancel(ctx)
-	r := &Runner[S, E, D, P]{effects: effects, crash: crash, ends: cancel, active: map[string]*activity[E]{}, single: map[string]chan struct{}{},
-		root: func() (context.Context, context.CancelFunc) { return context.WithCancel(bound) }}
+	r := &Runner[S, E, D, P]{
+		effects: effects,
+		crash:   crash,
+		ends:    cancel,
+		active:  map[string]*activity[E]{},
+		single:  map[string]chan struct{}{},
+		root:    func() (context.Context, context.CancelFunc) { return context.WithCancel(bound) },
+	}
 	also := o.Perform
 	o.Perform = func(move *Move[S, E, D, P]) {
 		r.perform(move)

@@ -35,7 +35,8 @@ func (d *Definition[S, E, D, P]) Start(machine string, data D, now time.Time) (*
 // commit, if not nil, is called before each move takes effect and must not keep
 // the move; its error undoes the whole step. On refusal the returned snapshot is
 // s itself.
-func (d *Definition[S, E, D, P]) Step(s *Snapshot[S, E, D, P], in Input[E, P], commit func(*Move[S, E, D, P]) error) (*Snapshot[S, E, D, P], Steps[S, E, D, P]) {
+func (d *Definition[S, E, D, P]) Step(s *Snapshot[S, E, D, P], in Input[E, P],
+	commit func(*Move[S, E, D, P]) error) (*Snapshot[S, E, D, P], Steps[S, E, D, P]) {
 	return d.take(s, &in, commit, false)
 }
 
@@ -83,7 +84,8 @@ type queued[E ~string, P any] struct {
 }
 
 // step carries out in and everything that it raises; see [Definition.Step].
-func (r *run[S, E, D, P]) step(d *Definition[S, E, D, P], s *Snapshot[S, E, D, P], in *Input[E, P], commit func(*Move[S, E, D, P]) error) *Snapshot[S, E, D, P] {
+func (r *run[S, E, D, P]) step(d *Definition[S, E, D, P], s *Snapshot[S, E, D, P], in *Input[E, P],
+	commit func(*Move[S, E, D, P]) error) *Snapshot[S, E, D, P] {
 	r.queue = longer(r.queue)
 	r.queue[0].input = *in
 	if r.carriers == nil {

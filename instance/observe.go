@@ -43,7 +43,13 @@ func (o *Options) observe(e *upstream.Environment) {
 		}
 	}
 	e.ObserveJob = func(ctx context.Context, name string, order transitions.Order) (context.Context, func(transitions.Input)) {
-		ctx, ended := t.Job(ctx, telemetry.Job{Upstream: name, Name: order.Job, State: string(order.State), Epoch: order.Epoch, Flow: order.Snapshot.Data.FlowID})
+		ctx, ended := t.Job(ctx, telemetry.Job{
+			Upstream: name,
+			Name:     order.Job,
+			State:    string(order.State),
+			Epoch:    order.Epoch,
+			Flow:     order.Snapshot.Data.FlowID,
+		})
 		return ctx, func(outcome transitions.Input) { ended(string(outcome.Event)) }
 	}
 }

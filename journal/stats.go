@@ -53,7 +53,8 @@ type Refusals struct {
 // Count counts a journal. now is the present of a running proxy; it is zero where none
 // runs, and then nothing is counted after the last entry.
 func Count(upstream string, entries []fsm.Entry, now time.Time) Stats {
-	c := &counter{Stats: Stats{Upstream: upstream, States: []StateStats{}, Refusals: []Refusals{}}, reader: NewReader(), begun: map[string]time.Time{}}
+	c := &counter{Stats: Stats{Upstream: upstream, States: []StateStats{}, Refusals: []Refusals{}}, reader: NewReader(),
+		begun: map[string]time.Time{}}
 	for e := range fsm.Unfold(entries) {
 		c.window(e)
 		c.add(c.reader.Read(e))

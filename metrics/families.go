@@ -42,8 +42,9 @@ var (
 		Help: "When the upstream's access token expires, in seconds since 1970. There is no series without a token or without an expiry."}
 	moves = Family{Name: "mcpproxy_transitions_total", Kind: Counter, Labels: []string{"region", "from", "event", "to"},
 		Help: "Accepted transitions of all upstreams; from and to are equal where the state stayed and only its data changed."}
-	refusals = Family{Name: "mcpproxy_refused_events_total", Kind: Counter, Labels: []string{"region", "state", "event", "disposition", "guard"},
-		Help: "Refused events of all upstreams: illegal, stale, guarded (the guard says by which) or vetoed. The state was left as it was."}
+	refusals = Family{Name: "mcpproxy_refused_events_total", Kind: Counter,
+		Labels: []string{"region", "state", "event", "disposition", "guard"},
+		Help:   "Refused events of all upstreams: illegal, stale, guarded (the guard says by which) or vetoed. The state was left as it was."}
 	events = Family{Name: "mcpproxy_events_total", Kind: Counter, Labels: []string{"upstream", "region", "disposition"},
 		Help: "All events of the upstream, by what became of them."}
 	refreshes = Family{Name: "mcpproxy_refreshes_total", Kind: Counter, Labels: []string{"upstream", "outcome"},
@@ -55,7 +56,8 @@ var (
 	loginTime = Family{Name: "mcpproxy_login_duration_seconds", Kind: Histogram, Labels: []string{"upstream"}, Buckets: human,
 		Help: "How long logins took, the person's part included."}
 	calls = Family{Name: "mcpproxy_calls_total", Kind: Counter, Labels: []string{"upstream", "outcome"},
-		Help: "Ended calls: ok; error (the server answered with an error object); login_needed; unavailable; cancelled (by the client, or its time was over); failed."}
+		Help: "Ended calls: ok; error (the server answered with an error object); login_needed; unavailable; cancelled (by the client, or " +
+			"its time was over); failed."}
 	callTime = Family{Name: "mcpproxy_call_duration_seconds", Kind: Histogram, Labels: []string{"upstream"}, Buckets: quick,
 		Help: "How long calls took, waiting included."}
 	callWait = Family{Name: "mcpproxy_call_wait_seconds", Kind: Histogram, Labels: []string{"upstream"}, Buckets: quick,
@@ -68,7 +70,8 @@ var (
 
 // Families returns the declaration of every metric, in the order of the document.
 func Families() []Family {
-	return []Family{state, since, expires, moves, refusals, events, refreshes, refreshTime, logins, loginTime, calls, callTime, callWait, running, build}
+	return []Family{state, since, expires, moves, refusals, events, refreshes, refreshTime, logins, loginTime, calls, callTime, callWait,
+		running, build}
 }
 
 // Markdown is the table of the metrics.

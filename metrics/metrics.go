@@ -58,13 +58,26 @@ type Metrics struct {
 
 // New returns metrics in which nothing is counted yet.
 func New(version string) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), starts: map[string]time.Time{}, upNow: func() []Now { return nil },
-		transitions: counter(moves), refusals: counter(refusals), events: counter(events), refreshes: counter(refreshes), logins: counter(logins),
-		calls: counter(calls), refreshTime: histogram(refreshTime), loginTime: histogram(loginTime), callTime: histogram(callTime), callWait: histogram(callWait),
-		running: gauge(running)}
+	m := &Metrics{
+		registry:    prometheus.NewRegistry(),
+		starts:      map[string]time.Time{},
+		upNow:       func() []Now { return nil },
+		transitions: counter(moves),
+		refusals:    counter(refusals),
+		events:      counter(events),
+		refreshes:   counter(refreshes),
+		logins:      counter(logins),
+		calls:       counter(calls),
+		refreshTime: histogram(refreshTime),
+		loginTime:   histogram(loginTime),
+		callTime:    histogram(callTime),
+		callWait:    histogram(callWait),
+		running:     gauge(running),
+	}
 	info := gauge(build)
 	info.WithLabelValues(version).Set(1)
-	m.registry.MustRegister(m.transitions, m.refusals, m.events, m.refreshes, m.logins, m.calls, m.refreshTime, m.loginTime, m.callTime, m.callWait, m.running,
+	m.registry.MustRegister(m.transitions, m.refusals, m.events, m.refreshes, m.logins, m.calls, m.refreshTime, m.loginTime, m.callTime,
+		m.callWait, m.running,
 		info, &stateCollector{now: m.now}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -118,7 +131,8 @@ func (m *Metrics) Entry(e fsm.Entry) {
 }
 
 // span counts and times what lasts as long as the state is one of those within.
-func (m *Metrics) span(e fsm.Entry, what string, ends *prometheus.CounterVec, took *prometheus.HistogramVec, within func(states.State) bool) {
+func (m *Metrics) span(e fsm.Entry, what string, ends *prometheus.CounterVec, took *prometheus.HistogramVec,
+	within func(states.State) bool) {
 	before, after := within(states.State(e.From)), within(states.State(e.To))
 	key := e.Machine + "\x00" + what
 	m.mu.Lock()
@@ -185,7 +199,8 @@ func (m *Metrics) of(upstream string) *series {
 	if found, ok := m.byUpstream.Load(upstream); ok {
 		return found.(*series)
 	}
-	s := &series{took: m.callTime.WithLabelValues(upstream), wait: m.callWait.WithLabelValues(upstream), running: m.running.WithLabelValues(upstream)}
+	s := &series{took: m.callTime.WithLabelValues(upstream), wait: m.callWait.WithLabelValues(upstream),
+		running: m.running.WithLabelValues(upstream)}
 	for o := range outcomes {
 		s.ended[o] = m.calls.WithLabelValues(upstream, o.String())
 	}

@@ -31,7 +31,8 @@ const (
 
 var (
 	errNoRoom  = errors.New("the bodies of other requests take all the room that there is for them; make the request again later")
-	errTooSlow = fmt.Errorf("the body of the request came too slowly: nothing for %s, or less than %d KiB in a second; make the request again", stallLimit, leastPace>>10)
+	errTooSlow = fmt.Errorf("the body of the request came too slowly: nothing for %s, or less than %d KiB in a second; make the request "+
+		"again", stallLimit, leastPace>>10)
 )
 
 // bodies bounds what is held of all requests together.

@@ -109,7 +109,8 @@ func unlessCancelled(r *http.Request) context.Context { return context.WithoutCa
 // initialize begins a session, unless the client's initialize will not do.
 func (s *Server) initialize(w http.ResponseWriter, r *http.Request, v view, id string, m *jsonrpc.Message) {
 	if id != "" {
-		s.writeMessage(w, http.StatusBadRequest, &jsonrpc.Message{ID: m.ID, Error: jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "this session is initialized; begin another one without the header Mcp-Session-Id")})
+		s.writeMessage(w, http.StatusBadRequest, &jsonrpc.Message{ID: m.ID,
+			Error: jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "this session is initialized; begin another one without the header Mcp-Session-Id")})
 		return
 	}
 	c, err := s.addSession(v)

@@ -13,7 +13,8 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) {
 	status := http.StatusOK
 	switch _, found := s.options.Upstreams.Upstream(page.Upstream); {
 	case !found:
-		status, page.Failure = http.StatusNotFound, "There is no upstream of this name. Configured are: "+strings.Join(s.options.Upstreams.Names(), ", ")+"."
+		status, page.Failure = http.StatusNotFound, "There is no upstream of this name. Configured are: "+
+			strings.Join(s.options.Upstreams.Names(), ", ")+"."
 	case r.Method == http.MethodPost:
 		target, err := s.options.Login(r.Context(), page.Upstream)
 		if err == nil {
@@ -47,7 +48,8 @@ button { font: inherit; padding: .6rem 1.4rem }
 </head>
 <body>
 <h1>Log in to {{.Upstream}}</h1>
-{{if .Failure}}<p role="alert">{{.Failure}}</p>{{else}}<p>A call through mcpproxy needs your login to the server “{{.Upstream}}”. The button leads to its login page; afterwards the call goes on.</p>
+{{if .Failure}}<p role="alert">{{.Failure}}</p>{{else}}<p>A call through mcpproxy needs your login to the server “{{.Upstream}}”.
+The button leads to its login page; afterwards the call goes on.</p>
 <form method="post"><button autofocus>Go to the login page</button></form>{{end}}
 </body>
 </html>

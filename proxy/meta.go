@@ -52,7 +52,8 @@ func (meta *requestMeta) check(header http.Header, m *jsonrpc.Message) *jsonrpc.
 	case meta.version == "":
 		return jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the member %q of _meta is missing", mcp.MetaKeyProtocolVersion)
 	case version != meta.version:
-		return jsonrpc.Errorf(mcp.HEADER_MISMATCH, "the header %s is %q and the member %q of _meta is %q", mcp.HeaderProtocolVersion, version, mcp.MetaKeyProtocolVersion, meta.version)
+		return jsonrpc.Errorf(mcp.HEADER_MISMATCH, "the header %s is %q and the member %q of _meta is %q", mcp.HeaderProtocolVersion, version,
+			mcp.MetaKeyProtocolVersion, meta.version)
 	case !slices.Contains(statelessRevisions(), version):
 		e := jsonrpc.Errorf(mcp.UNSUPPORTED_PROTOCOL_VERSION, "the protocol version %q is not spoken here", version)
 		e.Data, _ = json.Marshal(map[string]any{"supported": allRevisions(), "requested": version}) // strings always encode
@@ -81,7 +82,8 @@ func checkRouting(header http.Header, m *jsonrpc.Message) *jsonrpc.Error {
 		return nil // said where the request is carried out
 	}
 	if given, valid := mcp.DecodeHeaderValue(header.Get(mcp.HeaderName)); !valid || given != name {
-		return jsonrpc.Errorf(mcp.HEADER_MISMATCH, "the header %s is %q and the parameter %s is %q", mcp.HeaderName, header.Get(mcp.HeaderName), named, name)
+		return jsonrpc.Errorf(mcp.HEADER_MISMATCH, "the header %s is %q and the parameter %s is %q", mcp.HeaderName, header.Get(mcp.HeaderName),
+			named, name)
 	}
 	return nil
 }

@@ -131,8 +131,9 @@ func (c *session) offers() (capabilities, info any, instructions string) {
 			return catalog.Capabilities, catalog.ServerInfo, catalog.Instructions
 		}
 	}
-	capabilities = map[string]any{"tools": map[string]bool{"listChanged": true}, "resources": map[string]bool{"listChanged": true, "subscribe": true},
-		"prompts": map[string]bool{"listChanged": true}, "logging": struct{}{}, "completions": struct{}{}}
+	capabilities = map[string]any{"tools": map[string]bool{"listChanged": true},
+		"resources": map[string]bool{"listChanged": true, "subscribe": true},
+		"prompts":   map[string]bool{"listChanged": true}, "logging": struct{}{}, "completions": struct{}{}}
 	return capabilities, map[string]string{"name": "mcpproxy", "version": c.server.options.Version}, ""
 }
 

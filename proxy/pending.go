@@ -67,7 +67,8 @@ func (s *Server) resumeOrBegin(ctx context.Context, c *session, m *jsonrpc.Messa
 	}
 	call := s.unpark(state, func(p *pending) bool { return p.session.view == c.view && p.method == m.Method })
 	if call == nil {
-		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams, "the request state is not one of a call that waits here; make the call again without it")
+		return nil, jsonrpc.Errorf(jsonrpc.CodeInvalidParams,
+			"the request state is not one of a call that waits here; make the call again without it")
 	}
 	call.attach(on) // first: what the answers set going may have something to say
 	call.deliver(jsonrpc.Member(m.Params, "inputResponses"))

@@ -91,7 +91,13 @@ const (
 
 // NewHTTPServer returns a server for clients, bounded in what a request may take.
 func NewHTTPServer(handler http.Handler) *http.Server {
-	return &http.Server{Handler: handler, ReadHeaderTimeout: headerLimit, ReadTimeout: readLimit, IdleTimeout: idleClient, MaxHeaderBytes: maxHeader}
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: headerLimit,
+		ReadTimeout:       readLimit,
+		IdleTimeout:       idleClient,
+		MaxHeaderBytes:    maxHeader,
+	}
 }
 
 // Listen listens on address. Elsewhere than on the loopback address it demands
@@ -102,7 +108,8 @@ func Listen(address string, token credential.Secret) (net.Listener, error) {
 		return nil, fmt.Errorf("the address %q is not host:port, write it as 127.0.0.1:8930: %w", address, err)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && token.IsZero() {
-		return nil, fmt.Errorf("listening on %s would open every upstream to the network; set a token for clients (--token-file), or listen on 127.0.0.1", address)
+		return nil, fmt.Errorf("listening on %s would open every upstream to the network; set a token for clients (--token-file), or listen "+
+			"on 127.0.0.1", address)
 	}
 	listener, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
@@ -122,7 +129,8 @@ func (s *Server) Handler() http.Handler {
 	mux.Handle("/mcp/{upstream}", s.guard(func(w http.ResponseWriter, r *http.Request) {
 		name := r.PathValue("upstream")
 		if _, ok := s.options.Upstreams.Upstream(name); !ok {
-			http.Error(w, fmt.Sprintf("there is no upstream %q; configured are: %s", name, strings.Join(s.options.Upstreams.Names(), ", ")), http.StatusNotFound)
+			http.Error(w, fmt.Sprintf("there is no upstream %q; configured are: %s", name, strings.Join(s.options.Upstreams.Names(), ", ")),
+				http.StatusNotFound)
 			return
 		}
 		s.serve(w, r, view{only: name})
@@ -147,7 +155,8 @@ func onlyRead(w http.ResponseWriter, r *http.Request) {
 
 // elsewhere tells a person who has opened another address what is where.
 func elsewhere(w http.ResponseWriter, _ *http.Request) {
-	http.Error(w, "there is nothing here. MCP clients find all upstreams at /mcp, and one at /mcp/NAME; to look at the proxy, run: mcpproxy ui", http.StatusNotFound)
+	http.Error(w, "there is nothing here. MCP clients find all upstreams at /mcp, and one at /mcp/NAME; to look at the proxy, run: "+
+		"mcpproxy ui", http.StatusNotFound)
 }
 
 // guard refuses what no MCP client of this machine sends: another Host (DNS
@@ -158,14 +167,17 @@ func (s *Server) guard(next http.HandlerFunc) http.Handler {
 		origin := r.Header.Get("Origin")
 		switch {
 		case !s.hostAllowed(r.Host):
-			http.Error(w, fmt.Sprintf("requests for the host %q are not served; call the proxy by 127.0.0.1 or localhost, or start it with --allow-host and the name", r.Host), http.StatusForbidden)
+			http.Error(w, fmt.Sprintf("requests for the host %q are not served; call the proxy by 127.0.0.1 or localhost, or start it with "+
+				"--allow-host and the name", r.Host), http.StatusForbidden)
 		case !s.originAllowed(origin):
-			http.Error(w, "requests of web pages of other machines are not served; call the proxy from a client or from a page of this machine, or start it with --allow-origin and the page's origin", http.StatusForbidden)
+			http.Error(w, "requests of web pages of other machines are not served; call the proxy from a client or from a page of this "+
+				"machine, or start it with --allow-origin and the page's origin", http.StatusForbidden)
 		case s.shares(w, r, origin):
 			w.WriteHeader(http.StatusNoContent)
 		case !s.tokenFits(r.Header.Get("Authorization")):
 			w.Header().Set("WWW-Authenticate", `Bearer realm="mcpproxy"`)
-			http.Error(w, "a bearer token is needed: this proxy was started with --token-file; give the client the header Authorization: Bearer with the token in that file", http.StatusUnauthorized)
+			http.Error(w, "a bearer token is needed: this proxy was started with --token-file; give the client the header Authorization: "+
+				"Bearer with the token in that file", http.StatusUnauthorized)
 		default:
 			next(w, r)
 		}

@@ -89,7 +89,15 @@ func (s *Server) newRequester(v view, said *declared) *session {
 }
 
 func (s *Server) newSession(v view) *session {
-	c := &session{server: s, view: v, logger: s.options.Logger, asked: map[string]chan *jsonrpc.Message{}, subscribed: map[string]bool{}, streams: map[string]*outbox{}, over: make(chan struct{})}
+	c := &session{
+		server:     s,
+		view:       v,
+		logger:     s.options.Logger,
+		asked:      map[string]chan *jsonrpc.Message{},
+		subscribed: map[string]bool{},
+		streams:    map[string]*outbox{},
+		over:       make(chan struct{}),
+	}
 	c.said.Store(&declared{})
 	c.lastUsed.Store(time.Now().UnixNano())
 	c.stops = v.watch(s.options.Upstreams, c.announce)
@@ -214,7 +222,8 @@ func (c *session) handle(ctx, client context.Context, m *jsonrpc.Message, on str
 	}
 	defer c.requests.Add(-1)
 	if _, twice := c.running.LoadOrStore(id, &request{cancel, client}); twice {
-		return &jsonrpc.Message{ID: m.ID, Error: jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "a request with the id %s is being carried out already", m.ID)}
+		return &jsonrpc.Message{ID: m.ID, Error: jsonrpc.Errorf(jsonrpc.CodeInvalidRequest,
+			"a request with the id %s is being carried out already", m.ID)}
 	}
 	defer c.running.Delete(id)
 	select {
@@ -235,12 +244,20 @@ func (c *session) handle(ctx, client context.Context, m *jsonrpc.Message, on str
 // call builds the relayed call of a client's request.
 func (c *session) call(m *jsonrpc.Message, params json.RawMessage, on stream, safe bool) relay.Call {
 	said := c.said.Load()
-	call := relay.Call{Method: m.Method, Params: params, Safe: safe, ClientCapabilities: said.capabilities, LogLevel: said.logLevel, Stateless: said.stateless, Ask: c.asker,
+	call := relay.Call{
+		Method:             m.Method,
+		Params:             params,
+		Safe:               safe,
+		ClientCapabilities: said.capabilities,
+		LogLevel:           said.logLevel,
+		Stateless:          said.stateless,
+		Ask:                c.asker,
 		Notify: func(method string, params json.RawMessage) {
 			if !on.send(&jsonrpc.Message{Method: method, Params: params}) {
 				c.missed(method)
 			}
-		}}
+		},
+	}
 	if !said.stateless {
 		call.Ask = func(ctx context.Context, method string, params json.RawMessage) (json.RawMessage, error) {
 			if !said.canAnswer(method) {

@@ -104,7 +104,8 @@ func (c *session) dispatchStateless(ctx context.Context, m *jsonrpc.Message, on 
 	case "server/discover":
 		return c.discover()
 	case "initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe":
-		return nil, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the method %s is not one of the protocol version %s", m.Method, c.said.Load().revision)
+		return nil, jsonrpc.Errorf(jsonrpc.CodeMethodNotFound, "the method %s is not one of the protocol version %s", m.Method,
+			c.said.Load().revision)
 	}
 	return c.dispatch(ctx, m, on)
 }
@@ -113,7 +114,8 @@ func (c *session) dispatchStateless(ctx context.Context, m *jsonrpc.Message, on 
 // server/discover).
 func (c *session) discover() (json.RawMessage, error) {
 	capabilities, info, instructions := c.offers()
-	result := map[string]any{"supportedVersions": allRevisions(), "capabilities": capabilities, "_meta": map[string]any{mcp.MetaKeyServerInfo: info}}
+	result := map[string]any{"supportedVersions": allRevisions(), "capabilities": capabilities,
+		"_meta": map[string]any{mcp.MetaKeyServerInfo: info}}
 	if instructions != "" {
 		result["instructions"] = instructions
 	}
@@ -149,5 +151,6 @@ func (s *Server) checkParameterHeaders(header http.Header, v view, m *jsonrpc.Me
 // onlyPost refuses what the stateless protocol has no use for.
 func onlyPost(w http.ResponseWriter, method string) {
 	w.Header().Set("Allow", http.MethodPost)
-	http.Error(w, fmt.Sprintf("%s is not part of this protocol version; notifications come with subscriptions/listen", method), http.StatusMethodNotAllowed)
+	http.Error(w, fmt.Sprintf("%s is not part of this protocol version; notifications come with subscriptions/listen", method),
+		http.StatusMethodNotAllowed)
 }

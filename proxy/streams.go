@@ -11,8 +11,10 @@ import (
 const resumable = time.Minute
 
 var (
-	errNotKept    = errors.New("the answer came while the client did not read, and was too long to be kept; whether the call did anything its server knows")
-	errStreamOver = errors.New("the stream of this Last-Event-ID is over, or its client was away for more than a minute; make the request again")
+	errNotKept = errors.New("the answer came while the client did not read, and was too long to be kept; whether the call did " +
+		"anything its server knows")
+	errStreamOver = errors.New("the stream of this Last-Event-ID is over, or its client was away for more than a minute; make the " +
+		"request again")
 )
 
 // openStream opens the stream of a request, which the client may take up again (MCP

@@ -39,7 +39,8 @@ func (r Reason) Mend() string { return reasonMends[r] }
 
 // Reasons returns all reasons in a fixed order.
 func Reasons() []Reason {
-	return []Reason{NeverLoggedIn, TokenExpired, RefreshRejected, RotationLost, AnswerUnreadable, TokenRejected, ClientForgotten, ClientRejected,
+	return []Reason{NeverLoggedIn, TokenExpired, RefreshRejected, RotationLost, AnswerUnreadable, TokenRejected, ClientForgotten,
+		ClientRejected,
 		LoginDenied, LoginTimedOut, LoginCancelled, LoginFailed, DiscoveryFailed, ServerUnsuitable, RegistrationFailed, ListenerFailed,
 		ExchangeFailed, NotOAuth, StoreCorrupt, StoreFailed, StaticRefused, Crashed, GrantRejected, EntryInvalid}
 }
@@ -62,38 +63,55 @@ var reasonDocs = map[Reason]string{
 	RegistrationFailed: "This client could not be registered at the authorization server.",
 	ListenerFailed:     "The local address for the end of the login could not be listened on.",
 	ExchangeFailed:     "The authorization code could not be turned into a token.",
-	NotOAuth:           "The server refuses requests without offering an OAuth login; it may want a static header (headers.Authorization in the configuration).",
-	StoreCorrupt:       "The stored credential is damaged; it was left as it is.",
-	StoreFailed:        "The store could not be read or written.",
-	StaticRefused:      "The server refuses the credential that the configuration gives it.",
-	GrantRejected:      "The authorization server does not accept the configured grant; check oauth.grant and what belongs to it.",
-	EntryInvalid:       "Its entry in the configuration cannot be used.",
-	Crashed:            "An internal error ended the work; the journal has it.",
+	NotOAuth: "The server refuses requests without offering an OAuth login; it may want a static header (headers.Authorization " +
+		"in the configuration).",
+	StoreCorrupt:  "The stored credential is damaged; it was left as it is.",
+	StoreFailed:   "The store could not be read or written.",
+	StaticRefused: "The server refuses the credential that the configuration gives it.",
+	GrantRejected: "The authorization server does not accept the configured grant; check oauth.grant and what belongs to it.",
+	EntryInvalid:  "Its entry in the configuration cannot be used.",
+	Crashed:       "An internal error ended the work; the journal has it.",
 }
 
 var reasonMends = map[Reason]string{
-	NeverLoggedIn:      "Log in once. The token is kept over restarts and renewed by itself.",
-	TokenExpired:       "Log in again. Where this comes back at each expiry, the authorization server gives out no refresh tokens; many do when they are asked for the scope offline_access (oauth.scopes).",
-	RefreshRejected:    "Log in again. Nothing else helps: the grant has ended at the authorization server, by its age or because somebody revoked it there.",
-	RotationLost:       "Log in again. The authorization server replaced the refresh token and its answer got lost, in the network or with the process; a refresh token that comes twice looks like a stolen one to it.",
-	AnswerUnreadable:   "Log in again. The refresh token is spent and is not sent a second time. Where this comes back, show the last failure to whoever runs the authorization server: its answer is not what RFC 6749 section 5.1 asks for.",
-	TokenRejected:      "Have the server and its authorization server agree first: that the token is meant for this server (its audience or resource), that its scopes will do (oauth.scopes), that both clocks are right. Then log in again.",
-	ClientForgotten:    "Log in again. The client is registered anew on the way.",
-	ClientRejected:     "Correct oauth.clientId, oauth.clientSecret or oauth.tokenEndpointAuthMethod in the configuration; the change is taken up at once.",
-	LoginDenied:        "Log in again and agree on the page. Where it was declined without a question, the account may not use this server.",
-	LoginTimedOut:      "Log in again and complete the page in time (oauth.loginTimeout). Where the page showed an error and no form, the next login registers this client anew.",
-	LoginCancelled:     "Log in when you want to go on.",
-	LoginFailed:        "Log in again. Where it fails the same way, ask whoever runs the authorization server about the error that it gave.",
-	DiscoveryFailed:    "See that the upstream's address is right and that its authorization server answers (a page instead of a document is theirs to mend), and log in again.",
-	ServerUnsuitable:   "Where the last failure names a key of the configuration (oauth.…), ask whether the server is meant to be so, set the key and log in again. Otherwise it is the server's to mend.",
-	RegistrationFailed: "Where the authorization server registers nobody, register a client there by hand and give it as oauth.clientId; otherwise log in again.",
-	ListenerFailed:     "End the program that holds the port, or set oauth.callbackPort to another one, or to 0 for any; then log in again.",
-	ExchangeFailed:     "Log in again: a code is good once. Where it fails the same way, the last failure has what the authorization server said.",
-	NotOAuth:           "Give the server what it wants in place of a login, mostly headers.Authorization in the configuration; or correct the address, if it should have a login.",
-	StoreCorrupt:       "Put a copy of the store back, or erase the damaged record with the logout and log in again. The record is left as it is until then.",
-	StoreFailed:        "See that the disk has room and that the store can be read and written, then try again.",
-	StaticRefused:      "Correct headers.Authorization in the configuration, or the environment variable that it takes its value from; the change is taken up at once.",
-	EntryInvalid:       "Correct the entry; the change is taken up at once. A variable has to be set where the proxy is started, which is then restarted. `mcpproxy config check` shows all problems of the file.",
-	Crashed:            "Try again. Where it comes back, report it together with what `statectl history` prints.",
-	GrantRejected:      "Correct oauth.grant and what belongs to it (oauth.clientId, oauth.clientSecret, the files that it reads); the change is taken up at once.",
+	NeverLoggedIn: "Log in once. The token is kept over restarts and renewed by itself.",
+	TokenExpired: "Log in again. Where this comes back at each expiry, the authorization server gives out no refresh tokens; many " +
+		"do when they are asked for the scope offline_access (oauth.scopes).",
+	RefreshRejected: "Log in again. Nothing else helps: the grant has ended at the authorization server, by its age or because " +
+		"somebody revoked it there.",
+	RotationLost: "Log in again. The authorization server replaced the refresh token and its answer got lost, in the network or " +
+		"with the process; a refresh token that comes twice looks like a stolen one to it.",
+	AnswerUnreadable: "Log in again. The refresh token is spent and is not sent a second time. Where this comes back, show the last " +
+		"failure to whoever runs the authorization server: its answer is not what RFC 6749 section 5.1 asks for.",
+	TokenRejected: "Have the server and its authorization server agree first: that the token is meant for this server (its audience " +
+		"or resource), that its scopes will do (oauth.scopes), that both clocks are right. Then log in again.",
+	ClientForgotten: "Log in again. The client is registered anew on the way.",
+	ClientRejected: "Correct oauth.clientId, oauth.clientSecret or oauth.tokenEndpointAuthMethod in the configuration; the change is " +
+		"taken up at once.",
+	LoginDenied: "Log in again and agree on the page. Where it was declined without a question, the account may not use this server.",
+	LoginTimedOut: "Log in again and complete the page in time (oauth.loginTimeout). Where the page showed an error and no form, " +
+		"the next login registers this client anew.",
+	LoginCancelled: "Log in when you want to go on.",
+	LoginFailed:    "Log in again. Where it fails the same way, ask whoever runs the authorization server about the error that it gave.",
+	DiscoveryFailed: "See that the upstream's address is right and that its authorization server answers (a page instead of a " +
+		"document is theirs to mend), and log in again.",
+	ServerUnsuitable: "Where the last failure names a key of the configuration (oauth.…), ask whether the server is meant to be so, " +
+		"set the key and log in again. Otherwise it is the server's to mend.",
+	RegistrationFailed: "Where the authorization server registers nobody, register a client there by hand and give it as oauth.clientId; " +
+		"otherwise log in again.",
+	ListenerFailed: "End the program that holds the port, or set oauth.callbackPort to another one, or to 0 for any; then log in again.",
+	ExchangeFailed: "Log in again: a code is good once. Where it fails the same way, the last failure has what the authorization " +
+		"server said.",
+	NotOAuth: "Give the server what it wants in place of a login, mostly headers.Authorization in the configuration; or " +
+		"correct the address, if it should have a login.",
+	StoreCorrupt: "Put a copy of the store back, or erase the damaged record with the logout and log in again. The record is left " +
+		"as it is until then.",
+	StoreFailed: "See that the disk has room and that the store can be read and written, then try again.",
+	StaticRefused: "Correct headers.Authorization in the configuration, or the environment variable that it takes its value from; " +
+		"the change is taken up at once.",
+	EntryInvalid: "Correct the entry; the change is taken up at once. A variable has to be set where the proxy is started, which " +
+		"is then restarted. `mcpproxy config check` shows all problems of the file.",
+	Crashed: "Try again. Where it comes back, report it together with what `statectl history` prints.",
+	GrantRejected: "Correct oauth.grant and what belongs to it (oauth.clientId, oauth.clientSecret, the files that it reads); the " +
+		"change is taken up at once.",
 }

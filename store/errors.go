@@ -61,7 +61,8 @@ type SchemaError struct {
 }
 
 func (e *SchemaError) Error() string {
-	return fmt.Sprintf("the store %s has the schema version %d, and this program knows versions up to %d; use the newer mcpproxy that wrote it", e.Path, e.Have, e.Known)
+	return fmt.Sprintf("the store %s has the schema version %d, and this program knows versions up to %d; use the newer mcpproxy that "+
+		"wrote it", e.Path, e.Have, e.Known)
 }
 
 // RecordError says which record is damaged. It matches [ErrCorrupt].
@@ -71,7 +72,8 @@ type RecordError struct {
 }
 
 func (e *RecordError) Error() string {
-	return fmt.Sprintf("the record %q of %q in the store %s is damaged (%v) and was left as it is; `mcpproxy auth logout %s` erases it", e.Record, e.Owner, e.Path, e.Err, e.Owner)
+	return fmt.Sprintf("the record %q of %q in the store %s is damaged (%v) and was left as it is; `mcpproxy auth logout %s` erases it",
+		e.Record, e.Owner, e.Path, e.Err, e.Owner)
 }
 
 // Is makes errors.Is(err, ErrCorrupt) hold.

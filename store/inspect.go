@@ -70,6 +70,7 @@ func readMeta(head []byte, at int64) (meta, bool) {
 	m := head[begin : begin+metaSize]
 	sum := fnv.New64a()
 	_, _ = sum.Write(m[:metaSize-8]) // a hash never fails
-	whole := binary.NativeEndian.Uint32(m) == boltMagic && binary.NativeEndian.Uint32(m[4:]) == boltVersion && binary.NativeEndian.Uint64(m[56:]) == sum.Sum64()
+	whole := binary.NativeEndian.Uint32(m) == boltMagic && binary.NativeEndian.Uint32(m[4:]) == boltVersion &&
+		binary.NativeEndian.Uint64(m[56:]) == sum.Sum64()
 	return meta{pages: binary.NativeEndian.Uint64(m[40:]), transaction: binary.NativeEndian.Uint64(m[48:])}, whole
 }

@@ -150,7 +150,8 @@ func (f fileKeys) narrow() (origin string, err error) {
 		return f.origin(), nil
 	}
 	if err := os.Chmod(string(f), mode&0o700); err != nil {
-		return "", fmt.Errorf("the key file %s is open to other users (mode %04o), and that could not be changed; give it the mode 0600, or 0400 where it is given to this program: %w", string(f), mode, err)
+		return "", fmt.Errorf("the key file %s is open to other users (mode %04o), and that could not be changed; give it the mode 0600, or "+
+			"0400 where it is given to this program: %w", string(f), mode, err)
 	}
 	return fmt.Sprintf("%s, which was open to other users (mode %04o) until now", f.origin(), mode), nil
 }
@@ -185,7 +186,8 @@ func newKey() []byte {
 func decodeKey(text string) ([]byte, error) {
 	key, err := hex.DecodeString(text)
 	if err != nil || len(key) != KeySize {
-		return nil, fmt.Errorf("it does not hold a key of %d hexadecimal digits; bring the right key back, or move the store and its key away and log in again", 2*KeySize)
+		return nil, fmt.Errorf("it does not hold a key of %d hexadecimal digits; bring the right key back, or move the store and its key "+
+			"away and log in again", 2*KeySize)
 	}
 	return key, nil
 }

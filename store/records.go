@@ -31,15 +31,32 @@ type tokenRecord struct {
 }
 
 func recordOfToken(t credential.Token) tokenRecord {
-	return tokenRecord{t.Generation, t.Access.Reveal(), t.Refresh.Reveal(), t.Type, t.StatedType, t.Scopes, t.RequestedScopes, t.ObtainedAt.UTC(), t.ExpiresAt.UTC(),
+	return tokenRecord{t.Generation, t.Access.Reveal(), t.Refresh.Reveal(), t.Type, t.StatedType, t.Scopes, t.RequestedScopes,
+		t.ObtainedAt.UTC(), t.ExpiresAt.UTC(),
 		t.Issuer, t.TokenEndpoint, t.RevocationEndpoint, t.Resource, t.Grant, string(t.ClientSource), t.ClientID, t.AuthMethod, t.Key.Reveal()}
 }
 
 func (r *tokenRecord) token() *credential.Token {
-	return &credential.Token{Generation: r.Generation, Access: credential.NewSecret(r.Access), Refresh: credential.NewSecret(r.Refresh), Type: r.Type, StatedType: r.StatedType,
-		Scopes: r.Scopes, RequestedScopes: r.RequestedScopes, ObtainedAt: r.ObtainedAt, ExpiresAt: r.ExpiresAt, Issuer: r.Issuer,
-		TokenEndpoint: r.TokenEndpoint, RevocationEndpoint: r.RevocationEndpoint, Resource: r.Resource, Grant: r.Grant, ClientSource: credential.Source(r.ClientSource), ClientID: r.ClientID,
-		AuthMethod: r.AuthMethod, Key: credential.NewSecret(r.Key)}
+	return &credential.Token{
+		Generation:         r.Generation,
+		Access:             credential.NewSecret(r.Access),
+		Refresh:            credential.NewSecret(r.Refresh),
+		Type:               r.Type,
+		StatedType:         r.StatedType,
+		Scopes:             r.Scopes,
+		RequestedScopes:    r.RequestedScopes,
+		ObtainedAt:         r.ObtainedAt,
+		ExpiresAt:          r.ExpiresAt,
+		Issuer:             r.Issuer,
+		TokenEndpoint:      r.TokenEndpoint,
+		RevocationEndpoint: r.RevocationEndpoint,
+		Resource:           r.Resource,
+		Grant:              r.Grant,
+		ClientSource:       credential.Source(r.ClientSource),
+		ClientID:           r.ClientID,
+		AuthMethod:         r.AuthMethod,
+		Key:                credential.NewSecret(r.Key),
+	}
 }
 
 type registrationRecord struct {
@@ -64,15 +81,32 @@ type registrationRecord struct {
 }
 
 func recordOfRegistration(r credential.Registration) registrationRecord {
-	return registrationRecord{r.Issuer, r.Source, r.ClientID, r.Secret.Reveal(), r.SecretExpiresAt.UTC(), r.AuthMethod, r.RedirectURIs, r.ObtainedAt.UTC(), r.Key.Reveal(), r.KeyID,
+	return registrationRecord{r.Issuer, r.Source, r.ClientID, r.Secret.Reveal(), r.SecretExpiresAt.UTC(), r.AuthMethod, r.RedirectURIs,
+		r.ObtainedAt.UTC(), r.Key.Reveal(), r.KeyID,
 		r.Algorithm, r.Scopes, r.GrantTypes, r.Offered, r.Doubtful, r.PushRequired, r.Audience, r.TokenParameters}
 }
 
 func (r *registrationRecord) registration() credential.Registration {
-	return credential.Registration{Issuer: r.Issuer, Source: r.Source, ClientID: r.ClientID, Secret: credential.NewSecret(r.Secret),
-		SecretExpiresAt: r.SecretExpiresAt, AuthMethod: r.AuthMethod, RedirectURIs: r.RedirectURIs, ObtainedAt: r.ObtainedAt, Key: credential.NewSecret(r.Key), KeyID: r.KeyID,
-		Algorithm: r.Algorithm, Scopes: r.Scopes, GrantTypes: r.GrantTypes, Offered: r.Offered, Doubtful: r.Doubtful, PushRequired: r.PushRequired,
-		Audience: r.Audience, TokenParameters: r.TokenParameters}
+	return credential.Registration{
+		Issuer:          r.Issuer,
+		Source:          r.Source,
+		ClientID:        r.ClientID,
+		Secret:          credential.NewSecret(r.Secret),
+		SecretExpiresAt: r.SecretExpiresAt,
+		AuthMethod:      r.AuthMethod,
+		RedirectURIs:    r.RedirectURIs,
+		ObtainedAt:      r.ObtainedAt,
+		Key:             credential.NewSecret(r.Key),
+		KeyID:           r.KeyID,
+		Algorithm:       r.Algorithm,
+		Scopes:          r.Scopes,
+		GrantTypes:      r.GrantTypes,
+		Offered:         r.Offered,
+		Doubtful:        r.Doubtful,
+		PushRequired:    r.PushRequired,
+		Audience:        r.Audience,
+		TokenParameters: r.TokenParameters,
+	}
 }
 
 type flowRecord struct {
@@ -101,15 +135,36 @@ type flowRecord struct {
 }
 
 func recordOfFlow(f credential.Flow) flowRecord {
-	return flowRecord{f.ID, f.StartedAt.UTC(), f.Deadline.UTC(), f.State.Reveal(), f.Verifier.Reveal(), f.AuthorizationURL.Reveal(), f.RedirectURI, f.Issuer,
-		f.IssuerInResponse, f.TokenEndpoint, f.RevocationEndpoint, f.Resource, f.Scopes, f.Optional, recordOfRegistration(f.Registration), f.Key.Reveal(), f.DeviceCode.Reveal(), f.UserCode, f.PollInterval,
+	return flowRecord{f.ID, f.StartedAt.UTC(), f.Deadline.UTC(), f.State.Reveal(), f.Verifier.Reveal(), f.AuthorizationURL.Reveal(),
+		f.RedirectURI, f.Issuer,
+		f.IssuerInResponse, f.TokenEndpoint, f.RevocationEndpoint, f.Resource, f.Scopes, f.Optional, recordOfRegistration(f.Registration),
+		f.Key.Reveal(), f.DeviceCode.Reveal(), f.UserCode, f.PollInterval,
 		f.Request.Reveal(), f.PushEndpoint, f.PushedUntil.UTC()}
 }
 
 func (r *flowRecord) flow() *credential.Flow {
-	return &credential.Flow{ID: r.ID, StartedAt: r.StartedAt, Deadline: r.Deadline, State: credential.NewSecret(r.State), Verifier: credential.NewSecret(r.Verifier),
-		AuthorizationURL: credential.NewSecret(r.AuthorizationURL), RedirectURI: r.RedirectURI, Issuer: r.Issuer, IssuerInResponse: r.IssuerInResponse,
-		TokenEndpoint: r.TokenEndpoint, RevocationEndpoint: r.RevocationEndpoint, Resource: r.Resource, Scopes: r.Scopes, Optional: r.Optional, Registration: r.Registration.registration(),
-		Key: credential.NewSecret(r.Key), DeviceCode: credential.NewSecret(r.DeviceCode), UserCode: r.UserCode, PollInterval: r.PollInterval,
-		Request: credential.NewSecret(r.Request), PushEndpoint: r.PushEndpoint, PushedUntil: r.PushedUntil}
+	return &credential.Flow{
+		ID:                 r.ID,
+		StartedAt:          r.StartedAt,
+		Deadline:           r.Deadline,
+		State:              credential.NewSecret(r.State),
+		Verifier:           credential.NewSecret(r.Verifier),
+		AuthorizationURL:   credential.NewSecret(r.AuthorizationURL),
+		RedirectURI:        r.RedirectURI,
+		Issuer:             r.Issuer,
+		IssuerInResponse:   r.IssuerInResponse,
+		TokenEndpoint:      r.TokenEndpoint,
+		RevocationEndpoint: r.RevocationEndpoint,
+		Resource:           r.Resource,
+		Scopes:             r.Scopes,
+		Optional:           r.Optional,
+		Registration:       r.Registration.registration(),
+		Key:                credential.NewSecret(r.Key),
+		DeviceCode:         credential.NewSecret(r.DeviceCode),
+		UserCode:           r.UserCode,
+		PollInterval:       r.PollInterval,
+		Request:            credential.NewSecret(r.Request),
+		PushEndpoint:       r.PushEndpoint,
+		PushedUntil:        r.PushedUntil,
+	}
 }

@@ -49,7 +49,8 @@ func (s *Store) known(all []migration) (int, error) {
 	case version > len(all):
 		return 0, &SchemaError{Path: s.path, Have: version, Known: len(all)}
 	case version < len(all) && s.options.ReadOnly:
-		return 0, fmt.Errorf("the store %s has the older schema version %d; start the proxy once to bring it to version %d", s.path, version, len(all))
+		return 0, fmt.Errorf("the store %s has the older schema version %d; start the proxy once to bring it to version %d", s.path, version,
+			len(all))
 	}
 	return version, nil
 }

@@ -81,7 +81,8 @@ func (s *Store) unlock(ctx context.Context) error {
 	}
 	switch {
 	case key == nil && check != nil:
-		return fmt.Errorf("%w: %s is encrypted, and its key is neither in the OS keyring nor in %s.key; bring the key back, or move the store away and log in again", ErrKeyMissing, s.path, s.path)
+		return fmt.Errorf("%w: %s is encrypted, and its key is neither in the OS keyring nor in %s.key; bring the key back, or move the "+
+			"store away and log in again", ErrKeyMissing, s.path, s.path)
 	case key == nil && s.options.ReadOnly:
 		return fmt.Errorf("%w: %s", ErrKeyMissing, s.path)
 	case key == nil:
@@ -98,7 +99,8 @@ func (s *Store) unlock(ctx context.Context) error {
 	}
 	if check != nil {
 		if _, err := s.seal.open(check, "check"); err != nil {
-			return fmt.Errorf("%w: the key in %s is not the one that %s was encrypted with; bring the right key back, or move the store away and log in again", ErrKeyMissing, origin, s.path)
+			return fmt.Errorf("%w: the key in %s is not the one that %s was encrypted with; bring the right key back, or move the store away "+
+				"and log in again", ErrKeyMissing, origin, s.path)
 		}
 	}
 	return nil

@@ -29,7 +29,8 @@ type Staged func(write, owner string, stage Stage) error
 
 // Writes returns the names of all writes that [Staged] is told of.
 func Writes() []string {
-	return []string{"Create", "Append", "SaveToken", "RenewToken", "BeginRefresh", "EndRefresh", "DropRefresh", "SaveFlow", "DeleteFlow", "Logout", "SaveRegistration", "DeleteRegistration"}
+	return []string{"Create", "Append", "SaveToken", "RenewToken", "BeginRefresh", "EndRefresh", "DropRefresh", "SaveFlow", "DeleteFlow",
+		"Logout", "SaveRegistration", "DeleteRegistration"}
 }
 
 // commit makes one durable change and passes the stages.

@@ -96,7 +96,8 @@ func (s *Store) prepare() error {
 		return fmt.Errorf("the directory of the store could not be made: %w; use another store (--store)", err)
 	}
 	if info, err := os.Stat(directory); err == nil && info.Mode().Perm()&0o022 != 0 && runtime.GOOS != "windows" {
-		s.options.Logger.Warn("other users may write to the directory of the store, and it was left so; give the store one that is yours alone (--store)",
+		s.options.Logger.Warn("other users may write to the directory of the store, and it was left so; give the store one that is yours "+
+			"alone (--store)",
 			"path", directory, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
 	}
 	return nil
@@ -111,7 +112,8 @@ func (s *Store) narrow(file *os.File, mode fs.FileMode) error {
 	if err := file.Chmod(0o600); err != nil {
 		return fmt.Errorf("%s can be read by other users (mode %04o), and that could not be changed: %w", s.path, mode.Perm(), err)
 	}
-	s.options.Logger.Warn("other users could read this; the mode was narrowed", "path", s.path, "from", fmt.Sprintf("%04o", mode.Perm()), "to", "0600")
+	s.options.Logger.Warn("other users could read this; the mode was narrowed", "path", s.path, "from", fmt.Sprintf("%04o", mode.Perm()),
+		"to", "0600")
 	return nil
 }
 

@@ -54,7 +54,8 @@ func (t *Telemetry) Call(ctx context.Context, upstream string, call *relay.Call)
 	if tool, named := jsonrpc.String(call.Params, "name"); named && call.Method == "tools/call" {
 		attributes = append(attributes, attribute.String("gen_ai.tool.name", tool))
 	}
-	ctx, span := t.tracer.Start(traceContext.Extract(ctx, meta{call}), call.Method+" "+upstream, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...))
+	ctx, span := t.tracer.Start(traceContext.Extract(ctx, meta{call}), call.Method+" "+upstream, trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(attributes...))
 	traceContext.Inject(ctx, meta{call})
 	return ctx, func(err error) {
 		if err != nil {
@@ -76,7 +77,8 @@ func (t *Telemetry) Call(ctx context.Context, upstream string, call *relay.Call)
 
 // Waited notes in a call's span how long it waited for its upstream.
 func (t *Telemetry) Waited(ctx context.Context, _ string, waited time.Duration) {
-	trace.SpanFromContext(ctx).AddEvent("waited for the upstream", trace.WithAttributes(attribute.Float64("mcpproxy.waited_seconds", waited.Seconds())))
+	trace.SpanFromContext(ctx).AddEvent("waited for the upstream",
+		trace.WithAttributes(attribute.Float64("mcpproxy.waited_seconds", waited.Seconds())))
 }
 
 // Job is what a span says of a job.
@@ -88,8 +90,9 @@ type Job struct {
 // Job begins the span of a job; the function that it returns ends it with the
 // event that was the outcome, or none.
 func (t *Telemetry) Job(ctx context.Context, j Job) (context.Context, func(event string)) {
-	ctx, span := t.tracer.Start(ctx, "job "+j.Name, trace.WithAttributes(attribute.String("mcpproxy.upstream", j.Upstream), attribute.String("mcpproxy.state", j.State),
-		attribute.Int64("mcpproxy.epoch", int64(j.Epoch)))) // #nosec G115 -- epochs count up from 1
+	ctx, span := t.tracer.Start(ctx, "job "+j.Name,
+		trace.WithAttributes(attribute.String("mcpproxy.upstream", j.Upstream), attribute.String("mcpproxy.state", j.State),
+			attribute.Int64("mcpproxy.epoch", int64(j.Epoch)))) // #nosec G115 -- epochs count up from 1
 	if j.Flow != "" {
 		span.SetAttributes(attribute.String("mcpproxy.flow.id", j.Flow))
 	}

@@ -74,7 +74,8 @@ func New(api http.Handler, version string) *Page {
 
 // ErrNotLoopback says that the proxy does not listen on an address that a browser
 // of this machine reaches as its own.
-var ErrNotLoopback = errors.New("the page is served to this machine alone, and the proxy does not listen on a loopback address; serve with --listen 127.0.0.1:8930")
+var ErrNotLoopback = errors.New("the page is served to this machine alone, and the proxy does not listen on a loopback address; serve " +
+	"with --listen 127.0.0.1:8930")
 
 // Invite returns the address that opens the page in a browser once, within a
 // minute. at is where the proxy listens. The error is [ErrNotLoopback].
