@@ -106,7 +106,9 @@ func Handler(i *instance.Instance, version string, o Options) http.Handler {
 }
 
 // upstream finds the upstream that a request names.
-func (a *handler) upstream(serve func(http.ResponseWriter, *http.Request, *upstream.Upstream) error) func(http.ResponseWriter, *http.Request) error {
+func (a *handler) upstream(
+	serve func(http.ResponseWriter, *http.Request, *upstream.Upstream) error,
+) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		u, err := a.instance.Manager.Get(r.PathValue("name"))
 		if err != nil {
@@ -163,7 +165,8 @@ func explained(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) err
 
 func (a *handler) readAnew(w http.ResponseWriter, r *http.Request) error {
 	if a.options.Reload == nil {
-		return fmt.Errorf("%w: this proxy was started without a configuration file, so that there is none to be read; restart it with its new upstreams", errRequest)
+		return fmt.Errorf("%w: this proxy was started without a configuration file, so that there is none to be read; restart it with its "+
+			"new upstreams", errRequest)
 	}
 	if err := a.options.Reload(r.Context()); err != nil {
 		return err
@@ -217,7 +220,8 @@ func count(query url.Values, name string) (int, error) {
 func (a *handler) paste(w http.ResponseWriter, r *http.Request) error {
 	address, err := url.Parse(r.PostFormValue("address"))
 	if err != nil || address.RawQuery == "" {
-		return fmt.Errorf("%w: the pasted text is not the address that the browser ended on; it begins with http://127.0.0.1 and has a question mark", errRequest)
+		return fmt.Errorf("%w: the pasted text is not the address that the browser ended on; it begins with http://127.0.0.1 and has a "+
+			"question mark", errRequest)
 	}
 	page, err := a.instance.Callback.Pasted(r.Context(), address.Query())
 	if err != nil {

@@ -45,7 +45,13 @@ func answered(w http.ResponseWriter, out transitions.Outcome, err error) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, api.Outcome{Disposition: out.Disposition, From: string(out.From), To: string(out.To), Epoch: out.Epoch, Reason: out.Reason})
+	return reply(w, api.Outcome{
+		Disposition: out.Disposition,
+		From:        string(out.From),
+		To:          string(out.To),
+		Epoch:       out.Epoch,
+		Reason:      out.Reason,
+	})
 }
 
 func connect(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) error {

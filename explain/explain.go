@@ -99,7 +99,8 @@ func Of(graph fsm.Graph, s status.Upstream) Explanation {
 	e := Explanation{Upstream: s.Name, Running: true, Phase: s.Phase, Since: &since,
 		Doing: doing(s, leading), Why: why(graph, leading), Failures: failures(s), Said: s.Said, Refused: refused(s, leading),
 		Next: steps(graph, s, leading.Region), Then: then(graph, s, leading), Calls: calls[s.Outlook], Accepted: accepted(s), Can: s.Actions}
-	if other.Region == states.Credential && !transitions.Is(states.Credential, states.State(other.State), transitions.Resting) && other.State != leading.State {
+	if other.Region == states.Credential && !transitions.Is(states.Credential, states.State(other.State), transitions.Resting) &&
+		other.State != leading.State {
 		// The credential has something to say although the connection leads.
 		e.Doing += " Its credential: " + doing(s, other)
 		e.Why += " Its credential: " + why(graph, other)
@@ -235,11 +236,21 @@ func steps(graph fsm.Graph, s status.Upstream, leading string) []Step {
 	}
 	for _, part := range s.Missing {
 		if !part.Absent {
-			all = append(all, Step{When: At, At: part.RetryAt, Event: string(transitions.PartRestored), Text: "it asks for " + partWords(part.Part) + " again"})
+			all = append(all, Step{
+				When:  At,
+				At:    part.RetryAt,
+				Event: string(transitions.PartRestored),
+				Text:  "it asks for " + partWords(part.Part) + " again",
+			})
 		}
 	}
 	if at := s.OwnLoginAt; at != nil {
-		all = append(all, Step{When: From, At: *at, Event: string(transitions.LoginProposed), Text: "the next call that needs a login may open its page by itself (oauth.login is automatic)"})
+		all = append(all, Step{
+			When:  From,
+			At:    *at,
+			Event: string(transitions.LoginProposed),
+			Text:  "the next call that needs a login may open its page by itself (oauth.login is automatic)",
+		})
 	}
 	slices.SortStableFunc(all, func(a, b Step) int { return a.At.Compare(b.At) })
 	return all

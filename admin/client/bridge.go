@@ -108,7 +108,8 @@ func (c *Client) upgrade(ctx context.Context, only string) (*net.UnixConn, *bufi
 	case err != nil:
 		return nil, nil, errors.Join(c.gone(ctx, err), conn.Close())
 	case response.StatusCode != http.StatusSwitchingProtocols:
-		return nil, nil, errors.Join(fmt.Errorf("%w at %s that serves clients: it answers %s", ErrNotRunning, c.socket, response.Status), conn.Close())
+		return nil, nil, errors.Join(fmt.Errorf("%w at %s that serves clients: it answers %s", ErrNotRunning, c.socket, response.Status),
+			conn.Close())
 	}
 	return conn.(*net.UnixConn), answers, nil
 }

@@ -60,7 +60,8 @@ func New(socket string) *Client { return Of("", socket) }
 // yet is waited for.
 func Of(storePath, socket string) *Client {
 	c := &Client{socket: socket, store: storePath}
-	c.http = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) }}}
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return c.dial(ctx) }
+	c.http = &http.Client{Transport: &http.Transport{DialContext: dial}}
 	return c
 }
 

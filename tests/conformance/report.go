@@ -11,7 +11,11 @@ import (
 // changes when one does.
 func Report(results []Result) []byte {
 	var b bytes.Buffer
-	b.WriteString("# Conformance\n\nWhat the public MCP conformance suite says of the proxy: as a client of the suite's servers, and as a server in front of a\nfixture that offers what the suite asks for. `make conformance` writes this file.\n\nExpected failures stand, each with its reason, in [tests/conformance/baselines](../tests/conformance/baselines); the suite itself\nchecks them.\n\nEvery client scenario that is scored by the requirement sets passes on its wire, and every extension scenario; every server\nscenario that a proxy can meet passes.\n\n")
+	b.WriteString("# Conformance\n\nWhat the public MCP conformance suite says of the proxy: as a client of the suite's servers, and as " +
+		"a server in front of a\nfixture that offers what the suite asks for. `make conformance` writes this file.\n\nExpected failures " +
+		"stand, each with its reason, in [tests/conformance/baselines](../tests/conformance/baselines); the suite itself\nchecks " +
+		"them.\n\nEvery client scenario that is scored by the requirement sets passes on its wire, and every extension scenario; every " +
+		"server\nscenario that a proxy can meet passes.\n\n")
 	for _, r := range results {
 		counts := map[Outcome]int{}
 		for _, outcome := range r.Scenarios {

@@ -45,7 +45,8 @@ func (p *programs) serve(ctx context.Context, kind fixture, directory string) (*
 		s.stop()
 		return nil, err
 	}
-	err = s.start(ctx, directory, p.proxy, "serve", "--config", config, "--store", filepath.Join(directory, "store.db"), "--listen", front, "--no-browser")
+	err = s.start(ctx, directory, p.proxy, "serve", "--config", config, "--store", filepath.Join(directory, "store.db"), "--listen", front,
+		"--no-browser")
 	if err == nil {
 		err = awaitTools(ctx, s.url)
 	}
@@ -83,7 +84,8 @@ func (s *served) stop() {
 // explained ends the processes, and replays the journals that the proxy left.
 func (s *served) explained() error {
 	s.stop()
-	kept, err := store.Open(context.Background(), filepath.Join(s.directory, "store.db"), store.Options{Keys: store.FileKeys(filepath.Join(s.directory, "key"))})
+	kept, err := store.Open(context.Background(), filepath.Join(s.directory, "store.db"),
+		store.Options{Keys: store.FileKeys(filepath.Join(s.directory, "key"))})
 	if err != nil {
 		return err
 	}
@@ -117,13 +119,15 @@ func await(ctx context.Context, url string) error {
 
 // awaitTools polls until the proxy knows its upstream's tools.
 func awaitTools(ctx context.Context, url string) error {
-	const list = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`
+	const list = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"_meta":{` +
+		`"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`
 	return poll(ctx, url, func() bool {
 		request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader([]byte(list)))
 		if err != nil {
 			return false
 		}
-		for name, value := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"} {
+		for name, value := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream",
+			"Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/list"} {
 			request.Header.Set(name, value)
 		}
 		response, err := http.DefaultClient.Do(request)

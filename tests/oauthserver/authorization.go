@@ -12,7 +12,8 @@ import (
 )
 
 func (s *Server) resourceMetadata(w http.ResponseWriter, _ *http.Request, _ *Fault) {
-	s.publish(w, map[string]any{"resource": s.MCPURL(), "authorization_servers": []string{s.url}, "scopes_supported": []string{"mcp"}, "dpop_bound_access_tokens_required": s.options.ProofRequired})
+	s.publish(w, map[string]any{"resource": s.MCPURL(), "authorization_servers": []string{s.url}, "scopes_supported": []string{"mcp"},
+		"dpop_bound_access_tokens_required": s.options.ProofRequired})
 }
 
 func (s *Server) serverMetadata(w http.ResponseWriter, _ *http.Request, f *Fault) {
@@ -20,12 +21,17 @@ func (s *Server) serverMetadata(w http.ResponseWriter, _ *http.Request, f *Fault
 	if f.is("wrong-issuer") {
 		issuer = "https://attacker.example"
 	}
-	m := map[string]any{"issuer": issuer, "authorization_endpoint": s.url + "/authorize", "token_endpoint": s.tokenURL(), "revocation_endpoint": s.url + "/revoke",
-		"code_challenge_methods_supported": []string{"S256"}, "response_types_supported": []string{"code"}, "grant_types_supported": []string{"authorization_code", "refresh_token", "client_credentials", deviceGrant, bearerGrant},
-		"token_endpoint_auth_methods_supported": []string{"none", "client_secret_post", "client_secret_basic"}, "authorization_response_iss_parameter_supported": true,
-		"client_id_metadata_document_supported": true, "device_authorization_endpoint": s.url + "/device_authorization"}
+	m := map[string]any{"issuer": issuer, "authorization_endpoint": s.url + "/authorize", "token_endpoint": s.tokenURL(),
+		"revocation_endpoint":              s.url + "/revoke",
+		"code_challenge_methods_supported": []string{"S256"}, "response_types_supported": []string{"code"},
+		"grant_types_supported": []string{"authorization_code", "refresh_token", "client_credentials", deviceGrant,
+			bearerGrant},
+		"token_endpoint_auth_methods_supported":          []string{"none", "client_secret_post", "client_secret_basic"},
+		"authorization_response_iss_parameter_supported": true,
+		"client_id_metadata_document_supported":          true, "device_authorization_endpoint": s.url + "/device_authorization"}
 	if s.options.SignedOnly != "" {
-		m["token_endpoint_auth_methods_supported"], m["token_endpoint_auth_signing_alg_values_supported"] = []string{signedMethod}, []string{s.options.SignedOnly}
+		m["token_endpoint_auth_methods_supported"], m["token_endpoint_auth_signing_alg_values_supported"] = []string{signedMethod},
+			[]string{s.options.SignedOnly}
 	}
 	if s.options.PushRequired {
 		m["require_pushed_authorization_requests"], m["pushed_authorization_request_endpoint"] = true, s.url+"/par"
@@ -66,7 +72,8 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request, _ *Fault) {
 	case s.options.ConfidentialOnly && metadata.AuthMethod == "none":
 		refuse("public clients are not registered here")
 		return
-	case s.options.SignedOnly != "" && (metadata.AuthMethod != signedMethod || metadata.Algorithm != s.options.SignedOnly || !metadata.Keys.public()):
+	case s.options.SignedOnly != "" && (metadata.AuthMethod != signedMethod || metadata.Algorithm != s.options.SignedOnly ||
+		!metadata.Keys.public()):
 		refuse("clients show themselves by assertions here that they sign with " + s.options.SignedOnly)
 		return
 	case s.options.RefuseScope != "" && slices.Contains(strings.Fields(metadata.Scope), s.options.RefuseScope):
@@ -107,7 +114,14 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request, f *Fault) {
 		http.Error(w, "the redirect_uri is not registered", http.StatusBadRequest)
 		return
 	}
-	req := &request{client: c.id, redirect: q.Get("redirect_uri"), state: q.Get("state"), challenge: q.Get("code_challenge"), resource: q.Get("resource"), scope: q.Get("scope")}
+	req := &request{
+		client:    c.id,
+		redirect:  q.Get("redirect_uri"),
+		state:     q.Get("state"),
+		challenge: q.Get("code_challenge"),
+		resource:  q.Get("resource"),
+		scope:     q.Get("scope"),
+	}
 	switch {
 	case q.Get("response_type") != "code":
 		s.redirect(w, r, req, url.Values{"error": {"unsupported_response_type"}}, f)

@@ -34,7 +34,12 @@ func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request, _ *
 	code, user := "dc-"+rand.Text(), rand.Text()[:8]
 	s.mu.Lock()
 	s.grants.devices[code] = &device{approved: s.options.AutoApprove,
-		request: &request{client: c.id, resource: r.PostFormValue("resource"), scope: r.PostFormValue("scope"), expires: s.options.Clock().Add(time.Minute)}}
+		request: &request{
+			client:   c.id,
+			resource: r.PostFormValue("resource"),
+			scope:    r.PostFormValue("scope"),
+			expires:  s.options.Clock().Add(time.Minute),
+		}}
 	s.grants.userCodes[user] = code
 	s.mu.Unlock()
 	writeJSON(w, http.StatusOK, map[string]any{"device_code": code, "user_code": user, "verification_uri": s.url + "/device",

@@ -52,7 +52,9 @@ func endpoints() map[string][]string {
 	token := []string{"token"}
 	all := map[string][]string{
 		"answer": everywhere, "delay": everywhere, "status": everywhere, "cut-before": everywhere, "malformed": everywhere, "html": everywhere,
-		"taken": token, "cut-after": token, "hold-after": token, "invalid-grant": token, "invalid-client": token, "no-expiry": token, "refuse": {"register", "par", "token", "revoke", "device"}, "no-refresh-token": token, "ttl": token, "clock-skew": token, "narrow": token,
+		"taken": token, "cut-after": token, "hold-after": token, "invalid-grant": token, "invalid-client": token, "no-expiry": token,
+		"refuse": {"register", "par", "token", "revoke", "device"}, "no-refresh-token": token, "ttl": token, "clock-skew": token,
+		"narrow":       token,
 		"wrong-issuer": {"metadata", "authorize"}, "denied": {"authorize"}, "unauthorized": {"mcp"},
 	}
 	maps.Copy(all, mcpKinds())
@@ -68,14 +70,16 @@ func ParseFault(text string) (Fault, error) {
 	f := Fault{Endpoint: endpoint, Kind: kind, Body: body}
 	for _, part := range strings.FieldsFunc(rest, func(r rune) bool { return r == ',' }) {
 		key, value, _ := strings.Cut(part, "=")
-		if text := map[string]*string{"grant": &f.Grant, "method": &f.Method, "error": &f.Error, "content_type": &f.ContentType}[key]; text != nil {
+		if text := map[string]*string{"grant": &f.Grant, "method": &f.Method, "error": &f.Error,
+			"content_type": &f.ContentType}[key]; text != nil {
 			*text = value
 			continue
 		}
 		n, err := strconv.Atoi(value)
 		field := map[string]*int{"count": &f.Count, "delay": &f.Delay, "status": &f.Status, "retry_after": &f.RetryAfter, "ttl": &f.TTL}[key]
 		if err != nil || field == nil {
-			return f, fmt.Errorf("fault %q: %q is not one of grant=, method=, error=, content_type=, body=, count=, delay=, status=, retry_after=, ttl= with a number", text, part)
+			return f, fmt.Errorf("fault %q: %q is not one of grant=, method=, error=, content_type=, body=, count=, delay=, status=, "+
+				"retry_after=, ttl= with a number", text, part)
 		}
 		*field = n
 	}
@@ -253,7 +257,8 @@ func (s *Server) control(mux *http.ServeMux) {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 		}
 	})
-	for name, act := range map[string]func(){"reset": s.Reset, "revoke-access": s.RevokeAccess, "forget-clients": s.ForgetClients, "forget-sessions": s.ForgetSessions, "move-token": s.MoveToken} {
+	for name, act := range map[string]func(){"reset": s.Reset, "revoke-access": s.RevokeAccess, "forget-clients": s.ForgetClients,
+		"forget-sessions": s.ForgetSessions, "move-token": s.MoveToken} {
 		mux.HandleFunc("POST /control/"+name, func(http.ResponseWriter, *http.Request) { act() })
 	}
 }

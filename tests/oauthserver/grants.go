@@ -75,7 +75,19 @@ type grants struct {
 }
 
 func newGrants(preregistered map[string]string) grants {
-	g := grants{clients: map[string]*client{}, codes: map[string]*request{}, used: map[string]*grant{}, devices: map[string]*device{}, userCodes: map[string]string{}, pending: map[string]*request{}, pushed: map[string]*pushed{}, refresh: map[string]*grant{}, access: map[string]*access{}, assertions: map[string]bool{}, shown: map[string]bool{}}
+	g := grants{
+		clients:    map[string]*client{},
+		codes:      map[string]*request{},
+		used:       map[string]*grant{},
+		devices:    map[string]*device{},
+		userCodes:  map[string]string{},
+		pending:    map[string]*request{},
+		pushed:     map[string]*pushed{},
+		refresh:    map[string]*grant{},
+		access:     map[string]*access{},
+		assertions: map[string]bool{},
+		shown:      map[string]bool{},
+	}
 	for id, secret := range preregistered {
 		g.clients[id] = &client{id: id, secret: secret}
 	}

@@ -19,24 +19,32 @@ import (
 const stepUpScope = "mcp:admin"
 
 func (s *Server) mcpServer() http.Handler {
-	s.tools = server.NewMCPServer("oauthserver", "1.0.0", server.WithToolCapabilities(true), server.WithResourceCapabilities(true, true), server.WithPromptCapabilities(true), server.WithLogging(), server.WithInstructions("A server to test with."))
+	s.tools = server.NewMCPServer("oauthserver", "1.0.0", server.WithToolCapabilities(true), server.WithResourceCapabilities(true, true),
+		server.WithPromptCapabilities(true), server.WithLogging(), server.WithInstructions("A server to test with."))
 	m := s.tools
-	m.AddTool(mcp.NewTool("echo", mcp.WithDescription("Returns its text."), mcp.WithString("text", mcp.Required())), func(_ context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		return mcp.NewToolResultText(r.GetString("text", "")), nil
-	})
-	m.AddTool(mcp.NewTool("add", mcp.WithDescription("Adds two numbers."), mcp.WithNumber("a", mcp.Required()), mcp.WithNumber("b", mcp.Required())), func(_ context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+	m.AddTool(mcp.NewTool("echo", mcp.WithDescription("Returns its text."), mcp.WithString("text", mcp.Required())),
+		func(_ context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			return mcp.NewToolResultText(r.GetString("text", "")), nil
+		})
+	m.AddTool(mcp.NewTool("add", mcp.WithDescription("Adds two numbers."), mcp.WithNumber("a", mcp.Required()),
+		mcp.WithNumber("b", mcp.Required())), func(_ context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		return mcp.NewToolResultText(fmt.Sprint(r.GetFloat("a", 0) + r.GetFloat("b", 0))), nil
 	})
-	m.AddTool(mcp.NewTool("slow", mcp.WithDescription("Takes its time and says how far it is."), mcp.WithNumber("milliseconds", mcp.Required())), slow)
-	m.AddTool(mcp.NewTool("admin", mcp.WithDescription("Needs the scope "+stepUpScope+".")), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
-		return mcp.NewToolResultText("you are an administrator"), nil
-	})
-	m.AddResource(mcp.NewResource("test://greeting", "greeting", mcp.WithMIMEType("text/plain")), func(context.Context, mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
-		return []mcp.ResourceContents{mcp.TextResourceContents{URI: "test://greeting", MIMEType: "text/plain", Text: "hello"}}, nil
-	})
-	m.AddPrompt(mcp.NewPrompt("greet", mcp.WithArgument("name")), func(_ context.Context, r mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
-		return mcp.NewGetPromptResult("a greeting", []mcp.PromptMessage{mcp.NewPromptMessage(mcp.RoleUser, mcp.NewTextContent("Greet "+r.Params.Arguments["name"]))}), nil
-	})
+	m.AddTool(mcp.NewTool("slow", mcp.WithDescription("Takes its time and says how far it is."),
+		mcp.WithNumber("milliseconds", mcp.Required())), slow)
+	m.AddTool(mcp.NewTool("admin", mcp.WithDescription("Needs the scope "+stepUpScope+".")),
+		func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			return mcp.NewToolResultText("you are an administrator"), nil
+		})
+	m.AddResource(mcp.NewResource("test://greeting", "greeting", mcp.WithMIMEType("text/plain")),
+		func(context.Context, mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
+			return []mcp.ResourceContents{mcp.TextResourceContents{URI: "test://greeting", MIMEType: "text/plain", Text: "hello"}}, nil
+		})
+	m.AddPrompt(mcp.NewPrompt("greet", mcp.WithArgument("name")),
+		func(_ context.Context, r mcp.GetPromptRequest) (*mcp.GetPromptResult, error) {
+			return mcp.NewGetPromptResult("a greeting", []mcp.PromptMessage{mcp.NewPromptMessage(mcp.RoleUser,
+				mcp.NewTextContent("Greet "+r.Params.Arguments["name"]))}), nil
+		})
 	options := []server.StreamableHTTPOption{server.WithStateful(true)}
 	if s.options.Sessions {
 		options = append(options, server.WithStreamableHTTPProtocolVersions("2025-11-25", "2025-06-18", "2025-03-26"))
@@ -53,7 +61,9 @@ func slow(ctx context.Context, r mcp.CallToolRequest) (*mcp.CallToolResult, erro
 			return nil, ctx.Err()
 		}
 		if meta := r.Params.Meta; meta != nil && meta.ProgressToken != nil {
-			_ = server.ServerFromContext(ctx).SendNotificationToClient(ctx, "notifications/progress", map[string]any{"progressToken": meta.ProgressToken, "progress": step + 1, "total": steps}) // progress is a courtesy
+			// progress is a courtesy
+			_ = server.ServerFromContext(ctx).SendNotificationToClient(ctx, "notifications/progress",
+				map[string]any{"progressToken": meta.ProgressToken, "progress": step + 1, "total": steps})
 		}
 	}
 	return mcp.NewToolResultText("done"), nil

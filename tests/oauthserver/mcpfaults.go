@@ -47,7 +47,8 @@ func (s *Server) misbehaveMCP(w http.ResponseWriter, r *http.Request, f *Fault, 
 	case "rpc-error":
 		result(`"error":{"code":-32603,"message":"on purpose"}`)
 	case "same-cursor":
-		result(fmt.Sprintf(`"result":{"resultType":"complete",%q:[{"name":"echo","inputSchema":{"type":"object"}}],"nextCursor":"again"}`, strings.TrimSuffix(asked.Method, "/list")))
+		result(fmt.Sprintf(`"result":{"resultType":"complete",%q:[{"name":"echo","inputSchema":{"type":"object"}}],"nextCursor":"again"}`,
+			strings.TrimSuffix(asked.Method, "/list")))
 	case "moved":
 		if strings.HasSuffix(r.URL.Path, "/") {
 			return false
@@ -86,7 +87,9 @@ func noisily(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(recorded.Code)
-	_, _ = io.WriteString(w, "event: ping\ndata: {\"time\":1}\n\ndata: now comes the answer\n\ndata: {\"jsonrpc\":\"2.0\",\"id\":\"x\",\"result\":{}}\n\n"+body) // the client went away
+	// the client went away
+	_, _ = io.WriteString(w, "event: ping\ndata: {\"time\":1}\n\ndata: now comes the answer\n\ndata: "+
+		"{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"result\":{}}\n\n"+body)
 }
 
 // TellToolsChanged has the MCP server say so often, at once, that its tools have changed.

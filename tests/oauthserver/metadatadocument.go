@@ -17,7 +17,8 @@ func (s *Server) documentClient(id string) *client {
 	if err != nil || u.Path == "" || u.Scheme != "https" && (u.Scheme != "http" || !net.ParseIP(u.Hostname()).IsLoopback()) {
 		return nil
 	}
-	fetch := &http.Client{Timeout: 5 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	fetch := &http.Client{Timeout: 5 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := fetch.Get(id)
 	if err != nil {
 		return nil
@@ -29,7 +30,8 @@ func (s *Server) documentClient(id string) *client {
 		RedirectURIs []string `json:"redirect_uris"`
 	}
 	err = json.NewDecoder(http.MaxBytesReader(nil, response.Body, 64<<10)).Decode(&document)
-	if err != nil || response.StatusCode != http.StatusOK || document.ClientID != id || document.Name == "" || len(document.RedirectURIs) == 0 {
+	if err != nil || response.StatusCode != http.StatusOK || document.ClientID != id || document.Name == "" ||
+		len(document.RedirectURIs) == 0 {
 		return nil
 	}
 	return &client{id: id, redirects: slices.Clone(document.RedirectURIs)}

@@ -147,7 +147,12 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 		return nil, errors.Join(err, listener.Close())
 	}
 	s.counters.MCP = map[string]int{}
-	s.http = &http.Server{Handler: s.routes(), ConnContext: o.ConnContext, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug)}
+	s.http = &http.Server{
+		Handler:           s.routes(),
+		ConnContext:       o.ConnContext,
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+	}
 	s.work.Go(func() {
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			o.Logger.Error("the server ended", "error", err)

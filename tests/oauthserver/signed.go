@@ -58,7 +58,12 @@ func (s *Server) authenticateSigned(r *http.Request) *client {
 	if id := r.PostFormValue("client_id"); id != "" && id != c.id {
 		return nil
 	}
-	if claims.ValidateWithLeeway(jwt.Expected{Issuer: c.id, Subject: c.id, AnyAudience: jwt.Audience{s.issuer()}, Time: s.options.Clock()}, time.Minute) != nil {
+	if claims.ValidateWithLeeway(jwt.Expected{
+		Issuer:      c.id,
+		Subject:     c.id,
+		AnyAudience: jwt.Audience{s.issuer()},
+		Time:        s.options.Clock(),
+	}, time.Minute) != nil {
 		return nil
 	}
 	s.mu.Lock()

@@ -13,7 +13,8 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, f *Fault) {
 		return
 	}
 	c := s.authenticate(r)
-	if workload := r.PostFormValue("grant_type") == bearerGrant && r.PostFormValue("client_id") == ""; c == nil && !workload || f.is("invalid-client") {
+	if workload := r.PostFormValue("grant_type") == bearerGrant && r.PostFormValue("client_id") == ""; c == nil && !workload ||
+		f.is("invalid-client") {
 		oauthError(w, http.StatusUnauthorized, "invalid_client", "the client is not known here")
 		return
 	}

@@ -75,7 +75,8 @@ type BusyError struct {
 }
 
 func (e *BusyError) Error() string {
-	return fmt.Sprintf("the redirect address 127.0.0.1:%d cannot be listened on (%v): another program holds the port; end it, or set oauth.callbackPort to another one or to 0", e.Port, e.Err)
+	return fmt.Sprintf("the redirect address 127.0.0.1:%d cannot be listened on (%v): another program holds the port; end it, or set "+
+		"oauth.callbackPort to another one or to 0", e.Port, e.Err)
 }
 
 // Unwrap returns the network error.

@@ -121,9 +121,11 @@ func (e *NotFoundError) Error() string {
 		return fmt.Sprintf("command not found in PATH: %q; \"command\" is the program alone, what follows it belongs in \"args\"", e.Command)
 	}
 	if e.Path == "" {
-		return fmt.Sprintf("command not found: %q, and PATH is not set for it; set it in the entry's \"env\", or give the whole path as \"command\"", e.Command)
+		return fmt.Sprintf("command not found: %q, and PATH is not set for it; set it in the entry's \"env\", or give the whole path as "+
+			"\"command\"", e.Command)
 	}
-	return fmt.Sprintf("command not found in PATH: %q; install it, give its whole path as \"command\", or set PATH in the entry's \"env\"", e.Command)
+	return fmt.Sprintf("command not found in PATH: %q; install it, give its whole path as \"command\", or set PATH in the entry's \"env\"",
+		e.Command)
 }
 
 // Unwrap returns exec.ErrNotFound.

@@ -57,7 +57,8 @@ func (g given) upstream(server, scenario, directory string) (upstream.Config, er
 		return c, os.WriteFile(secret, []byte(g.WorkloadJWT), 0o600)
 	case g.IDToken != "":
 		c.OAuth.Grant = upstream.EnterpriseManaged
-		c.OAuth.IdentityProvider = upstream.IdentityProvider{TokenEndpoint: g.IdentityProviderEndpoint, ClientID: g.IdentityProviderClient, IDTokenFile: secret}
+		c.OAuth.IdentityProvider = upstream.IdentityProvider{TokenEndpoint: g.IdentityProviderEndpoint, ClientID: g.IdentityProviderClient,
+			IDTokenFile: secret}
 		return c, os.WriteFile(secret, []byte(g.IDToken), 0o600)
 	}
 	return c, nil

@@ -93,7 +93,8 @@ func settledOnce(s *transitions.Snapshot) bool {
 		return len(s.Data.Scopes) > 0 && s.Data.Token.Requested(s.Data.Scopes)
 	case login == states.LoginRequired:
 		switch s.Data.Reason {
-		case states.LoginDenied, states.LoginFailed, states.LoginTimedOut, states.DiscoveryFailed, states.ServerUnsuitable, states.RegistrationFailed, states.ExchangeFailed, states.ListenerFailed:
+		case states.LoginDenied, states.LoginFailed, states.LoginTimedOut, states.DiscoveryFailed, states.ServerUnsuitable,
+			states.RegistrationFailed, states.ExchangeFailed, states.ListenerFailed:
 			return true
 		}
 	}

@@ -65,20 +65,28 @@ func connect(ctx context.Context, endpoint string) (*client, error) {
 		Version      string                     `json:"protocolVersion"`
 		Capabilities map[string]json.RawMessage `json:"capabilities"`
 	}
-	err = c.request(ctx, "initialize", map[string]any{"protocolVersion": "2025-11-25", "clientInfo": map[string]string{"name": "conformance", "version": "1"},
-		"capabilities": map[string]any{"elicitation": map[string]any{"form": map[string]any{"applyDefaults": true}}, "sampling": map[string]any{}, "roots": map[string]any{}}}, &hello)
+	err = c.request(ctx, "initialize", map[string]any{"protocolVersion": "2025-11-25",
+		"clientInfo": map[string]string{"name": "conformance", "version": "1"},
+		"capabilities": map[string]any{"elicitation": map[string]any{"form": map[string]any{"applyDefaults": true}},
+			"sampling": map[string]any{}, "roots": map[string]any{}}}, &hello)
 	if err != nil {
 		return nil, err
 	}
 	c.offers = hello.Capabilities
 	t.SetProtocolVersion(hello.Version)
-	return c, t.SendNotification(ctx, mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION, Notification: mcp.Notification{Method: "notifications/initialized"}})
+	return c, t.SendNotification(ctx, mcp.JSONRPCNotification{JSONRPC: mcp.JSONRPC_VERSION,
+		Notification: mcp.Notification{Method: "notifications/initialized"}})
 }
 
 // request sends one request and reads its result.
 func (c *client) request(ctx context.Context, method string, params, result any) error {
 	c.next++
-	response, err := c.transport.SendRequest(ctx, transport.JSONRPCRequest{JSONRPC: mcp.JSONRPC_VERSION, ID: mcp.NewRequestId(c.next), Method: method, Params: params})
+	response, err := c.transport.SendRequest(ctx, transport.JSONRPCRequest{
+		JSONRPC: mcp.JSONRPC_VERSION,
+		ID:      mcp.NewRequestId(c.next),
+		Method:  method,
+		Params:  params,
+	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", method, err)
 	}

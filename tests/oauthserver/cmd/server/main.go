@@ -30,8 +30,10 @@ func run() error {
 	flag.BoolVar(&o.KeepRefreshTokens, "keep-refresh-tokens", false, "do not rotate refresh tokens")
 	flag.BoolVar(&o.NoRefreshTokens, "no-refresh-tokens", false, "issue no refresh tokens")
 	flag.BoolVar(&o.NoRegistration, "no-registration", false, "no dynamic client registration")
-	flag.StringVar(&o.SignedOnly, "signed-only", "", "have clients show themselves by assertions only that are signed with this algorithm (private_key_jwt)")
-	flag.BoolVar(&o.ConfidentialOnly, "confidential-only", false, "register no public clients, and list none as an authentication method all the same")
+	flag.StringVar(&o.SignedOnly, "signed-only", "",
+		"have clients show themselves by assertions only that are signed with this algorithm (private_key_jwt)")
+	flag.BoolVar(&o.ConfidentialOnly, "confidential-only", false,
+		"register no public clients, and list none as an authentication method all the same")
 	flag.BoolVar(&o.ScopeBound, "scope-bound", false, "hold clients to the scopes that they registered")
 	flag.StringVar(&o.RefuseScope, "refuse-scope", "", "a scope that no client may register")
 	flag.BoolVar(&o.Quirks.SilentPKCE, "silent-pkce", false, "metadata without code_challenge_methods_supported")
@@ -48,7 +50,9 @@ func run() error {
 	flag.BoolVar(&o.NoAuth, "no-auth", false, "protect nothing")
 	flag.BoolVar(&o.OptionalAuth, "optional-auth", false, "take requests without a token too")
 	flag.BoolVar(&o.Sessions, "sessions", false, "speak only the MCP revisions with a session")
-	flag.Func("fault", "a fault as endpoint:kind[,count=n][,grant=g][,method=m][,delay=ms][,status=n][,retry_after=s][,ttl=s][,content_type=t][,body=text to the end]; may be repeated", func(text string) error {
+	flag.Func("fault", "a fault as "+
+		"endpoint:kind[,count=n][,grant=g][,method=m][,delay=ms][,status=n][,retry_after=s][,ttl=s][,content_type=t][,body=text to the "+
+		"end]; may be repeated", func(text string) error {
 		f, err := oauthserver.ParseFault(text)
 		faults = append(faults, f)
 		return err
