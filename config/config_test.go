@@ -72,7 +72,7 @@ func TestLoadRefuses(t *testing.T) {
 	for _, test := range []struct{ name, text, want string }{
 		{"no JSON", `{"mcpServers": {`, ".json:1:17: the document ends before it is complete"},
 		{"no JSON further down", "{\"mcpServers\": {\n\"a\": {\"url\" \"https://a\"}}}", ".json:2:13: invalid character '\"' after object name"},
-		{"nothing", "", ".json:1:1: the document ends before it is complete"},
+		{"nothing", "", ".json: the file is empty"},
 		{"a list", "[]", ".json:1:1: has a list where an object has to be; the document is"},
 		{"something behind it", "{\"mcpServers\": {}}\n{}", ".json:2:1: invalid character '{' after top-level value"},
 		{"another document", `{"servers": {}}`, `unknown field "servers"`},

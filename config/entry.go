@@ -1,9 +1,7 @@
 package config
 
 import (
-	"errors"
-	"fmt"
-	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -14,7 +12,6 @@ import (
 	"mcpproxy/userfile"
 
 	"github.com/tailscale/hujson"
-	"golang.org/x/net/http/httpguts"
 )
 
 // entry reads one entry, checks each of its keys and then what they say together.
@@ -66,13 +63,23 @@ func (r *reader) transport(e *entry) {
 	case e.kind == "sse":
 		e.Transport = upstream.SSE
 	}
+	r.headers(e)
+}
+
+// headers checks what the headers say together, and an Authorization whose variable is
+// there and empty: a server would only say that it refuses it.
+func (r *reader) headers(e *entry) {
 	seen := map[string]string{}
-	for name := range e.Headers {
-		folded := strings.ToLower(name)
+	for name, value := range e.Headers {
+		folded, key := strings.ToLower(name), "headers."+name
 		if other, twice := seen[folded]; twice {
 			r.problem("headers."+max(name, other), "is there twice, as %s too; the case of a header's name does not count", min(name, other))
 		}
 		seen[folded] = name
+		scheme := strings.ToLower(strings.TrimSpace(value.Reveal()))
+		if folded == "authorization" && slices.Contains([]string{"", "bearer", "basic", "token"}, scheme) && !r.failed[key] && r.environment != nil {
+			r.problem(key, "has no credential in it once its variables are replaced; give one, or leave the header out for a login with OAuth")
+		}
 	}
 }
 
@@ -95,8 +102,17 @@ func (r *reader) login(e *entry) {
 			r.problem("oauth.privateKeyFile", "%v", err)
 		}
 		e.OAuth.PrivateKey = credential.NewSecret(string(text)) // it is kept in memory only
+		if _, unfit := credential.ParseKey(e.OAuth.PrivateKey); err == nil && unfit != nil {
+			r.problem("oauth.privateKeyFile", "%s: %v", e.privateKeyFile, unfit)
+		}
 	case e.OAuth.AuthMethod == "private_key_jwt" && e.OAuth.ClientID != "" && !r.failed["oauth.privateKeyFile"]:
 		r.problem("oauth.privateKeyFile", "is missing; the client oauth.clientId signs with it (PEM, private_key_jwt)")
+	}
+	if !e.OAuth.ClientSecret.IsZero() && e.OAuth.ClientID == "" && !r.failed["oauth.clientId"] {
+		r.problem("oauth.clientSecret", "is the secret of a client that is registered beforehand; give its oauth.clientId too")
+	}
+	if m := e.OAuth.AuthMethod; strings.HasPrefix(m, "client_secret_") && e.OAuth.ClientID != "" && e.OAuth.ClientSecret.IsZero() && !r.failed["oauth.clientSecret"] {
+		r.problem("oauth.tokenEndpointAuthMethod", "%s needs the secret of oauth.clientId; give it as oauth.clientSecret", m)
 	}
 	grant := e.OAuth.Grant
 	need := func(key, what string) {
@@ -124,60 +140,4 @@ func (r *reader) login(e *entry) {
 	if grant != upstream.EnterpriseManaged {
 		e.OAuth.IdentityProvider = upstream.IdentityProvider{}
 	}
-}
-
-// checkURL repeats no address that may have a password in it.
-func checkURL(raw, text string) error {
-	const password = "has a user name or a password in it, and addresses are shown; give them as headers.Authorization"
-	switch u, err := url.Parse(text); {
-	case err != nil && strings.Contains(text, "@"):
-		return errors.New("is not an http or https URL; write it as https://host/path")
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("%q is not an http or https URL; write it as https://host/path", raw)
-	case u.User != nil:
-		return errors.New(password)
-	}
-	return nil
-}
-
-func checkHeaderName(name string) error {
-	if !httpguts.ValidHeaderFieldName(name) {
-		return errors.New("is no header's name")
-	}
-	return nil
-}
-
-func checkVariableName(name string) error {
-	if name == "" || strings.ContainsAny(name, "=\x00") {
-		return errors.New("is no name of an environment variable")
-	}
-	return nil
-}
-
-// checkInherited says what names of variables to inherit have to be.
-func checkInherited(_, text string) error {
-	if name := strings.TrimSuffix(text, "*"); text == "" || strings.ContainsAny(name, "=*\x00") {
-		return errors.New("is no name of an environment variable, which may end in *")
-	}
-	return nil
-}
-
-// checkClientMetadataURL says what a client id that is the address of a metadata
-// document has to be (client ID metadata documents, section 3).
-func checkClientMetadataURL(raw, text string) error {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Scheme != "https" || u.Host == "":
-		return fmt.Errorf("%q is not an https URL", raw)
-	case u.User != nil || u.Fragment != "" || strings.HasSuffix(text, "#"):
-		return errors.New("has user information or a fragment")
-	case u.Path == "" || u.Path == "/":
-		return fmt.Errorf("%q has no path", raw)
-	}
-	for _, segment := range strings.Split(u.Path, "/") {
-		if segment == "." || segment == ".." {
-			return fmt.Errorf("%q has a dot segment in its path", raw)
-		}
-	}
-	return nil
 }

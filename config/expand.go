@@ -96,7 +96,7 @@ func home(environment func(string) (string, bool)) (string, error) {
 			return value, nil
 		}
 	}
-	return "", fmt.Errorf("${userHome} has no value, as the environment variable HOME is not set; write the path itself")
+	return "", errors.New("the home directory is not known, as the environment variable HOME is not set; write the path itself")
 }
 
 func isVariableName(text string) bool {

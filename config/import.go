@@ -102,6 +102,14 @@ func native(keys members) (notes []string) {
 		notes = append(notes, remote(keys, args[named+1:])...)
 	}
 	notes = append(notes, nativeOAuth(keys)...)
+	headers := texts(keys, "headers")
+	for name := range headers {
+		if own := ownHeader(name); own != nil {
+			notes = append(notes, fmt.Sprintf("headers.%s was left out, as it %v", name, own))
+			delete(headers, name)
+			put(keys, "headers", headers)
+		}
+	}
 	known := namesBelow("", entryKeys())
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if !slices.Contains(known, key) {

@@ -32,6 +32,8 @@ type constraints struct {
 	checkName func(string) error
 	// free texts may have line breaks and other control characters in them.
 	free bool
+	// file texts name files: ~/ at their beginning is the user's home.
+	file bool
 }
 
 // entry is what an upstream's entry says: its configuration, and what that is made from.
@@ -49,12 +51,13 @@ func entryKeys() []key[entry] {
 			into: func(e *entry) any { return &e.kind }, constraints: constraints{values: []string{"http", "sse", "stdio", "streamable-http", "streamableHttp"}}},
 		{path: "headers", doc: "sent with each request; an `Authorization` among them makes OAuth unnecessary",
 			into: func(e *entry) any { return &e.Headers }, constraints: constraints{checkName: checkHeaderName}},
-		{path: "command", doc: "a local server's program, spoken to over its standard streams", into: func(e *entry) any { return &e.Command }},
+		{path: "command", doc: "a local server's program, spoken to over its standard streams",
+			into: func(e *entry) any { return &e.Command }, constraints: constraints{file: true}},
 		{path: "args", doc: "the program's arguments", into: func(e *entry) any { return &e.Args }, constraints: constraints{free: true}},
 		{path: "env", doc: "variables of the program's environment", into: func(e *entry) any { return &e.Env }, constraints: constraints{checkName: checkVariableName, free: true}},
 		{path: "inheritEnv", doc: "variables that the program gets of the proxy's own environment beside `PATH`, `HOME` and the like: names, `PREFIX_*`, or `*` for all",
 			into: func(e *entry) any { return &e.InheritEnv }, constraints: constraints{check: checkInherited}},
-		{path: "cwd", doc: "the directory that the program is started in", into: func(e *entry) any { return &e.Dir }},
+		{path: "cwd", doc: "the directory that the program is started in", into: func(e *entry) any { return &e.Dir }, constraints: constraints{file: true}},
 		{path: "disabled", doc: "the upstream is not connected", into: func(e *entry) any { return &e.disabled }},
 	}
 	return append(append(all, oauthKeys()...), settingKeys()...)
@@ -73,27 +76,29 @@ func oauthKeys() []key[entry] {
 		{path: "oauth.clientId", doc: "a client that is registered beforehand; without one the proxy registers itself",
 			into: func(e *entry) any { return &e.OAuth.ClientID }},
 		{path: "oauth.clientSecret", doc: "that client's secret", into: func(e *entry) any { return &e.OAuth.ClientSecret }},
-		{path: "oauth.privateKeyFile", doc: "the key that signs `private_key_jwt` assertions (PEM)", into: func(e *entry) any { return &e.privateKeyFile }},
+		{path: "oauth.privateKeyFile", doc: "the key that signs `private_key_jwt` assertions (PEM)",
+			into: func(e *entry) any { return &e.privateKeyFile }, constraints: constraints{file: true}},
 		{path: "oauth.keyId", doc: "that key's id", into: func(e *entry) any { return &e.OAuth.KeyID }},
 		{path: "oauth.tokenEndpointAuthMethod", doc: "how the client authenticates at the token endpoint (without `oauth.clientId`, what the proxy registers itself for; it makes the key of `private_key_jwt`)",
 			into: func(e *entry) any { return &e.OAuth.AuthMethod }, constraints: constraints{values: upstream.AuthMethods()}},
 		{path: "oauth.assertionFile", doc: "the platform's JWT, for `workload_identity`; read for each grant",
-			into: func(e *entry) any { return &e.OAuth.AssertionFile }},
+			into: func(e *entry) any { return &e.OAuth.AssertionFile }, constraints: constraints{file: true}},
 		{path: "oauth.identityProvider.tokenEndpoint", doc: "the identity provider's token endpoint, for `enterprise_managed`",
-			into: func(e *entry) any { return &e.OAuth.IdentityProvider.TokenEndpoint }},
+			into: func(e *entry) any { return &e.OAuth.IdentityProvider.TokenEndpoint }, constraints: constraints{check: checkURL}},
 		{path: "oauth.identityProvider.clientId", doc: "this client's id there", into: func(e *entry) any { return &e.OAuth.IdentityProvider.ClientID }},
 		{path: "oauth.identityProvider.clientSecret", doc: "its secret there", into: func(e *entry) any { return &e.OAuth.IdentityProvider.ClientSecret }},
 		{path: "oauth.identityProvider.idTokenFile", doc: "the user's ID token; read for each grant",
-			into: func(e *entry) any { return &e.OAuth.IdentityProvider.IDTokenFile }},
+			into: func(e *entry) any { return &e.OAuth.IdentityProvider.IDTokenFile }, constraints: constraints{file: true}},
 		{path: "oauth.dpop", doc: "asks for tokens that are bound to a key, also where the server does not demand it",
 			into: func(e *entry) any { return &e.OAuth.DPoP }},
 		{path: "oauth.scopes", doc: "asked for in place of what the server says", into: func(e *entry) any { return &e.OAuth.Scopes }},
-		{path: "oauth.issuer", doc: "the only authorization server that is taken", into: func(e *entry) any { return &e.OAuth.Issuer }},
+		{path: "oauth.issuer", doc: "the only authorization server that is taken", into: func(e *entry) any { return &e.OAuth.Issuer }, constraints: constraints{check: checkURL}},
 		{path: "oauth.clientMetadataUrl", doc: "the client id, where the server takes client ID metadata documents",
 			into: func(e *entry) any { return &e.OAuth.ClientMetadataURL }, constraints: constraints{check: checkClientMetadataURL}},
 		{path: "oauth.callbackPort", doc: "the port of the redirect address; a free one by default", into: func(e *entry) any { return &e.OAuth.CallbackPort }, constraints: constraints{most: 65535}},
 		{path: "oauth.authorizationParameters", doc: "added to the authorization request; an empty value leaves out a parameter that would be sent otherwise, " +
-			"as `{\"prompt\": \"\"}` does for a server that refuses `prompt`", into: func(e *entry) any { return &e.OAuth.AuthorizationParameters }},
+			"as `{\"prompt\": \"\"}` does for a server that refuses `prompt`",
+			into: func(e *entry) any { return &e.OAuth.AuthorizationParameters }, constraints: constraints{checkName: checkAuthorizationParameter}},
 		{path: "oauth.refreshAttempts", doc: "how often a refusal in words that are not known is met before a login is required (3)",
 			into: func(e *entry) any { return &e.Settings.RefreshAttempts }, constraints: constraints{least: 1, most: 10}},
 		{path: "oauth.sendScopeOnRefresh", doc: "names the scopes at a refresh, for authorization servers that insist",

@@ -143,9 +143,17 @@ func samples[T any](t *testing.T, k *key[T]) [2]any {
 		}
 		return path
 	}
+	key := func() string {
+		made, err := credential.NewKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return made.Reveal()
+	}
 	special := map[string][2]any{
 		"url": {"https://one", "https://two"}, "type": {"http", "sse"}, "oauth.login": {"manual", "automatic"},
-		"oauth.clientMetadataUrl": {"https://one/c", "https://two/c"}, "oauth.privateKeyFile": {file("one"), file("two")},
+		"oauth.clientMetadataUrl": {"https://one/c", "https://two/c"}, "oauth.privateKeyFile": {file(key()), file(key())},
+		"oauth.issuer": {"https://one", "https://two"}, "oauth.identityProvider.tokenEndpoint": {"https://one", "https://two"},
 		"oauth.metadataIssuer": {"https://one", "https://two"}, "oauth.redirectPath": {"/one", "/two"},
 	}
 	if s, ok := special[k.path]; ok {
@@ -216,6 +224,8 @@ func TestAChangeOfEachKeyIsSeen(t *testing.T) {
 					"oauth.identityProvider.tokenEndpoint": "https://i", "oauth.identityProvider.idTokenFile": "f"}
 			case k.path == "oauth.assertionFile":
 				base = map[string]any{"url": "https://a", "oauth.grant": "workload_identity"}
+			case k.path == "oauth.clientSecret":
+				base = map[string]any{"url": "https://a", "oauth.clientId": "c"}
 			}
 			values := samples(t, &k)
 			one, again, two := written(t, base, k.path, values[0]), written(t, base, k.path, values[0]), written(t, base, k.path, values[1])

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"mcpproxy/credential"
 	"mcpproxy/spelling"
@@ -221,9 +222,15 @@ func (r *reader) text(path string, v *hujson.Value, c constraints) string {
 	raw := v.Value.(hujson.Literal).String()
 	r.raw[path] = raw
 	text, err := r.expanded(raw)
+	if rest, ok := strings.CutPrefix(text, "~/"); ok && c.file && r.environment != nil {
+		text, err = home(r.environment)
+		text += "/" + rest
+	}
 	switch {
 	case err != nil:
 		r.problem(path, "%v", err)
+	case strings.ContainsRune(raw, utf8.RuneError):
+		r.problem(path, "has a character in it that is none (U+FFFD, or bytes that are not UTF-8); save the file as UTF-8")
 	case r.environment == nil && strings.Contains(raw, "${"):
 		return raw // what it comes to is not known
 	case strings.ContainsRune(text, 0) || !c.free && strings.ContainsFunc(text, unicode.IsControl):

@@ -62,6 +62,8 @@ func (s *source) problem(offset int, path, text string) *Error {
 	return e
 }
 
+func (s *source) blank() bool { return len(bytes.TrimSpace(s.text)) == 0 }
+
 var parserPlace = regexp.MustCompile(`^hujson: line (\d+), column (\d+): (?:parsing [a-z ]+: )?`)
 
 // parse reads JSON, also with comments and trailing commas.
@@ -69,6 +71,9 @@ func (s *source) parse() (*hujson.Value, error) {
 	v, err := hujson.Parse(s.text)
 	if err == nil {
 		return &v, nil
+	}
+	if s.blank() {
+		return nil, &Error{File: s.file, Problem: "the file is empty; " + whole}
 	}
 	e := &Error{File: s.file, Problem: "the document ends before it is complete; " + whole}
 	place := parserPlace.FindStringSubmatch(err.Error())

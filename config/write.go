@@ -153,7 +153,7 @@ func change(path string, edit func(*document) error) error {
 // open reads the file that is to be changed; its entries are an object afterwards.
 func open(path string) (*document, error) {
 	s, root, err := read(path)
-	if err != nil {
+	if err != nil && (s == nil || !s.blank()) { // in an empty file there is nothing to be lost
 		return nil, err
 	}
 	if root == nil || root.Value == nil {

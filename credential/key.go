@@ -48,7 +48,7 @@ func Thumbprint(key Secret) string {
 	return base64.RawURLEncoding.EncodeToString(digest)
 }
 
-// ParseKey reads a private key: PEM, PKCS #8 or SEC 1.
+// ParseKey reads a private key: PEM, PKCS #8, PKCS #1 or SEC 1.
 func ParseKey(key Secret) (any, error) {
 	block, _ := pem.Decode([]byte(key.Reveal()))
 	if block == nil {
@@ -59,7 +59,10 @@ func ParseKey(key Secret) (any, error) {
 		if ec, ecErr := x509.ParseECPrivateKey(block.Bytes); ecErr == nil {
 			return ec, nil
 		}
-		return nil, fmt.Errorf("the private key is neither PKCS #8 nor an EC key: %w", err)
+		if key, rsaErr := x509.ParsePKCS1PrivateKey(block.Bytes); rsaErr == nil {
+			return key, nil
+		}
+		return nil, fmt.Errorf("the private key is neither PKCS #8 nor an RSA or EC key (one with a passphrase cannot be used): %w", err)
 	}
 	return private, nil
 }

@@ -5,9 +5,12 @@
 package spelling
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/spf13/pflag"
 )
 
 // Meant is the part of an error's text that suggests what a mistyped name may have
@@ -17,6 +20,21 @@ func Meant(name string, all []string) string {
 		return fmt.Sprintf("; did you mean %s?", strings.Join(near, " or "))
 	}
 	return ""
+}
+
+// MeantFlag is [Meant] for the error of a command line with a flag that there is none of.
+func MeantFlag(err error, all *pflag.FlagSet) string {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return ""
+	}
+	var names []string
+	all.VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, "--"+f.Name)
+		}
+	})
+	return Meant("--"+unknown.GetSpecifiedName(), names)
 }
 
 // most is how many names are suggested.

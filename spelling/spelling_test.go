@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"mcpproxy/spelling"
+
+	"github.com/spf13/pflag"
 )
 
 func ExampleMeant() {
@@ -31,6 +33,22 @@ func TestNear(t *testing.T) {
 	} {
 		if got := strings.Join(spelling.Near(test.name, test.all), " "); got != test.want {
 			t.Errorf("%q is near %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// A flag that is not there is named with those that it may have been; hidden ones are
+// for no user.
+func TestMeantFlag(t *testing.T) {
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	flags.String("listen", "", "")
+	flags.Bool("started", false, "")
+	if err := flags.MarkHidden("started"); err != nil {
+		t.Fatal(err)
+	}
+	for arg, want := range map[string]string{"--lisen": "; did you mean --listen?", "--start": "", "-q": "", "--listen": ""} {
+		if got := spelling.MeantFlag(flags.Parse([]string{arg}), flags); got != want {
+			t.Errorf("%s: %q, want %q", arg, got, want)
 		}
 	}
 }

@@ -133,7 +133,9 @@ func (u *Upstream) withHeaders(request *http.Request) *http.Request {
 		request.Header = http.Header{}
 	}
 	for name, value := range u.config.Headers {
-		request.Header.Set(name, value.Reveal())
+		if request.Header.Get(name) == "" { // what the protocol sends stays
+			request.Header.Set(name, value.Reveal())
+		}
 	}
 	return request
 }

@@ -81,6 +81,27 @@ func TestStaticCredentialThatIsRefused(t *testing.T) {
 	r.wantCounts(want{})
 }
 
+// What the protocol sends is not replaced by what the configuration adds, as in copied
+// examples that name Accept (fault I3).
+func TestConfiguredHeadersReplaceNoneOfTheProtocol(t *testing.T) {
+	t.Parallel()
+	other := refusing(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+	r := newRig(t, oauthserver.Options{}, func(c *upstream.Config) {
+		c.URL = other.URL + "/mcp"
+		c.Headers = map[string]credential.Secret{
+			"accept":       credential.NewSecret("text/html"),
+			"Content-Type": credential.NewSecret("text/plain"),
+			"X-Mine":       credential.NewSecret("mine"),
+		}
+	})
+	r.awaitCredential(states.LoginRequired)
+	for header, want := range map[string]string{"Accept": "application/json, text/event-stream", "Content-Type": "application/json", "X-Mine": "mine"} {
+		if values, _ := other.sent(header); len(values) == 0 || values[0] != want {
+			t.Errorf("%s: %q, want %q", header, values, want)
+		}
+	}
+}
+
 // A token is sent to the server that it is for: not to another that the
 // configuration names now, and to none that a redirect names.
 func TestTokenStaysWithItsServer(t *testing.T) {

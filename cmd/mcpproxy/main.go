@@ -58,6 +58,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second one ends it at once
 	err := root().ExecuteContext(ctx)
 	if err != nil {
 		terminal.PrintError(os.Stderr, "mcpproxy", err)
@@ -116,7 +117,8 @@ what it is doing and what you can do.
 
 Exit codes: 0 ok, 1 error, 2 wrong command line or no such upstream, 4 a login is
 needed, 5 the authorization server cannot be found or reached, 6 no proxy is
-running, 7 the machine refused it.`,
+running, 7 the machine refused it, 8 logged out here while something may still be
+good at the authorization server.`,
 		Example: `  mcpproxy upstream add github https://mcp.example.com/mcp
   mcpproxy auth login github
   mcpproxy serve`,
@@ -124,7 +126,7 @@ running, 7 the machine refused it.`,
 	}
 	c.SetVersionTemplate("mcpproxy {{.Version}}\n")
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w; see: %s --help", err, c.CommandPath())}
+		return usageError{fmt.Errorf("%w%s; see: %s --help", err, spelling.MeantFlag(err, c.Flags()), c.CommandPath())}
 	})
 	f := c.PersistentFlags()
 	f.StringVar(&o.config, "config", config.DefaultPath(), "configuration file")

@@ -95,7 +95,7 @@ to break a promise.`,
   statectl wait github --for Connected --timeout 30s
   statectl graph github --format svg > github.svg`}
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w: %w; see %s --help", errUsage, err, c.CommandPath())
+		return fmt.Errorf("%w: %w%s; see %s --help", errUsage, err, spelling.MeantFlag(err, c.Flags()), c.CommandPath())
 	})
 	c.PersistentFlags().StringVar(&o.store, "store", filepath.Join(xdg.DataHome, "mcpproxy", "store.db"), "store of a stopped proxy")
 	c.PersistentFlags().StringVar(&o.socket, "socket", "", "socket of the running proxy (default: beside the store)")
