@@ -95,25 +95,6 @@ func (r *reader) login(e *entry) {
 	if e.OAuth.Resource != "" && e.OAuth.OmitResource {
 		r.problem("oauth.resource", "is given, and oauth.omitResource sends none; give one of them")
 	}
-	switch {
-	case e.privateKeyFile != "":
-		text, err := userfile.Read(e.privateKeyFile)
-		if err != nil {
-			r.problem("oauth.privateKeyFile", "%v", err)
-		}
-		e.OAuth.PrivateKey = credential.NewSecret(string(text)) // it is kept in memory only
-		if _, unfit := credential.ParseKey(e.OAuth.PrivateKey); err == nil && unfit != nil {
-			r.problem("oauth.privateKeyFile", "%s: %v", e.privateKeyFile, unfit)
-		}
-	case e.OAuth.AuthMethod == "private_key_jwt" && e.OAuth.ClientID != "" && !r.failed["oauth.privateKeyFile"]:
-		r.problem("oauth.privateKeyFile", "is missing; the client oauth.clientId signs with it (PEM, private_key_jwt)")
-	}
-	if !e.OAuth.ClientSecret.IsZero() && e.OAuth.ClientID == "" && !r.failed["oauth.clientId"] {
-		r.problem("oauth.clientSecret", "is the secret of a client that is registered beforehand; give its oauth.clientId too")
-	}
-	if m := e.OAuth.AuthMethod; strings.HasPrefix(m, "client_secret_") && e.OAuth.ClientID != "" && e.OAuth.ClientSecret.IsZero() && !r.failed["oauth.clientSecret"] {
-		r.problem("oauth.tokenEndpointAuthMethod", "%s needs the secret of oauth.clientId; give it as oauth.clientSecret", m)
-	}
 	grant := e.OAuth.Grant
 	need := func(key, what string) {
 		if r.raw[key] == "" && !r.failed[key] {
@@ -139,5 +120,30 @@ func (r *reader) login(e *entry) {
 	}
 	if grant != upstream.EnterpriseManaged {
 		e.OAuth.IdentityProvider = upstream.IdentityProvider{}
+	}
+	r.client(e)
+}
+
+// client checks that a client that is registered beforehand can show who it is.
+func (r *reader) client(e *entry) {
+	switch {
+	case e.privateKeyFile != "":
+		text, err := userfile.Read(e.privateKeyFile)
+		if err != nil {
+			r.problem("oauth.privateKeyFile", "%v", err)
+		}
+		e.OAuth.PrivateKey = credential.NewSecret(string(text)) // it is kept in memory only
+		if _, unfit := credential.ParseKey(e.OAuth.PrivateKey); err == nil && unfit != nil {
+			r.problem("oauth.privateKeyFile", "%s: %v", e.privateKeyFile, unfit)
+		}
+	case e.OAuth.AuthMethod == "private_key_jwt" && e.OAuth.ClientID != "" && !r.failed["oauth.privateKeyFile"]:
+		r.problem("oauth.privateKeyFile", "is missing; the client oauth.clientId signs with it (PEM, private_key_jwt)")
+	}
+	m, secret := e.OAuth.AuthMethod, "oauth.clientSecret"
+	if !e.OAuth.ClientSecret.IsZero() && e.OAuth.ClientID == "" && !r.failed["oauth.clientId"] {
+		r.problem(secret, "is the secret of a client that is registered beforehand; give its oauth.clientId too")
+	}
+	if strings.HasPrefix(m, "client_secret_") && e.OAuth.ClientID != "" && e.OAuth.ClientSecret.IsZero() && !r.failed[secret] {
+		r.problem("oauth.tokenEndpointAuthMethod", "%s needs the secret of oauth.clientId; give it as oauth.clientSecret", m)
 	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -170,6 +171,15 @@ func read(path string) (*source, *hujson.Value, error) {
 // readOwn reads a file that nobody else may write: it names commands that are run,
 // and where secrets are sent.
 func readOwn(path string) ([]byte, error) {
+	text, err := readOwnFile(path)
+	var invalid *Error
+	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.As(err, &invalid) {
+		return text, err
+	}
+	return nil, fmt.Errorf("the configuration cannot be read: %w; name another file (--config)", err)
+}
+
+func readOwnFile(path string) ([]byte, error) {
 	file, err := userfile.Open(path)
 	if err != nil {
 		return nil, err

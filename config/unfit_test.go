@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,6 +83,27 @@ func TestAddToAnEmptyFile(t *testing.T) {
 		if file, err := config.Load(path, environment); err != nil || len(file.Upstreams) != 1 {
 			t.Errorf("%q: %v, %v", text, file, err)
 		}
+	}
+}
+
+// What is no file that can be read is said with what to do, and stays what it is (fault
+// I6).
+func TestWhatIsNoFile(t *testing.T) {
+	dir := t.TempDir()
+	loop, directory, below := filepath.Join(dir, "loop"), filepath.Join(dir, "directory"), write(t, "{}")+"/config.json"
+	if err := errors.Join(os.Symlink(loop, loop), os.Mkdir(directory, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{loop, directory, below} {
+		if _, err := config.Load(path, environment); err == nil || !strings.Contains(err.Error(), "the configuration cannot be read: ") || !strings.Contains(err.Error(), "(--config)") {
+			t.Errorf("Load of %s: %v", path, err)
+		}
+		if err := config.Add(path, "a", map[string]any{"url": "https://a"}, false); err == nil || !strings.Contains(err.Error(), "(--config)") {
+			t.Errorf("Add to %s: %v", path, err)
+		}
+	}
+	if err := config.Add("/dev/null", "a", map[string]any{"url": "https://a"}, false); err == nil || !strings.Contains(err.Error(), "/dev/null is no regular file") {
+		t.Errorf("Add to a device: %v", err)
 	}
 }
 

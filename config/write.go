@@ -127,6 +127,9 @@ func change(path string, edit func(*document) error) error {
 	if err := os.MkdirAll(filepath.Dir(target), 0o700); err != nil {
 		return failed(err)
 	}
+	if info, err := os.Stat(target); err == nil && !info.Mode().IsRegular() {
+		return failed(fmt.Errorf("%s is no regular file", target))
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), lockLimit)
 	defer cancel()
 	lock := flock.New(filepath.Join(filepath.Dir(target), "."+filepath.Base(target)+".lock"), flock.SetPermissions(0o600))

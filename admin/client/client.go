@@ -90,7 +90,7 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 		if c.store != "" && !errors.Is(err, fs.ErrPermission) {
 			holder = store.Holder(c.store)
 		}
-		if holder == nil || holder.Socket == "" {
+		if holder == nil || holder.Socket == "" || errors.Is(err, syscall.EINVAL) && socket == holder.Socket {
 			return nil, err
 		}
 		socket = holder.Socket
@@ -99,7 +99,11 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 
 // unreachable says why there is no connection.
 func (c *Client) unreachable(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
+	switch {
+	case errors.Is(err, syscall.EINVAL):
+		return fmt.Errorf("%w that can be spoken to at %s: systems allow about a hundred bytes for the path of a socket; "+
+			"give the proxy and this command a shorter one (--socket)", ErrNotRunning, c.socket)
+	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("the socket %s is not this user's; run this as the user who runs the proxy, or name another one (--socket)", c.socket)
 	}
 	return fmt.Errorf("%w at %s; start one with: mcpproxy serve", ErrNotRunning, c.socket)

@@ -56,6 +56,29 @@ func TestTheProxyEndsBeforeItHasAnswered(t *testing.T) {
 	}
 }
 
+// A socket whose path is longer than systems take is said at once, also where the holder
+// of the store has named it from a directory in which it is shorter (fault J5).
+func TestAPathThatIsTooLongForASocket(t *testing.T) {
+	dir, err := os.MkdirTemp("", "admin-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	path, long := filepath.Join(dir, "store.db"), filepath.Join(dir, strings.Repeat("d", 120), "s")
+	kept, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(filepath.Join(dir, "key")), Socket: long})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	for _, client := range []*Client{New(long), Of(path, long), Of(path, filepath.Join(dir, "s"))} {
+		began := time.Now()
+		_, err := client.Who(t.Context())
+		if !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "give the proxy and this command a shorter one (--socket)") || time.Since(began) > dialLimit/2 {
+			t.Errorf("%v, after %s", err, time.Since(began))
+		}
+	}
+}
+
 // Who holds the store is waited for until it serves its socket, and asked there.
 func TestTheHolderOfTheStoreIsAsked(t *testing.T) {
 	dir, err := os.MkdirTemp("", "admin-") // sockets have short names

@@ -23,6 +23,7 @@ import (
 	"mcpproxy/status"
 	"mcpproxy/store"
 	"mcpproxy/terminal"
+	"mcpproxy/userfile"
 
 	"github.com/adrg/xdg"
 	"github.com/spf13/cobra"
@@ -59,6 +60,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second one ends it at once
+	userfile.FindHome()
 	err := root().ExecuteContext(ctx)
 	if err != nil {
 		terminal.PrintError(os.Stderr, "mcpproxy", err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,12 +86,10 @@ func (o *options) startServer(ctx context.Context, running *client.Client) error
 		return err
 	}
 	logFile := filepath.Join(filepath.Dir(o.store), "serve.log")
-	if err := os.MkdirAll(filepath.Dir(logFile), 0o700); err != nil {
-		return err
-	}
-	log, err := os.OpenFile(logFile, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
+	err = os.MkdirAll(filepath.Dir(logFile), 0o700)
+	log, opened := os.OpenFile(logFile, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	if err := cmp.Or(err, opened); err != nil {
+		return fmt.Errorf("no proxy can be started, as its log cannot be written: %w; use another store (--store)", err)
 	}
 	defer log.Close()
 	began, err := log.Seek(0, io.SeekEnd)

@@ -17,6 +17,7 @@ import (
 	"mcpproxy/spelling"
 	"mcpproxy/status"
 	"mcpproxy/terminal"
+	"mcpproxy/userfile"
 
 	"github.com/adrg/xdg"
 	"github.com/spf13/cobra"
@@ -37,6 +38,8 @@ var errUsage = errors.New("wrong command line")
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second one ends it at once
+	userfile.FindHome()
 	err := root().ExecuteContext(ctx)
 	if err != nil {
 		terminal.PrintError(os.Stderr, "statectl", err)
