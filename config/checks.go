@@ -27,7 +27,8 @@ func checkURL(raw, text string) error {
 		return errors.New(password)
 	case unseen >= 0:
 		c, _ := utf8.DecodeRuneInString(text[unseen:])
-		return fmt.Errorf("has a blank or a character that is not seen in it (%U, character %d); take it out, or write it as %%20 where it is meant",
+		return fmt.Errorf("has a blank or a character that is not seen in it (%U, character %d); take it out, or write it as %%20 where it "+
+			"is meant",
 			c, utf8.RuneCountInString(text[:unseen])+1)
 	case strings.Contains(text, "#"):
 		return errors.New("has a fragment (#...), which is never sent to a server; take it out, or write %23 where it is meant")

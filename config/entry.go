@@ -77,7 +77,8 @@ func (r *reader) headers(e *entry) {
 		}
 		seen[folded] = name
 		scheme := strings.ToLower(strings.TrimSpace(value.Reveal()))
-		if folded == "authorization" && slices.Contains([]string{"", "bearer", "basic", "token"}, scheme) && !r.failed[key] && r.environment != nil {
+		if folded == "authorization" && slices.Contains([]string{"", "bearer", "basic", "token"}, scheme) && !r.failed[key] &&
+			r.environment != nil {
 			r.problem(key, "has no credential in it once its variables are replaced; give one, or leave the header out for a login with OAuth")
 		}
 	}

@@ -10,8 +10,10 @@ import (
 
 // editors are the variables that editors give their servers, and that mean nothing
 // here: there is no workspace and no dialog.
-var editors = []string{"workspaceFolder", "workspaceFolderBasename", "workspaceRoot", "workspaceRootFolderName", "file", "fileBasename", "fileBasenameNoExtension",
-	"fileDirname", "fileDirnameBasename", "fileExtname", "fileWorkspaceFolder", "relativeFile", "relativeFileDirname", "cwd", "execPath", "selectedText", "lineNumber",
+var editors = []string{"workspaceFolder", "workspaceFolderBasename", "workspaceRoot", "workspaceRootFolderName", "file", "fileBasename",
+	"fileBasenameNoExtension",
+	"fileDirname", "fileDirnameBasename", "fileExtname", "fileWorkspaceFolder", "relativeFile", "relativeFileDirname", "cwd", "execPath",
+	"selectedText", "lineNumber",
 	"defaultBuildTask", "__dirname"}
 
 // expand replaces the variables of a text: ${NAME} and ${env:NAME}, each with an
@@ -67,10 +69,12 @@ func variable(text string, environment func(string) (string, bool)) (string, err
 	case !prefixed:
 		name = whole
 	case prefix != "env":
-		return "", fmt.Errorf("${%s} is a variable of another program and has no value here; write the value itself, or ${NAME} for a variable of the environment", shortened(whole))
+		return "", fmt.Errorf("${%s} is a variable of another program and has no value here; write the value itself, or ${NAME} for a "+
+			"variable of the environment", shortened(whole))
 	}
 	if !isVariableName(name) && name != "/" {
-		return "", fmt.Errorf("${%s} is no variable; write ${NAME} or ${NAME:-default} for one of the environment, and $${ where ${ is meant as it stands", shortened(whole))
+		return "", fmt.Errorf("${%s} is no variable; write ${NAME} or ${NAME:-default} for one of the environment, and $${ where ${ is "+
+			"meant as it stands", shortened(whole))
 	}
 	if value, set := environment(name); set {
 		return value, nil

@@ -190,7 +190,8 @@ func readOwnFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	if who := writable(info); who != "" {
-		return nil, &Error{File: path, Problem: "can be written " + who + ", and it names commands that are run; look through it, make it your own, and run: chmod go-w " + path}
+		return nil, &Error{File: path, Problem: "can be written " + who +
+			", and it names commands that are run; look through it, make it your own, and run: chmod go-w " + path}
 	}
 	return userfile.ReadAll(file)
 }

@@ -28,7 +28,8 @@ type members = map[string]json.RawMessage
 // sections are where clients keep their servers, from the root on: most of them, VS
 // Code's mcp.json, VS Code's settings, opencode, Zed, Codex, Amp.
 func sections() [][]string {
-	return [][]string{{"mcpServers"}, {"servers"}, {"mcp", "servers"}, {"mcp", "mcpServers"}, {"mcp.servers"}, {"mcp"}, {"context_servers"}, {"mcp_servers"}, {"amp.mcpServers"}}
+	return [][]string{{"mcpServers"}, {"servers"}, {"mcp", "servers"}, {"mcp", "mcpServers"}, {"mcp.servers"}, {"mcp"}, {"context_servers"},
+		{"mcp_servers"}, {"amp.mcpServers"}}
 }
 
 // foreign reads another client's configuration: JSON, with comments too, or TOML.
@@ -46,11 +47,13 @@ func foreign(from string) ([]foreignEntry, error) {
 	for _, directory := range slices.Sorted(maps.Keys(projects)) {
 		all = append(all, entriesOf(object(projects[directory]))...)
 	}
-	if len(all) == 0 && slices.ContainsFunc(slices.Collect(maps.Values(root)), func(raw json.RawMessage) bool { return isServer(object(raw)) }) {
+	if len(all) == 0 && slices.ContainsFunc(slices.Collect(maps.Values(root)),
+		func(raw json.RawMessage) bool { return isServer(object(raw)) }) {
 		all = listed(root)
 	}
 	if len(all) == 0 {
-		return nil, &Error{File: from, Problem: "has no servers: neither in mcpServers, servers, mcp, context_servers nor mcp_servers is an entry"}
+		return nil, &Error{File: from, Problem: "has no servers: neither in mcpServers, servers, mcp, context_servers nor mcp_servers is an " +
+			"entry"}
 	}
 	return all, nil
 }

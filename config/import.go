@@ -81,7 +81,8 @@ func chosen(from string, entries []foreignEntry, names []string) ([]foreignEntry
 	var problems []error
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			problems = append(problems, &Error{File: from, Path: join("mcpServers", name), Problem: fmt.Sprintf("is not there%s; there are: %s", spelling.Meant(name, known), strings.Join(known, ", "))})
+			problems = append(problems, &Error{File: from, Path: join("mcpServers", name),
+				Problem: fmt.Sprintf("is not there%s; there are: %s", spelling.Meant(name, known), strings.Join(known, ", "))})
 		}
 	}
 	return slices.DeleteFunc(entries, func(e foreignEntry) bool { return !slices.Contains(names, e.name) }), errors.Join(problems...)
@@ -123,7 +124,8 @@ func native(keys members) (notes []string) {
 
 // spelledOtherwise takes what other clients call by other names.
 func spelledOtherwise(keys members) {
-	for _, other := range [][2]string{{"serverUrl", "url"}, {"httpUrl", "url"}, {"environment", "env"}, {"http_headers", "headers"}, {"workingDirectory", "cwd"}, {"transport", "type"}, {"transportType", "type"}} {
+	for _, other := range [][2]string{{"serverUrl", "url"}, {"httpUrl", "url"}, {"environment", "env"}, {"http_headers", "headers"},
+		{"workingDirectory", "cwd"}, {"transport", "type"}, {"transportType", "type"}} {
 		if value := keys[other[0]]; value != nil && keys[other[1]] == nil {
 			keys[other[1]] = value
 		}

@@ -38,7 +38,14 @@ type reader struct {
 
 // newReader returns a reader of the object at an offset of the source.
 func newReader(s *source, path string, offset int, environment func(string) (string, bool)) *reader {
-	return &reader{source: s, path: path, environment: environment, places: map[string]int{"": offset}, raw: map[string]string{}, failed: map[string]bool{}}
+	return &reader{
+		source:      s,
+		path:        path,
+		environment: environment,
+		places:      map[string]int{"": offset},
+		raw:         map[string]string{},
+		failed:      map[string]bool{},
+	}
 }
 
 // problem notes what is wrong at a key, or, where it is not there, at the one that it
@@ -77,7 +84,8 @@ func fill[T any](r *reader, prefix string, v *hujson.Value, keys []key[T], into 
 		case known < 0 && !within:
 			r.unknown = true
 			accepted := namesBelow(prefix, keys)
-			r.problemAt(m.Name.StartOffset, prefix, "unknown field %q%s; accepted are %s", name, spelling.Meant(name, accepted), strings.Join(accepted, ", "))
+			r.problemAt(m.Name.StartOffset, prefix, "unknown field %q%s; accepted are %s", name, spelling.Meant(name, accepted),
+				strings.Join(accepted, ", "))
 		case isNull(&m.Value): // as if it were not there
 		case within:
 			fill(r, path, &m.Value, keys, into)

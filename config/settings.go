@@ -63,7 +63,8 @@ func checkRedirectPath(raw, text string) error {
 // checkTokenParameter leaves to the protocol what is its own.
 func checkTokenParameter(name string) error {
 	own := []string{"grant_type", "code", "code_verifier", "redirect_uri", "refresh_token", "device_code", "client_id", "client_secret",
-		"client_assertion", "client_assertion_type", "assertion", "scope", "resource", "subject_token", "subject_token_type", "requested_token_type"}
+		"client_assertion", "client_assertion_type", "assertion", "scope", "resource", "subject_token", "subject_token_type",
+		"requested_token_type"}
 	if slices.Contains(own, name) {
 		return errors.New("is the protocol's own and may not be set; there are keys for what of it may be " +
 			"(oauth.clientId, oauth.scopes, oauth.resource)")

@@ -78,7 +78,8 @@ func renewal() Concern {
 		Name: "renewal", Title: "Renewal",
 		Doc: "A token is renewed ahead of its expiry while requests flow. The refresh token is sent once; only the authorization " +
 			"server's own refusal gives it up, and every other failure keeps it and tries again at a known time.",
-		Way: []Row{ofCredential(states.Fresh, RenewDue), ofCredential(states.RefreshQueued, RefreshTurn), ofCredential(states.Refreshing, Refreshed)},
+		Way: []Row{ofCredential(states.Fresh, RenewDue), ofCredential(states.RefreshQueued, RefreshTurn),
+			ofCredential(states.Refreshing, Refreshed)},
 		Otherwise: []Row{
 			ofCredential(states.Fresh, TokenAccepted, TokenRefused, TokenRejected),
 			ofCredential(states.RefreshQueued, RefreshTurnOverdue, TokenRefused),

@@ -105,11 +105,12 @@ func underway() block {
 			},
 			{
 				Name: states.Connecting, Kind: fsm.Working,
-				Doc:    "The transport is opened, the protocol agreed on and the lists are read.",
-				Next:   "It is connected once the server has answered; an attempt that fails is repeated after a pause.",
-				Tags:   tags{Attempting},
-				Job:    job{Name: JobConnect, Crashed: ProtocolFailed},
-				Timers: timers{{Event: ConnectTimedOut, Doc: "5 s after the connect deadline, should the attempt not have ended by then", At: connectBy}},
+				Doc:  "The transport is opened, the protocol agreed on and the lists are read.",
+				Next: "It is connected once the server has answered; an attempt that fails is repeated after a pause.",
+				Tags: tags{Attempting},
+				Job:  job{Name: JobConnect, Crashed: ProtocolFailed},
+				Timers: timers{{Event: ConnectTimedOut, Doc: "5 s after the connect deadline, should the attempt not have ended by then",
+					At: connectBy}},
 				Rows: rows{
 					{On: events{Handshaken}, To: states.Connected, Update: connected, Main: true},
 					{On: events{Unauthorized}, To: states.AwaitingCredential, Update: reached, Doc: "the credential region was told by the 401 itself"},
@@ -172,7 +173,8 @@ func delayed() block {
 				Timers: timers{{Event: ReconnectDue, Doc: "exponential pause", At: reconnectAt}},
 				Rows: rows{
 					{On: events{ReconnectDue}, To: states.AwaitingCredential},
-					{On: events{ConnectionWanted}, To: states.AwaitingCredential, Guards: guards{connectionDue}, Doc: "not more often than every few seconds"},
+					{On: events{ConnectionWanted}, To: states.AwaitingCredential, Guards: guards{connectionDue},
+						Doc: "not more often than every few seconds"},
 					ignored("the next attempt is scheduled", CredentialReady),
 				},
 			},

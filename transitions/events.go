@@ -237,7 +237,8 @@ func credentialEvents() []fsm.Event[Event] {
 			"The authorization server refused the refresh token or took it and gave none that can be used, and the access token "+
 				"still works.", notRefreshing),
 		outcome(ClientForgotten,
-			"The authorization server no longer knows the registered client (invalid_client); the registration is erased.", "no request to the token endpoint is under way"),
+			"The authorization server no longer knows the registered client (invalid_client); the registration is erased.",
+			"no request to the token endpoint is under way"),
 		outcome(ClientRejected,
 			"The authorization server does not accept the configured client (invalid_client).", "no request to the token endpoint is under way"),
 		outcome(RefreshFailed, "The attempt failed without spending the refresh token; another follows.", notRefreshing),
@@ -294,7 +295,8 @@ func credentialEvents() []fsm.Event[Event] {
 			"The resource server wants its nonce in the proof that comes with the token, and has not carried the request out (RFC "+
 				"9449 section 9).", noToken),
 		outcome(TokenNonceDemanded,
-			"The token endpoint wants its nonce in the proof, and has not carried the token request out (RFC 9449 section 8).", "no token request is under way"),
+			"The token endpoint wants its nonce in the proof, and has not carried the token request out (RFC 9449 section 8).",
+			"no token request is under way"),
 		happening(GrantDue, "A token is missing, and the configured grant needs no person.", "no token is missing"),
 		planned("it obtains the next token by itself, while requests flow on the old one",
 			outcome(GrantRenewDue, "The time has come to obtain the next token with a grant that needs no person.", noToken)),

@@ -21,14 +21,15 @@ var (
 	ErrOldGeneration   = errors.New("the token that this speaks of is not the current one; use the current one")
 	ErrNoRefreshToken  = errors.New("there is no refresh token")
 	ErrOtherFlow       = errors.New("this belongs to a login that is over")
-	ErrOnlyFinished    = errors.New("the login is being finished, which takes a moment and can no longer be given up; log out afterwards instead")
-	ErrPersonNeeded    = errors.New("the configured grant needs a person")
-	ErrTokensRejected  = errors.New("the server refuses tokens that were issued just now; another one would not help")
-	ErrTokenReplaced   = errors.New("there is no token that works; the outcome of what replaces it is the answer")
-	ErrTriedJustNow    = errors.New("the last attempt was made just now")
-	ErrNoScopeMissing  = errors.New("there is a token, and no call was refused for a scope that it lacks")
-	ErrEntryInvalid    = errors.New("the upstream's entry in the configuration cannot be used")
-	ErrScopesAsked     = errors.New("the last login asked for these scopes already and they were not granted")
+	ErrOnlyFinished    = errors.New("the login is being finished, which takes a moment and can no longer be given up; log out afterwards " +
+		"instead")
+	ErrPersonNeeded   = errors.New("the configured grant needs a person")
+	ErrTokensRejected = errors.New("the server refuses tokens that were issued just now; another one would not help")
+	ErrTokenReplaced  = errors.New("there is no token that works; the outcome of what replaces it is the answer")
+	ErrTriedJustNow   = errors.New("the last attempt was made just now")
+	ErrNoScopeMissing = errors.New("there is a token, and no call was refused for a scope that it lacks")
+	ErrEntryInvalid   = errors.New("the upstream's entry in the configuration cannot be used")
+	ErrScopesAsked    = errors.New("the last login asked for these scopes already and they were not granted")
 )
 
 var (
@@ -87,7 +88,8 @@ var (
 		Doc:  "the machine's own logins of the last hour are few, and the last one long ago or successful",
 		Check: func(d states.Data, in *Input) error {
 			if n := len(d.RecentProposals(in.At)); n >= d.Settings.BrowserBudget {
-				return fmt.Errorf("%w (%d times in the last hour, at most %d); `auth login` opens it at once", ErrBrowserLimit, n, d.Settings.BrowserBudget)
+				return fmt.Errorf("%w (%d times in the last hour, at most %d); `auth login` opens it at once", ErrBrowserLimit, n,
+					d.Settings.BrowserBudget)
 			}
 			if since := in.At.Sub(d.ProposedAt); !d.ProposedAt.IsZero() && since < d.Settings.BrowserInterval {
 				return fmt.Errorf("%w (%s ago, at most one in %s); `auth login` opens it at once",

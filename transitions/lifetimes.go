@@ -41,7 +41,8 @@ func loginTimers(doc string, at func(states.Data, time.Time) time.Time) []timer 
 			return at(d, entered)
 		}
 	}
-	return []timer{{Event: LoginTimedOut, Doc: doc, At: when(LoginTimedOut)}, {Event: LoginLapsed, Doc: doc + ", with a token to go on with", At: when(LoginLapsed)},
+	return []timer{{Event: LoginTimedOut, Doc: doc, At: when(LoginTimedOut)},
+		{Event: LoginLapsed, Doc: doc + ", with a token to go on with", At: when(LoginLapsed)},
 		{Event: OptionalLoginLapsed, Doc: doc + ", where the server goes on without one", At: when(OptionalLoginLapsed)}}
 }
 
@@ -59,7 +60,8 @@ func grantDeadline() []timer {
 		}
 	}
 	doc := spoken(exchangeDeadline)
-	return []timer{{Event: GrantFailed, Doc: doc, At: when(false)}, {Event: OptionalLoginLapsed, Doc: doc + ", where the server goes on without one", At: when(true)}}
+	return []timer{{Event: GrantFailed, Doc: doc, At: when(false)},
+		{Event: OptionalLoginLapsed, Doc: doc + ", where the server goes on without one", At: when(true)}}
 }
 
 // lapse is the expiry of a token that is being replaced.
@@ -83,7 +85,8 @@ func retries() []timer {
 			return dueAt(d.LoginAt, entered, 0, hurriedPause, hurriedPause)
 		}
 	}
-	return []timer{{Event: LoginRetryDue, Doc: "the login's next attempt", At: when(false)}, {Event: ExchangeRetryDue, Doc: "the login's next attempt, with its code", At: when(true)}}
+	return []timer{{Event: LoginRetryDue, Doc: "the login's next attempt", At: when(false)},
+		{Event: ExchangeRetryDue, Doc: "the login's next attempt, with its code", At: when(true)}}
 }
 
 // renewAt is when a token with a refresh token is renewed: ahead of its expiry,

@@ -53,7 +53,8 @@ func OutlookOf(s *Snapshot) Outlook {
 		return NeedsPerson
 	case connection == states.Connected && WaitsForPerson(s):
 		return NeedsPerson
-	case connection == states.Connected || connection == states.BackingOff || connection == states.ConnectQueued || connection == states.Connecting:
+	case connection == states.Connected || connection == states.BackingOff || connection == states.ConnectQueued ||
+		connection == states.Connecting:
 		return OnItsWay
 	case WaitsForPerson(s), Is(states.Credential, credential, NeedsUser), credential == states.Failed:
 		return NeedsPerson
@@ -95,7 +96,8 @@ func Settled(s *Snapshot, generation uint64) bool {
 // only a person may begin one.
 func OwnLoginAt(s *Snapshot, now time.Time) time.Time {
 	d := &s.Data
-	missing := s.Region(states.Credential).State == states.LoginRequired || s.Region(states.Credential).State == states.Fresh && scopesMissing.Check(*d, &Input{At: now}) == nil
+	missing := s.Region(states.Credential).State == states.LoginRequired || s.Region(states.Credential).State == states.Fresh &&
+		scopesMissing.Check(*d, &Input{At: now}) == nil
 	if !missing || !d.Settings.AutomaticLogin {
 		return time.Time{}
 	}

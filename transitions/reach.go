@@ -8,7 +8,8 @@ import (
 )
 
 // requests are the events that need a user to want them, and the end of the proxy.
-var requests = []Event{Connect, Disconnect, RetryRequested, LoginRequested, LoginCancelled, LogoutRequested, ConnectionShutdown, CredentialShutdown}
+var requests = []Event{Connect, Disconnect, RetryRequested, LoginRequested, LoginCancelled, LogoutRequested, ConnectionShutdown,
+	CredentialShutdown}
 
 // ReachableAlone reports whether an upstream may come from its present states to some
 // for which goal holds without a request of a user: by jobs and timers, by

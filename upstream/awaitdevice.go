@@ -61,7 +61,8 @@ func (u *Upstream) deviceRefused(order transitions.Order, flow *credential.Flow,
 }
 
 // beginDevice asks for a device code and puts the flow on disk.
-func (u *Upstream) beginDevice(ctx context.Context, order transitions.Order, d *credential.Discovery, registration credential.Registration, request oauth.FlowRequest) transitions.Input {
+func (u *Upstream) beginDevice(ctx context.Context, order transitions.Order, d *credential.Discovery, registration credential.Registration,
+	request oauth.FlowRequest) transitions.Input {
 	flow, err := oauth.NewDeviceFlow(ctx, u.authorization, *d, registration, request)
 	if err != nil {
 		return u.beginFailed(ctx, order, registration, oauth.Advise(err, registration, d.TokenEndpoint, oauth.SelectScopes(*d, request)))

@@ -46,7 +46,8 @@ type ScopeError struct {
 }
 
 func (e *ScopeError) Error() string {
-	return fmt.Sprintf("%s: the token lacks the scope %q; `mcpproxy auth login %s` asks for it", e.Upstream, strings.Join(e.Scopes, " "), e.Upstream)
+	return fmt.Sprintf("%s: the token lacks the scope %q; `mcpproxy auth login %s` asks for it", e.Upstream, strings.Join(e.Scopes, " "),
+		e.Upstream)
 }
 
 // UnavailableError says that the server answered with a status that passes.
@@ -104,7 +105,8 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 		if challenge := challengeOf(response); challenge.Error == "insufficient_scope" {
 			discard(response)
 			failure := &ScopeError{Upstream: u.config.Name, Generation: generation, Scopes: challenge.Scopes}
-			_, _ = u.fire(transitions.Input{Event: transitions.ScopeInsufficient, Payload: transitions.Payload{Generation: generation, Challenge: challenge, Err: failure}})
+			_, _ = u.fire(transitions.Input{Event: transitions.ScopeInsufficient,
+				Payload: transitions.Payload{Generation: generation, Challenge: challenge, Err: failure}})
 			u.propose() // the machine's own step-up, where it is allowed
 			return nil, failure
 		}
@@ -112,7 +114,12 @@ func (b *bearer) RoundTrip(request *http.Request) (*http.Response, error) {
 		discard(response)
 		return nil, wire.ErrSessionLost
 	case passes(response.StatusCode):
-		return nil, &UnavailableError{Upstream: u.config.Name, Status: response.StatusCode, RetryAfter: retryAfter(response), Body: beginning(response)}
+		return nil, &UnavailableError{
+			Upstream:   u.config.Name,
+			Status:     response.StatusCode,
+			RetryAfter: retryAfter(response),
+			Body:       beginning(response),
+		}
 	case response.StatusCode >= 300 && response.StatusCode < 400 && response.Header.Get("Location") != "":
 		discard(response)
 		return nil, refuseRedirect(response)
@@ -216,7 +223,8 @@ func (u *Upstream) unauthorized(generation uint64, challenge states.Challenge) {
 		in.Payload.Reason = states.TokenExpired
 		in.Payload.Err = errors.New("the server refuses the token, and there is no refresh token to renew it with")
 	case in.Event == transitions.TokenRejected:
-		in.Payload.Err = fmt.Errorf("the server refuses the token of generation %d, which was issued at %s", generation, data.Token.ObtainedAt.UTC().Format(time.RFC3339))
+		in.Payload.Err = fmt.Errorf("the server refuses the token of generation %d, which was issued at %s", generation,
+			data.Token.ObtainedAt.UTC().Format(time.RFC3339))
 	default:
 		in.Payload.Err = fmt.Errorf("the server refuses the token of generation %d", generation)
 	}
@@ -225,7 +233,13 @@ func (u *Upstream) unauthorized(generation uint64, challenge states.Challenge) {
 
 func challengeOf(response *http.Response) states.Challenge {
 	c, _ := oauth.TokenChallenge(response.Header)
-	return states.Challenge{Scheme: c.Scheme, Error: c.Error, Description: c.ErrorDescription, ResourceMetadata: c.ResourceMetadata, Scopes: c.Scopes}
+	return states.Challenge{
+		Scheme:           c.Scheme,
+		Error:            c.Error,
+		Description:      c.ErrorDescription,
+		ResourceMetadata: c.ResourceMetadata,
+		Scopes:           c.Scopes,
+	}
 }
 
 // beginning reads what there is of an answer that says no, to a bound.

@@ -28,7 +28,8 @@ func (u *Upstream) call(ctx context.Context, call relay.Call) (json.RawMessage, 
 	most := u.environment.limits.Load().CallsPerUpstream
 	defer u.calling.Add(-1)
 	if u.calling.Add(1) > int64(most) {
-		return nil, jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%d calls to %s are under way, and no more may be (limits.callsPerUpstream). Call again later", most, u.config.Name)
+		return nil, jsonrpc.Errorf(jsonrpc.CodeUnavailable,
+			"%d calls to %s are under way, and no more may be (limits.callsPerUpstream). Call again later", most, u.config.Name)
 	}
 	switch call.Method {
 	case "resources/subscribe", "resources/unsubscribe", "logging/setLevel":
@@ -178,16 +179,24 @@ func (u *Upstream) hopeless(s *transitions.Snapshot, outlook transitions.Outlook
 	name := u.config.Name
 	switch outlook {
 	case transitions.Gone:
-		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s is gone (Closed): the upstream was removed from the configuration, or the proxy is going down. To see which there are, run: mcpproxy upstream list", name)
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable,
+			"%s is gone (Closed): the upstream was removed from the configuration, or the proxy is going down. To see which there are, run: "+
+				"mcpproxy upstream list", name)
 	case transitions.Unwanted:
-		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s is not connected (Disconnected): somebody disconnected it. To connect it, run: mcpproxy upstream connect %s", name, name)
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable,
+			"%s is not connected (Disconnected): somebody disconnected it. To connect it, run: mcpproxy upstream connect %s", name, name)
 	case transitions.Broken:
 		if s.Data.Reason == states.EntryInvalid {
-			return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s cannot be used (Failed). %s %s %s", name, s.Data.Reason.Doc(), sentence(s.Data.CredentialError.Text), s.Data.Reason.Mend())
+			return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s cannot be used (Failed). %s %s %s", name, s.Data.Reason.Doc(),
+				sentence(s.Data.CredentialError.Text), s.Data.Reason.Mend())
 		}
-		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s is not connected (Failed), and trying again by itself would not help: %s. When that is mended, run: mcpproxy upstream connect %s", name, strings.TrimRight(s.Data.ConnectionError.Text, ". "), name)
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable,
+			"%s is not connected (Failed), and trying again by itself would not help: %s. When that is mended, run: mcpproxy upstream connect "+
+				"%s", name, strings.TrimRight(s.Data.ConnectionError.Text, ". "), name)
 	case transitions.RenewalFails:
-		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s cannot be used (%s): the access token has expired and renewing it failed: %s. The next attempt is at %s; to try now, run: mcpproxy upstream connect %s",
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable,
+			"%s cannot be used (%s): the access token has expired and renewing it failed: %s. The next attempt is at %s; to try now, run: "+
+				"mcpproxy upstream connect %s",
 			name, s.Region(states.Credential).State, s.Data.CredentialError.Text, s.Data.RefreshAt.Local().Format(time.TimeOnly), name)
 	case transitions.NeedsPerson:
 		if s.Region(states.Credential).State == states.LoginRequired {
@@ -215,7 +224,8 @@ func (u *Upstream) needsPerson(s *transitions.Snapshot) error {
 		if s.Data.Reason == states.StoreCorrupt {
 			command, run = "mcpproxy auth logout "+name, " To erase it, run"
 		}
-		text = fmt.Sprintf("%s cannot be used (%s). %s", name, state, strings.TrimSpace(s.Data.Reason.Doc()+" "+sentence(s.Data.CredentialError.Text))) + " " + s.Data.Reason.Mend()
+		text = fmt.Sprintf("%s cannot be used (%s). %s", name, state,
+			strings.TrimSpace(s.Data.Reason.Doc()+" "+sentence(s.Data.CredentialError.Text))) + " " + s.Data.Reason.Mend()
 	case s.Region(states.Credential).Is(transitions.LoginOpen):
 		text += "A login is open and waits for its page to be completed. "
 	default:
@@ -230,7 +240,8 @@ func (u *Upstream) needsPerson(s *transitions.Snapshot) error {
 		text += " (or open " + page + ")"
 	}
 	e := jsonrpc.Errorf(jsonrpc.CodeLoginNeeded, "%s", text)
-	e.Data, _ = json.Marshal(map[string]string{"upstream": name, "state": string(state), "command": command, "url": page}) // strings always encode
+	// strings always encode
+	e.Data, _ = json.Marshal(map[string]string{"upstream": name, "state": string(state), "command": command, "url": page})
 	return e
 }
 
@@ -252,7 +263,8 @@ func (u *Upstream) again(s *transitions.Snapshot, call relay.Call, err error) (a
 		now := u.Snapshot()
 		open := now.Region(states.Credential).Is(transitions.LoginOpen)
 		newer := now.Data.Token != nil && now.Data.Token.Generation > scope.Generation
-		return newer || open && !transitions.WaitsForPerson(now), func(now *transitions.Snapshot) bool { return !now.Region(states.Credential).Is(transitions.LoginOpen) }
+		return newer || open && !transitions.WaitsForPerson(now),
+			func(now *transitions.Snapshot) bool { return !now.Region(states.Credential).Is(transitions.LoginOpen) }
 	case errors.Is(err, wire.ErrSessionLost):
 		u.connectionEnded(epoch, err)
 		return true, nil
@@ -298,11 +310,16 @@ func (u *Upstream) failed(err error) error {
 	case errors.As(err, &unauthorized):
 		return u.needsPerson(s)
 	case errors.As(err, &scope):
-		return jsonrpc.Errorf(jsonrpc.CodeLoginNeeded, "%s refuses this call (%s): the token lacks the scope %q. To ask for it, run: mcpproxy auth login %s", name, phase, strings.Join(scope.Scopes, " "), name)
+		return jsonrpc.Errorf(jsonrpc.CodeLoginNeeded,
+			"%s refuses this call (%s): the token lacks the scope %q. To ask for it, run: mcpproxy auth login "+
+				"%s", name, phase, strings.Join(scope.Scopes, " "), name)
 	case lost(err):
-		return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s (%s): the connection broke before the answer came: %v. Whether the server carried the call out is not known; send it again if that does no harm", name, phase, err)
+		return jsonrpc.Errorf(jsonrpc.CodeUnavailable,
+			"%s (%s): the connection broke before the answer came: %v. Whether the server carried the call out is not known; send it again if "+
+				"that does no harm", name, phase, err)
 	}
-	return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s (%s): the call failed: %v. Call again later; what the upstream is doing now says: statectl explain %s", name, phase, err, name)
+	return jsonrpc.Errorf(jsonrpc.CodeUnavailable,
+		"%s (%s): the call failed: %v. Call again later; what the upstream is doing now says: statectl explain %s", name, phase, err, name)
 }
 
 // slow says where the upstream is on its way back when a call waits no longer.
@@ -326,7 +343,8 @@ func (u *Upstream) slow(why error) error {
 		text += "; the next one is at " + next.Local().Format(time.TimeOnly)
 		data["next"] = next.UTC().Format(time.RFC3339)
 	}
-	e := jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s. A call waits for %s (limits.callWait). Call again later, or have it tried at once: mcpproxy upstream connect %s; what it is doing says: statectl explain %s",
+	e := jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s. A call waits for %s (limits.callWait). Call again later, or have it tried at once: "+
+		"mcpproxy upstream connect %s; what it is doing says: statectl explain %s",
 		text, u.environment.limits.Load().CallWait, name, name)
 	e.Data, _ = json.Marshal(data) // strings always encode
 	return fmt.Errorf("%w: %w: %w", relay.ErrNotReady, e, why)

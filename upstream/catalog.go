@@ -30,9 +30,12 @@ type list struct {
 func lists() []list {
 	return []list{
 		{"tools", "tools/list", "tools", "name", "notifications/tools/list_changed", func(c *relay.Catalog) *[]relay.Item { return &c.Tools }},
-		{"resources", "resources/list", "resources", "uri", "notifications/resources/list_changed", func(c *relay.Catalog) *[]relay.Item { return &c.Resources }},
-		{"resources", "resources/templates/list", "resourceTemplates", "uriTemplate", "notifications/resources/list_changed", func(c *relay.Catalog) *[]relay.Item { return &c.ResourceTemplates }},
-		{"prompts", "prompts/list", "prompts", "name", "notifications/prompts/list_changed", func(c *relay.Catalog) *[]relay.Item { return &c.Prompts }},
+		{"resources", "resources/list", "resources", "uri", "notifications/resources/list_changed",
+			func(c *relay.Catalog) *[]relay.Item { return &c.Resources }},
+		{"resources", "resources/templates/list", "resourceTemplates", "uriTemplate", "notifications/resources/list_changed",
+			func(c *relay.Catalog) *[]relay.Item { return &c.ResourceTemplates }},
+		{"prompts", "prompts/list", "prompts", "name", "notifications/prompts/list_changed",
+			func(c *relay.Catalog) *[]relay.Item { return &c.Prompts }},
 	}
 }
 
@@ -66,7 +69,12 @@ type reading struct {
 // cannot be read are parts that are missing; they are an error where none can.
 func (u *Upstream) readCatalog(ctx context.Context, conn wire.Conn, server wire.Server) (*relay.Catalog, []states.Part, error) {
 	before := u.Catalog()
-	catalog := &relay.Catalog{ServerInfo: server.Info, Capabilities: server.Capabilities, Instructions: server.Instructions, ProtocolVersion: server.ProtocolVersion}
+	catalog := &relay.Catalog{
+		ServerInfo:      server.Info,
+		Capabilities:    server.Capabilities,
+		Instructions:    server.Instructions,
+		ProtocolVersion: server.ProtocolVersion,
+	}
 	wanted := offeredLists(server.Capabilities)
 	var parts []states.Part
 	var failure error // of a list, where the server spoke of none

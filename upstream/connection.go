@@ -167,7 +167,8 @@ func (u *Upstream) listen(ctx context.Context, order transitions.Order, conn wir
 	defer keeper.work.Wait()
 	defer stop()
 	keeper.begin(ctx)
-	listener := wire.Listener{Notified: func(method string, params json.RawMessage) { keeper.notified(ctx, method, params) }, Stream: keeper.streamed}
+	listener := wire.Listener{Notified: func(method string, params json.RawMessage) { keeper.notified(ctx, method, params) },
+		Stream: keeper.streamed}
 	for {
 		err := conn.Listen(ctx, listener)
 		var unauthorized *UnauthorizedError
@@ -209,7 +210,8 @@ func (u *Upstream) nextToken(ctx context.Context, generation uint64) bool {
 type RedirectError struct{ Target string }
 
 func (e *RedirectError) Error() string {
-	return "the server redirects to " + e.Target + "; only what has moved within its origin is followed, as requests carry tokens: put that address into the configuration if it is right"
+	return "the server redirects to " + e.Target +
+		"; only what has moved within its origin is followed, as requests carry tokens: put that address into the configuration if it is right"
 }
 
 // refuseRedirect keeps tokens from following a redirect.

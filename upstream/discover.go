@@ -80,7 +80,8 @@ func (u *Upstream) preregistered(issuer string) *credential.Registration {
 	default:
 		method = "none"
 	}
-	return &credential.Registration{Issuer: issuer, Audience: given.AssertionAudience, TokenParameters: given.TokenParameters, Source: credential.SourcePreregistered, ClientID: given.ClientID, Secret: given.ClientSecret, AuthMethod: method,
+	return &credential.Registration{Issuer: issuer, Audience: given.AssertionAudience, TokenParameters: given.TokenParameters,
+		Source: credential.SourcePreregistered, ClientID: given.ClientID, Secret: given.ClientSecret, AuthMethod: method,
 		Key: given.PrivateKey, KeyID: given.KeyID}
 }
 

@@ -71,7 +71,8 @@ func (u *Upstream) keepTrying(ctx context.Context, what string, write func() err
 		if err = write(); err == nil || !retriable(err) {
 			return err
 		}
-		u.logger.Error("writing to the store failed; trying again", slog.String("what", what), slog.Int("attempt", attempt+1), slog.Any("error", err))
+		u.logger.Error("writing to the store failed; trying again", slog.String("what", what), slog.Int("attempt", attempt+1),
+			slog.Any("error", err))
 		select {
 		case <-time.After(time.Duration(attempt+1) * 200 * time.Millisecond):
 		case <-ctx.Done():

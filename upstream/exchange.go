@@ -48,7 +48,8 @@ func (u *Upstream) keepObtained(ctx context.Context, p *proofs, token credential
 	case errors.Is(err, store.ErrGeneration):
 		in.Event, in.Payload = transitions.TokenSuperseded, transitions.Payload{Err: err}
 	case err != nil:
-		in.Event, in.Payload = transitions.TokenUnsaved, transitions.Payload{Err: fmt.Errorf("a token was obtained, but could not be written to the store: %w", err)}
+		in.Event, in.Payload = transitions.TokenUnsaved, transitions.Payload{Err: fmt.Errorf("a token was obtained, but could not be "+
+			"written to the store: %w", err)}
 	}
 	return in
 }
@@ -87,7 +88,8 @@ func unspent(err error) bool {
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusTooEarly:
 		return failure.Class == oauth.Transient
 	}
-	return failure.Class == oauth.NotSent || failure.Class == oauth.Transient && (failure.Code == "temporarily_unavailable" || failure.Code == "slow_down")
+	return failure.Class == oauth.NotSent || failure.Class == oauth.Transient &&
+		(failure.Code == "temporarily_unavailable" || failure.Code == "slow_down")
 }
 
 // delayed is the outcome of a login's step that the authorization server could not take

@@ -94,9 +94,15 @@ func (u *Upstream) identify(order transitions.Order, d *credential.Discovery) tr
 	registration := u.preregistered(d.Issuer)
 	if registration == nil {
 		// A workload shows who it is by its assertion.
-		registration = &credential.Registration{Issuer: d.Issuer, Source: credential.SourcePreregistered, AuthMethod: "none", TokenParameters: u.config.OAuth.TokenParameters}
+		registration = &credential.Registration{
+			Issuer:          d.Issuer,
+			Source:          credential.SourcePreregistered,
+			AuthMethod:      "none",
+			TokenParameters: u.config.OAuth.TokenParameters,
+		}
 		if u.config.OAuth.Grant != WorkloadIdentity {
-			return event(transitions.GrantRejected, fmt.Errorf("the grant %s needs a client that is registered beforehand (oauth.clientId)", u.config.OAuth.Grant))
+			return event(transitions.GrantRejected, fmt.Errorf("the grant %s needs a client that is registered beforehand (oauth.clientId)",
+				u.config.OAuth.Grant))
 		}
 	}
 	key, err := u.proofKey(order, d)
@@ -104,9 +110,15 @@ func (u *Upstream) identify(order transitions.Order, d *credential.Discovery) tr
 		return event(transitions.GrantRejected, err)
 	}
 	previous, challenged := wantedScopes(&order.Snapshot.Data)
-	flow := credential.Flow{ID: order.Snapshot.Data.FlowID, StartedAt: time.Now().UTC(), Issuer: d.Issuer, TokenEndpoint: d.TokenEndpoint, RevocationEndpoint: d.RevocationEndpoint,
-		Resource: d.Resource, Registration: *registration, Key: key,
-		Scopes: oauth.SelectScopes(*d, oauth.FlowRequest{ConfiguredScopes: u.config.OAuth.Scopes, ChallengeScopes: challenged, PreviousScopes: previous, OmitOfflineAccess: u.config.OAuth.OmitOfflineAccess})}
+	flow := credential.Flow{ID: order.Snapshot.Data.FlowID, StartedAt: time.Now().UTC(), Issuer: d.Issuer, TokenEndpoint: d.TokenEndpoint,
+		RevocationEndpoint: d.RevocationEndpoint,
+		Resource:           d.Resource, Registration: *registration, Key: key,
+		Scopes: oauth.SelectScopes(*d, oauth.FlowRequest{
+			ConfiguredScopes:  u.config.OAuth.Scopes,
+			ChallengeScopes:   challenged,
+			PreviousScopes:    previous,
+			OmitOfflineAccess: u.config.OAuth.OmitOfflineAccess,
+		})}
 	return transitions.Input{Event: transitions.ClientIdentified, Flow: flow.ID, Payload: transitions.Payload{Flow: &flow}}
 }
 
@@ -127,7 +139,12 @@ func (u *Upstream) proofKey(order transitions.Order, d *credential.Discovery) (c
 func (u *Upstream) requestToken(ctx context.Context, order transitions.Order) transitions.Input {
 	data := &order.Snapshot.Data
 	flow := data.Flow
-	d := credential.Discovery{Issuer: flow.Issuer, TokenEndpoint: flow.TokenEndpoint, RevocationEndpoint: flow.RevocationEndpoint, Resource: flow.Resource}
+	d := credential.Discovery{
+		Issuer:             flow.Issuer,
+		TokenEndpoint:      flow.TokenEndpoint,
+		RevocationEndpoint: flow.RevocationEndpoint,
+		Resource:           flow.Resource,
+	}
 	request := oauth.GrantRequest{Scopes: flow.Scopes, Key: flow.Key, Generation: data.Generation + 1}
 	var err error
 	if request.Assertion, err = u.assertion(ctx, d); err != nil {

@@ -131,7 +131,8 @@ func await(ctx context.Context, changed <-chan struct{}, failed bool, at time.Ti
 }
 
 func (k *listKeeper) fire(event transitions.Event, part states.Part) {
-	_, _ = k.order.Fire(transitions.Input{Event: event, Payload: transitions.Payload{Parts: []states.Part{part}}}) // a connection that is over is refused
+	// a connection that is over is refused
+	_, _ = k.order.Fire(transitions.Input{Event: event, Payload: transitions.Payload{Parts: []states.Part{part}}})
 }
 
 // read reads a list and publishes what came of it; retried says that nobody may have

@@ -53,7 +53,13 @@ func (u *Upstream) classify(stored store.Credential, now time.Time) transitions.
 	if flow != nil && !u.onServer(flow.Resource) {
 		flow = nil
 	}
-	in.Event = transitions.LoadEnd(transitions.Stored{Token: token, Flow: flow, Intent: stored.Intent, LoggedOut: stored.Logout != nil, Refused: u.Snapshot().Data.Refused}, now)
+	in.Event = transitions.LoadEnd(transitions.Stored{
+		Token:     token,
+		Flow:      flow,
+		Intent:    stored.Intent,
+		LoggedOut: stored.Logout != nil,
+		Refused:   u.Snapshot().Data.Refused,
+	}, now)
 	switch in.Event {
 	case transitions.FlowOpen, transitions.FlowBesideToken, transitions.DeviceFlowOpen, transitions.DeviceFlowBesideToken:
 		in.Flow, in.Payload.Flow = flow.ID, flow
@@ -80,14 +86,16 @@ func remember(p *transitions.Payload, why *credential.Verdict) {
 }
 
 func uncertainError(intent *credential.Intent) error {
-	return fmt.Errorf("a refresh was sent at %s and its answer never arrived, so the refresh token may have been replaced at the authorization server; it is tried once more when the access token no longer works",
+	return fmt.Errorf("a refresh was sent at %s and its answer never arrived, so the refresh token may have been replaced at the "+
+		"authorization server; it is tried once more when the access token no longer works",
 		intent.StartedAt.UTC().Format(time.RFC3339))
 }
 
 // mayUse reports whether a stored token is for the configured server and, where
 // the configuration names one, issuer: the configuration may have changed.
 func (u *Upstream) mayUse(token *credential.Token) bool {
-	if configured := &u.config.OAuth; configured.Issuer != "" && token.Issuer != configured.Issuer && token.Issuer != configured.MetadataIssuer {
+	if configured := &u.config.OAuth; configured.Issuer != "" && token.Issuer != configured.Issuer &&
+		token.Issuer != configured.MetadataIssuer {
 		return false
 	}
 	if u.config.OAuth.ClientID != "" && token.ClientID != u.config.OAuth.ClientID {

@@ -164,7 +164,8 @@ func (u *Upstream) makeRoom() error {
 // mayLogIn says whether the upstream has a login at all, once its store was read.
 func (u *Upstream) mayLogIn(ctx context.Context) error {
 	if u.config.Problem == "" && !u.config.usesOAuth() {
-		return fmt.Errorf("%s: %w (NotNeeded): the configuration gives the credential, or the transport needs none; to connect it, run: mcpproxy upstream connect %s", u.config.Name, ErrNoLogin, u.config.Name)
+		return fmt.Errorf("%s: %w (NotNeeded): the configuration gives the credential, or the transport needs none; to connect it, run: "+
+			"mcpproxy upstream connect %s", u.config.Name, ErrNoLogin, u.config.Name)
 	}
 	return u.loaded(ctx)
 }
@@ -219,7 +220,13 @@ func (u *Upstream) loginOutcome(s *transitions.Snapshot, generation uint64, flow
 	if s.Data.Token != nil && s.Data.Generation > generation {
 		return nil
 	}
-	return &LoginError{Upstream: u.config.Name, Flow: flow, State: s.Region(states.Credential).State, Reason: cmp.Or(s.Data.Reason, s.Data.Earlier), Detail: s.Data.CredentialError.Text}
+	return &LoginError{
+		Upstream: u.config.Name,
+		Flow:     flow,
+		State:    s.Region(states.Credential).State,
+		Reason:   cmp.Or(s.Data.Reason, s.Data.Earlier),
+		Detail:   s.Data.CredentialError.Text,
+	}
 }
 
 // CancelLogin gives the open login up.

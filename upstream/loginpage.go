@@ -21,7 +21,12 @@ func (u *Upstream) LoginPage(ctx context.Context) (string, error) {
 	if err := u.mayLogIn(ctx); err != nil {
 		return "", err
 	}
-	in := transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: uuid.NewString(), Payload: transitions.Payload{Shown: states.Shown{How: states.AwaitedByBrowser}}}
+	in := transitions.Input{
+		Event:   transitions.LoginRequested,
+		Actor:   fsm.Person,
+		Flow:    uuid.NewString(),
+		Payload: transitions.Payload{Shown: states.Shown{How: states.AwaitedByBrowser}},
+	}
 	out, err := u.fire(in)
 	if err != nil {
 		return "", err
@@ -50,7 +55,8 @@ func (u *Upstream) awaitOffered(ctx context.Context) error {
 	s, err := u.Machine().Wait(ctx, func(s *transitions.Snapshot) bool {
 		state := s.Region(states.Credential).State
 		begun = begun || transitions.Is(states.Credential, state, transitions.LoginOpen)
-		return !transitions.Is(states.Credential, state, transitions.LoginOpen) && (begun || !transitions.Is(states.Credential, state, transitions.NeedsUser))
+		return !transitions.Is(states.Credential, state, transitions.LoginOpen) &&
+			(begun || !transitions.Is(states.Credential, state, transitions.NeedsUser))
 	})
 	if err != nil {
 		return u.needsPerson(s)

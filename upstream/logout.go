@@ -102,7 +102,13 @@ func (u *Upstream) LogoutOutcome(ctx context.Context) (transitions.Outcome, erro
 	if !u.config.usesOAuth() {
 		// Logged out, it could not be logged in again.
 		at := u.Snapshot().Region(states.Credential)
-		return transitions.Outcome{Disposition: fsm.Ignored, From: at.State, To: at.State, Epoch: at.Epoch, Reason: "the configuration gives the credential; there is nothing to log out of"}, nil
+		return transitions.Outcome{
+			Disposition: fsm.Ignored,
+			From:        at.State,
+			To:          at.State,
+			Epoch:       at.Epoch,
+			Reason:      "the configuration gives the credential; there is nothing to log out of",
+		}, nil
 	}
 	out, err := u.fire(transitions.Input{Event: transitions.LogoutRequested, Actor: fsm.Person})
 	if err != nil || out.Disposition == fsm.Ignored {

@@ -21,7 +21,8 @@ func (p *proofs) context(ctx context.Context) context.Context {
 		Last:  p.order.Snapshot.Data.TokenNonce,
 		Given: func(nonce string) { p.next = nonce },
 		Demanded: func(nonce string) bool {
-			_, err := p.order.Fire(transitions.Input{Event: transitions.TokenNonceDemanded, Flow: p.order.Snapshot.Data.FlowID, Payload: transitions.Payload{Nonce: nonce}})
+			_, err := p.order.Fire(transitions.Input{Event: transitions.TokenNonceDemanded, Flow: p.order.Snapshot.Data.FlowID,
+				Payload: transitions.Payload{Nonce: nonce}})
 			return err == nil
 		},
 	})

@@ -33,7 +33,8 @@ func (u *Upstream) page(how ending, err error) callback.Page {
 	case loginOver:
 		return callback.Page{Status: http.StatusConflict, Title: "This login to " + u.config.Name + " is over",
 			Text: "The response came for a login that is no longer open; nothing was changed. " + sentence(detail),
-			Next: fmt.Sprintf("If you are not logged in yet (`mcpproxy auth status %s` tells), begin again with `mcpproxy auth login %s`.", u.config.Name, u.config.Name)}
+			Next: fmt.Sprintf("If you are not logged in yet (`mcpproxy auth status %s` tells), begin again with `mcpproxy auth login %s`.",
+				u.config.Name, u.config.Name)}
 	case callbackIgnored:
 		return callback.Page{Status: http.StatusBadRequest, Title: "Not a complete login response",
 			Text: detail, Next: "The login is still open: go on in the tab of the authorization server."}

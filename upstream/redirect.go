@@ -70,7 +70,8 @@ func (u *Upstream) movedTo(request *http.Request, response *http.Response) *url.
 		return nil
 	}
 	target, err := request.URL.Parse(response.Header.Get("Location"))
-	if err != nil || response.Header.Get("Location") == "" || !u.isOrigin(target) || request.Body != nil && request.Body != http.NoBody && request.GetBody == nil {
+	if err != nil || response.Header.Get("Location") == "" || !u.isOrigin(target) || request.Body != nil && request.Body != http.NoBody &&
+		request.GetBody == nil {
 		return nil
 	}
 	target.User, target.Fragment = nil, ""

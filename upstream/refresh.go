@@ -105,11 +105,17 @@ func (u *Upstream) registrationOf(token *credential.Token) (credential.Registrat
 		return u.configured(*stored), nil
 	}
 	// A public client needs no more than its id.
-	return u.configured(credential.Registration{Issuer: token.Issuer, ClientID: token.ClientID, AuthMethod: token.AuthMethod, Source: credential.SourceDynamic}), nil
+	return u.configured(credential.Registration{
+		Issuer:     token.Issuer,
+		ClientID:   token.ClientID,
+		AuthMethod: token.AuthMethod,
+		Source:     credential.SourceDynamic,
+	}), nil
 }
 
 // refreshFailed turns the one classified error into the one event that it is.
-func (u *Upstream) refreshFailed(order transitions.Order, intent credential.Intent, registration credential.Registration, err error) transitions.Input {
+func (u *Upstream) refreshFailed(order transitions.Order, intent credential.Intent, registration credential.Registration,
+	err error) transitions.Input {
 	class, pause := classOf(err)
 	switch class {
 	case oauth.Ambiguous:
@@ -249,7 +255,8 @@ func (u *Upstream) clientRefused(registration credential.Registration, err error
 
 // postpone plans the next attempt with the same refresh token; asked is the pause that the
 // authorization server asked for.
-func (u *Upstream) postpone(order transitions.Order, failure transitions.RefreshFailure, intent credential.Intent, asked time.Duration, err error) transitions.Input {
+func (u *Upstream) postpone(order transitions.Order, failure transitions.RefreshFailure, intent credential.Intent, asked time.Duration,
+	err error) transitions.Input {
 	data := &order.Snapshot.Data
 	if data.Uncertain == nil {
 		// The refresh token is known not to have been used.
@@ -277,7 +284,8 @@ func spread(longest time.Duration) time.Duration {
 
 // nthPause is the exponential pause with jitter after n failures.
 func nthPause(n int, first, longest time.Duration) time.Duration {
-	exponential := backoff.NewExponentialBackOff(backoff.WithInitialInterval(first), backoff.WithMaxInterval(longest), backoff.WithMultiplier(2), backoff.WithMaxElapsedTime(0))
+	exponential := backoff.NewExponentialBackOff(backoff.WithInitialInterval(first), backoff.WithMaxInterval(longest),
+		backoff.WithMultiplier(2), backoff.WithMaxElapsedTime(0))
 	var pause time.Duration
 	for range min(n, 32) + 1 {
 		pause = exponential.NextBackOff()

@@ -91,11 +91,13 @@ func (u *Upstream) prepareLogin(order transitions.Order, d *credential.Discovery
 // credentials are bound to their issuer).
 func (u *Upstream) clientFits(issuer string, token *credential.Token) error {
 	configured := &u.config.OAuth
-	if configured.ClientID == "" || configured.Issuer != "" || token == nil || token.ClientID != configured.ClientID || token.Issuer == issuer {
+	if configured.ClientID == "" || configured.Issuer != "" || token == nil || token.ClientID != configured.ClientID ||
+		token.Issuer == issuer {
 		return nil
 	}
 	return &oauth.Error{Operation: "the choice of a client", Class: oauth.Misconfigured, URL: issuer,
-		Err: fmt.Errorf("the server names this authorization server now, and the configured client %q is that of %s; if both are right, put oauth.issuer into the configuration", configured.ClientID, token.Issuer)}
+		Err: fmt.Errorf("the server names this authorization server now, and the configured client %q is that of %s; if both are right, put "+
+			"oauth.issuer into the configuration", configured.ClientID, token.Issuer)}
 }
 
 func (u *Upstream) registrationFailed(order transitions.Order, err error) transitions.Input {
@@ -140,7 +142,8 @@ func (u *Upstream) identity(ctx context.Context, login *newLogin) (credential.Re
 		GrantType:           u.config.OAuth.Grant.grantType(),
 		AuthMethod:          u.config.OAuth.AuthMethod,
 	}
-	key := fmt.Sprint(d.Issuer, request.RedirectURIs, request.Scopes, request.GrantType, request.AuthMethod, u.config.OAuth.ClientID, login.doubtful, login.newClient)
+	key := fmt.Sprint(d.Issuer, request.RedirectURIs, request.Scopes, request.GrantType, request.AuthMethod, u.config.OAuth.ClientID,
+		login.doubtful, login.newClient)
 	made, err, _ := u.environment.registering.Do(key, func() (any, error) {
 		// Another upstream of the issuer may have registered since.
 		if now, err := u.reusable(login); given == nil && err == nil && now != nil {
@@ -209,7 +212,8 @@ func fits(r *credential.Registration, d *credential.Discovery, scopes []string, 
 }
 
 // beginFlow makes the flow's record; its page may be shown once it is on disk.
-func (u *Upstream) beginFlow(ctx context.Context, order transitions.Order, d *credential.Discovery, registration credential.Registration, request oauth.FlowRequest) transitions.Input {
+func (u *Upstream) beginFlow(ctx context.Context, order transitions.Order, d *credential.Discovery, registration credential.Registration,
+	request oauth.FlowRequest) transitions.Input {
 	if u.config.OAuth.Grant == DeviceCode {
 		return u.beginDevice(ctx, order, d, registration, request)
 	}
@@ -227,7 +231,8 @@ func (u *Upstream) beginFlow(ctx context.Context, order transitions.Order, d *cr
 
 // beginFailed is the outcome of a login whose request the authorization server refused
 // before anything was shown.
-func (u *Upstream) beginFailed(ctx context.Context, order transitions.Order, registration credential.Registration, err error) transitions.Input {
+func (u *Upstream) beginFailed(ctx context.Context, order transitions.Order, registration credential.Registration,
+	err error) transitions.Input {
 	if ctx.Err() != nil {
 		return nothing
 	}
@@ -243,7 +248,8 @@ func (u *Upstream) beginFailed(ctx context.Context, order transitions.Order, reg
 func (u *Upstream) keepFlow(order transitions.Order, flow credential.Flow, begun transitions.Event) transitions.Input {
 	flow.ID, flow.Optional = order.Snapshot.Data.FlowID, order.Snapshot.Data.WorksWithout()
 	if err := u.environment.Store.SaveFlow(u.config.Name, flow, u.wants(order)); err != nil {
-		return u.loginEnd(order, transitions.RegistrationFailed, states.StoreFailed, fmt.Errorf("the login could not be written to the store, so it was not begun: %w", err))
+		return u.loginEnd(order, transitions.RegistrationFailed, states.StoreFailed,
+			fmt.Errorf("the login could not be written to the store, so it was not begun: %w", err))
 	}
 	if _, err := order.Fire(transitions.Input{Event: begun, Flow: flow.ID, Payload: transitions.Payload{Flow: &flow}}); err != nil {
 		u.forgetFlow(flow.ID)

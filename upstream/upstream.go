@@ -246,7 +246,8 @@ func attributes(entry *fsm.Entry) []slog.Attr {
 		slog.String("region", entry.Region), slog.String("event", entry.Event), slog.String("from", entry.From), slog.String("to", entry.To),
 		slog.String("disposition", string(entry.Disposition)), slog.Uint64("epoch", entry.Epoch), slog.String("actor", string(entry.Actor)),
 	}
-	for _, optional := range []slog.Attr{slog.String("flow", entry.Flow), slog.String("guard", entry.Guard), slog.String("reason", entry.Reason), slog.String("note", entry.Note)} {
+	for _, optional := range []slog.Attr{slog.String("flow", entry.Flow), slog.String("guard", entry.Guard),
+		slog.String("reason", entry.Reason), slog.String("note", entry.Note)} {
 		if optional.Value.String() != "" {
 			all = append(all, optional)
 		}

@@ -41,7 +41,8 @@ func (x *explorer) timerActions(w *world) []action {
 }
 
 // spends are the jobs whose requests spend a one-time secret.
-var spends = map[string]bool{transitions.JobRefresh: true, transitions.JobExchange: true, transitions.JobAwaitDevice: true, transitions.JobLogOut: true}
+var spends = map[string]bool{transitions.JobRefresh: true, transitions.JobExchange: true, transitions.JobAwaitDevice: true,
+	transitions.JobLogOut: true}
 
 func (w *world) mayHang(region string, epoch uint64) bool {
 	for i := range w.jobs {

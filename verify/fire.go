@@ -78,7 +78,14 @@ func (x *explorer) perform(w *world, move *transitions.Move) (late []transitions
 	late = x.cancel(w, move.Region)
 	if move.Job != "" {
 		x.checkUsable(w, move.Job)
-		w.jobs = append(w.jobs, job{name: move.Job, region: move.Region, epoch: move.Epoch, step: first[move.Job], began: &move.After.Data, cause: move.Input.Event})
+		w.jobs = append(w.jobs, job{
+			name:   move.Job,
+			region: move.Region,
+			epoch:  move.Epoch,
+			step:   first[move.Job],
+			began:  &move.After.Data,
+			cause:  move.Input.Event,
+		})
 	}
 	return late
 }

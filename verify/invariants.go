@@ -20,27 +20,34 @@ func Invariants() []Invariant {
 	return []Invariant{
 		{refusedChangesNothing, "an event that is refused leaves the machine exactly as it was"},
 		{staleChangesNothing, "the outcome of a job or timer whose state was left is refused, whatever it says"},
-		{outcomesTaken, "the outcome of a job or timer whose state lasts leads somewhere, and what it brings is taken: nothing that was waited for is lost"},
+		{outcomesTaken, "the outcome of a job or timer whose state lasts leads somewhere, and what it brings is taken: nothing that was " +
+			"waited for is lost"},
 		{eventsMean, "an event leads, from whatever state, only to one in which what it says is so"},
-		{onlyRequests, "what is kept until a state is left is a request of a user or the end of the process, and only where what has begun can only be finished; news is never told late"},
+		{onlyRequests, "what is kept until a state is left is a request of a user or the end of the process, and only where what has begun " +
+			"can only be finished; news is never told late"},
 		{onlyFinished, "what has sent a one-time secret is only finished: no event from outside ends a refresh or a code exchange"},
 		{oneFlow, "there is at most one open authorization flow: the machine's, and the store knows no other while nothing runs"},
-		{noReuse, "no refresh token is sent twice while a success is possible: a second time only where the first answer was lost for good, a third time never"},
+		{noReuse, "no refresh token is sent twice while a success is possible: a second time only where the first answer was lost for good, " +
+			"a third time never"},
 		{storedBeforeUsed, "no token is used before it is on disk"},
 		{logoutIsFinal, "after a confirmed logout there is no token and no login until a person asks for one, over restarts too"},
 		{personDecides, "what a person asks for is done or kept until it can be, and what only a person may ask for, nobody else can"},
 		{offersHold, "what a user is offered to do is neither refused nor ignored"},
 		{currentToken, "what speaks of another token than the current one changes nothing"},
-		{personOpens, "the machine begins a login, which opens a browser, by itself where the configuration allows it and only there, and in an hour no more often than its budget, counted from the start of the process"},
+		{personOpens, "the machine begins a login, which opens a browser, by itself where the configuration allows it and only there, and " +
+			"in an hour no more often than its budget, counted from the start of the process"},
 		{boundedRefreshes, "what a resource server causes by refusing tokens is counted, and ends where another token would not help"},
 		{noNeedlessLogin, "no login is demanded of a person while a refresh token that works lies in the store"},
 		{unusableRests, "for an entry of the configuration that cannot be used nothing is begun but what reads and erases what is stored"},
 		{truthful, "a state says the truth: what it claims of token, flow, disk, jobs, timers and the other region is so"},
-		{waitsBounded, "a state that waits or works is left in bounded time: one of its timers is due within the bound and leads out of it, whatever else happens or does not"},
-		{worksKept, "what works is not taken away: no end of a login, by its failure, its cancel or its deadline, leads from where requests go on, with a token or without one, to where they do not"},
+		{waitsBounded, "a state that waits or works is left in bounded time: one of its timers is due within the bound and leads out of it, " +
+			"whatever else happens or does not"},
+		{worksKept, "what works is not taken away: no end of a login, by its failure, its cancel or its deadline, leads from where requests " +
+			"go on, with a token or without one, to where they do not"},
 		{callsMove, "a call that waits waits for something that is going to happen by itself"},
 		{wayToConnected, "from every situation there is a way to Connected when everybody behaves"},
-		{wayWithoutPerson, "while the store holds a token or refresh token that works, and nobody disconnected, logged out or was asked to log in, the way to Connected needs no person"},
+		{wayWithoutPerson, "while the store holds a token or refresh token that works, and nobody disconnected, logged out or was asked to " +
+			"log in, the way to Connected needs no person"},
 	}
 }
 
@@ -96,7 +103,8 @@ func (x *explorer) checkStep(w *world, before *transitions.Snapshot, in transiti
 	case stale && !errors.Is(steps.Err, fsm.ErrStale):
 		x.violated(staleChangesNothing, "%s came late and was %s", in.Event, steps.Outcome.Disposition)
 	case !stale && len(steps.Moves) == 0:
-		x.violated(outcomesTaken, "%s is what %s waited for, and was %s", in.Event, before.Region(x.home[in.Event]).State, steps.Outcome.Disposition)
+		x.violated(outcomesTaken, "%s is what %s waited for, and was %s", in.Event, before.Region(x.home[in.Event]).State,
+			steps.Outcome.Disposition)
 	}
 	if in.Event == transitions.ConnectionShutdown && !w.stopping() {
 		x.violated(outcomesTaken, "the upstream is to end, and is %s", w.state(states.Connection))
@@ -129,7 +137,8 @@ func (x *explorer) checkMove(w *world, move *transitions.Move) {
 		x.violated(eventsMean, "%s", text)
 	}
 	x.checkTaken(move)
-	if d := &move.After.Data; move.RaisedBy == transitions.CredentialDemanded && move.Input.Event == transitions.CredentialReady && move.Disposition == fsm.Moved {
+	if d := &move.After.Data; move.RaisedBy == transitions.CredentialDemanded && move.Input.Event == transitions.CredentialReady &&
+		move.Disposition == fsm.Moved {
 		if credential := move.After.Region(states.Credential).State; !offers[credential] && !d.TokenUsable(w.now()) && !d.WorksWithout() {
 			x.violated(truthful, "a connection is tried with nothing, in %s", credential)
 		}
@@ -140,7 +149,8 @@ func (x *explorer) checkMove(w *world, move *transitions.Move) {
 	case transitions.Disconnect:
 		w.wanted = false
 	}
-	if spends := move.From == states.Refreshing || move.From == states.ExchangingCode; spends && move.Disposition == fsm.Moved && move.Input.Epoch == 0 {
+	if spends := move.From == states.Refreshing || move.From == states.ExchangingCode; spends && move.Disposition == fsm.Moved &&
+		move.Input.Epoch == 0 {
 		x.violated(onlyFinished, "%s ended %s", move.Input.Event, move.From)
 	}
 	switch {
@@ -153,7 +163,8 @@ func (x *explorer) checkMove(w *world, move *transitions.Move) {
 		// What a write that hung for longer than its state put there is met at the next login.
 		known := x.options.Jobs == 0 || w.disk.generation == move.After.Data.Generation
 		if t := w.disk.token; known && t.HasRefresh() && w.grant(t.Refresh).status == valid && w.disk.intent == nil {
-			x.violated(noNeedlessLogin, "%s demands a login (%s) while the store holds a refresh token that works", move.Input.Event, move.After.Data.Reason)
+			x.violated(noNeedlessLogin, "%s demands a login (%s) while the store holds a refresh token that works", move.Input.Event,
+				move.After.Data.Reason)
 		}
 	}
 }
@@ -161,7 +172,8 @@ func (x *explorer) checkMove(w *world, move *transitions.Move) {
 // checkKeptWorking judges the end of a login beside what works. A crash, and a disk that
 // does not take the token which the login brought, are no ends of a login.
 func (x *explorer) checkKeptWorking(before *transitions.Snapshot, move *transitions.Move) {
-	if move.Region != states.Credential || move.Disposition != fsm.Moved || before.Region(states.Credential).State != move.From || !transitions.Is(states.Credential, move.From, transitions.LoginOpen) || !parks[move.To] {
+	if move.Region != states.Credential || move.Disposition != fsm.Moved || before.Region(states.Credential).State != move.From ||
+		!transitions.Is(states.Credential, move.From, transitions.LoginOpen) || !parks[move.To] {
 		return
 	}
 	switch move.Input.Event {
@@ -187,7 +199,8 @@ func (x *explorer) checkTaken(move *transitions.Move) {
 		x.violated(outcomesTaken, "what %s brought is not what the machine has in %s", in.Event, move.To)
 	case in.Event == transitions.RefreshTokenLost && d.Token.HasRefresh():
 		x.violated(outcomesTaken, "a refresh token that is lost is kept")
-	case in.Event == transitions.TokenRefused && move.To == states.Refreshing && move.Disposition == fsm.Moved && (len(d.RefusedAt) == 0 || !d.RefusedAt[len(d.RefusedAt)-1].Equal(in.At)):
+	case in.Event == transitions.TokenRefused && move.To == states.Refreshing && move.Disposition == fsm.Moved &&
+		(len(d.RefusedAt) == 0 || !d.RefusedAt[len(d.RefusedAt)-1].Equal(in.At)):
 		x.violated(boundedRefreshes, "a 401 caused a refresh and was not counted")
 	case in.Event == transitions.GrantDue && d.Reason == states.TokenRejected && move.Disposition == fsm.Moved:
 		x.violated(boundedRefreshes, "a token is asked for again after the server refused one as new")
@@ -195,12 +208,14 @@ func (x *explorer) checkTaken(move *transitions.Move) {
 }
 
 // asksForNothing are the reasons that say that there is nothing to go on with.
-var asksForNothing = map[states.Reason]bool{states.NeverLoggedIn: true, states.TokenExpired: true, states.RefreshRejected: true, states.RotationLost: true}
+var asksForNothing = map[states.Reason]bool{states.NeverLoggedIn: true, states.TokenExpired: true, states.RefreshRejected: true,
+	states.RotationLost: true}
 
 // checkReuse judges the sending of a refresh token.
 func (x *explorer) checkReuse(w *world, sender *job) {
 	for i := range w.jobs {
-		if other := &w.jobs[i]; other != sender && other.name == transitions.JobRefresh && other.step == saving && other.began.Token.Refresh == sender.began.Token.Refresh {
+		if other := &w.jobs[i]; other != sender && other.name == transitions.JobRefresh && other.step == saving &&
+			other.began.Token.Refresh == sender.began.Token.Refresh {
 			x.violated(noReuse, "a refresh token is sent while the answer to it is being written")
 		}
 	}
@@ -238,7 +253,8 @@ func (x *explorer) checkWorld(w *world) {
 			x.violated(logoutIsFinal, "a login is open after a confirmed logout")
 		}
 	}
-	if flow := w.disk.flow; flow != nil && w.now().Before(flow.Deadline) && len(w.jobs) == 0 && w.loaded && credential != states.Closed && !w.machine.Data.HasFlow(flow.ID) {
+	if flow := w.disk.flow; flow != nil && w.now().Before(flow.Deadline) && len(w.jobs) == 0 && w.loaded && credential != states.Closed &&
+		!w.machine.Data.HasFlow(flow.ID) {
 		x.violated(oneFlow, "the store keeps the flow of a login that is over")
 	}
 	x.checkBounds(w)
@@ -277,7 +293,8 @@ func (x *explorer) checkKept(machine *transitions.Snapshot) {
 		case transitions.CredentialShutdown:
 			done = credential == states.LoadingToken
 		}
-		if done || !requests[event] || !(credential == states.LoadingToken || transitions.Is(states.Credential, credential, transitions.Finishing)) {
+		if done || !requests[event] || !(credential == states.LoadingToken ||
+			transitions.Is(states.Credential, credential, transitions.Finishing)) {
 			x.violated(onlyRequests, "%s is kept in %s", event, credential)
 		}
 	}
@@ -323,7 +340,8 @@ func (w *world) active() bool {
 // holdsWorkingCredential is the condition of [wayWithoutPerson].
 func (w *world) holdsWorkingCredential() bool {
 	t := w.disk.token
-	if t == nil || w.disk.logout || w.disk.intent != nil || w.disk.flow != nil || w.machine.Data.FlowID != "" || len(w.machine.Postponed()) > 0 {
+	if t == nil || w.disk.logout || w.disk.intent != nil || w.disk.flow != nil || w.machine.Data.FlowID != "" ||
+		len(w.machine.Postponed()) > 0 {
 		return false
 	}
 	switch w.state(states.Connection) {

@@ -41,7 +41,8 @@ func (x *explorer) jobActions(w *world, i int) []action {
 		all = append(all, action{who: who, what: label, good: good, do: func(w *world) {
 			disk, machine, all := w.disk, w.machine, len(w.jobs)
 			do(w, &w.jobs[i])
-			if quiet := w.disk == disk && w.machine == machine && len(w.jobs) == all; quiet && w.jobs[i].step == reporting && carriesNothing(w.jobs[i].result) {
+			if quiet := w.disk == disk && w.machine == machine && len(w.jobs) == all; quiet && w.jobs[i].step == reporting &&
+				carriesNothing(w.jobs[i].result) {
 				x.say(w, &w.jobs[i])
 			}
 		}})
@@ -78,7 +79,8 @@ func (x *explorer) jobActions(w *world, i int) []action {
 		}
 		for _, event := range []transitions.Event{transitions.PartFailed, transitions.PartRestored} {
 			add("the part that the server need not have: "+string(event), event == transitions.PartRestored, func(w *world, j *job) {
-				_ = x.fire(w, transitions.Input{Event: event, Epoch: j.epoch, Payload: transitions.Payload{Parts: []states.Part{{Name: states.OwnStream}}}})
+				_ = x.fire(w, transitions.Input{Event: event, Epoch: j.epoch,
+					Payload: transitions.Payload{Parts: []states.Part{{Name: states.OwnStream}}}})
 			})
 		}
 	}
@@ -87,7 +89,8 @@ func (x *explorer) jobActions(w *world, i int) []action {
 
 // keepsFlow are the jobs whose crash is not explored: the record of their login stays
 // on disk, and the login goes on at the next start or is replaced by the next one.
-var keepsFlow = map[string]bool{transitions.JobAwaitBrowser: true, transitions.JobAwaitDevice: true, transitions.JobExchange: true, transitions.JobRegister: true}
+var keepsFlow = map[string]bool{transitions.JobAwaitBrowser: true, transitions.JobAwaitDevice: true, transitions.JobExchange: true,
+	transitions.JobRegister: true}
 
 // diskIsBusy reports whether another job's write has begun and hangs: the store
 // makes one change at a time.
@@ -115,7 +118,13 @@ func (x *explorer) load(add adder) {
 			return
 		}
 		in := transitions.Input{Payload: transitions.Payload{Token: d.token, Generation: d.generation}}
-		in.Event = transitions.LoadEnd(transitions.Stored{Token: d.token, Flow: d.flow, Intent: d.intent, LoggedOut: d.logout, Refused: w.machine.Data.Refused}, w.now())
+		in.Event = transitions.LoadEnd(transitions.Stored{
+			Token:     d.token,
+			Flow:      d.flow,
+			Intent:    d.intent,
+			LoggedOut: d.logout,
+			Refused:   w.machine.Data.Refused,
+		}, w.now())
 		switch in.Event {
 		case transitions.FlowOpen, transitions.FlowBesideToken, transitions.DeviceFlowOpen, transitions.DeviceFlowBesideToken:
 			in.Flow, in.Payload.Flow = d.flow.ID, d.flow

@@ -203,7 +203,8 @@ func (k *keyer) data(d *states.Data) {
 	k.put(byte(min(minuteAgo, d.Settings.ForcedRefreshes)), 0)
 	k.flag(k.world.state(states.Credential) == states.LoginBackoff && d.Code.IsZero())
 	if !k.decided {
-		if credential := k.world.place(); credential.Is(transitions.Renewing) || credential.State == states.LoadingToken || d.Settings.Unattended {
+		if credential := k.world.place(); credential.Is(transitions.Renewing) || credential.State == states.LoadingToken ||
+			d.Settings.Unattended {
 			k.renewal(d)
 		}
 		k.intent(d.Uncertain)
@@ -326,8 +327,9 @@ func (w *world) decided() bool {
 }
 
 // endsRenewal are the outcomes of a refresh after which none is scheduled.
-var endsRenewal = map[transitions.Event]bool{transitions.Refreshed: true, transitions.RefreshRejected: true, transitions.RefreshTokenLost: true,
-	transitions.ClientForgotten: true, transitions.ClientRejected: true, transitions.TokenUnsaved: true}
+var endsRenewal = map[transitions.Event]bool{transitions.Refreshed: true, transitions.RefreshRejected: true,
+	transitions.RefreshTokenLost: true,
+	transitions.ClientForgotten:  true, transitions.ClientRejected: true, transitions.TokenUnsaved: true}
 
 // mayBeSent reports whether a refresh token may still be sent. The machine's own is not
 // while it reads the store, which replaces it.

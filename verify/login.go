@@ -38,7 +38,13 @@ func (x *explorer) register(_ *world, j *job, add adder) {
 		return
 	}
 	add("has a client identity", true, func(w *world, j *job) {
-		flow := &credential.Flow{ID: j.began.FlowID, Key: key0, Optional: j.began.WorksWithout(), Deadline: w.now().Add(j.began.Settings.LoginDeadline), Scopes: j.began.Scopes}
+		flow := &credential.Flow{
+			ID:       j.began.FlowID,
+			Key:      key0,
+			Optional: j.began.WorksWithout(),
+			Deadline: w.now().Add(j.began.Settings.LoginDeadline),
+			Scopes:   j.began.Scopes,
+		}
 		if x.options.Mode == Unattended {
 			j.ends(transitions.Input{Event: transitions.ClientIdentified, Flow: flow.ID, Payload: transitions.Payload{Flow: flow}})
 			return
@@ -74,7 +80,8 @@ func (x *explorer) loginEnd(w *world, j *job, failed transitions.Event, final bo
 }
 
 // fromDisk are the events with which a login of before a restart goes on.
-var fromDisk = map[transitions.Event]bool{transitions.FlowOpen: true, transitions.FlowBesideToken: true, transitions.DeviceFlowOpen: true, transitions.DeviceFlowBesideToken: true}
+var fromDisk = map[transitions.Event]bool{transitions.FlowOpen: true, transitions.FlowBesideToken: true, transitions.DeviceFlowOpen: true,
+	transitions.DeviceFlowBesideToken: true}
 
 // await is a page that is shown, or a code; the person acts elsewhere.
 func (x *explorer) await(_ *world, j *job, add adder) {
@@ -88,7 +95,12 @@ func (x *explorer) await(_ *world, j *job, add adder) {
 				w.openTab(flow)
 			}
 			j.step = listening
-			_ = x.fire(w, transitions.Input{Event: transitions.BrowserShown, Flow: flow, Epoch: j.epoch, Payload: transitions.Payload{Shown: states.Shown{How: states.Opened}}})
+			_ = x.fire(w, transitions.Input{
+				Event:   transitions.BrowserShown,
+				Flow:    flow,
+				Epoch:   j.epoch,
+				Payload: transitions.Payload{Shown: states.Shown{How: states.Opened}},
+			})
 		})
 		if j.name == transitions.JobAwaitDevice {
 			return
@@ -163,7 +175,13 @@ func (x *explorer) issue(w *world, j *job, refreshable bool) {
 
 func (w *world) newToken(generation uint64, refreshable bool) *credential.Token {
 	id := w.id("token")
-	t := &credential.Token{Generation: generation, Access: credential.NewSecret(id), ObtainedAt: w.now(), ExpiresAt: w.now().Add(tick), Key: key0}
+	t := &credential.Token{
+		Generation: generation,
+		Access:     credential.NewSecret(id),
+		ObtainedAt: w.now(),
+		ExpiresAt:  w.now().Add(tick),
+		Key:        key0,
+	}
 	if refreshable {
 		t.Refresh = credential.NewSecret(id)
 	}
@@ -179,7 +197,12 @@ var code0 = credential.NewSecret("code")
 
 // demandNonce has the token endpoint answer a request with the demand for a nonce.
 func (x *explorer) demandNonce(w *world, j *job) {
-	_ = x.fire(w, transitions.Input{Event: transitions.TokenNonceDemanded, Epoch: j.epoch, Flow: j.began.FlowID, Payload: transitions.Payload{Nonce: "nonce"}})
+	_ = x.fire(w, transitions.Input{
+		Event:   transitions.TokenNonceDemanded,
+		Epoch:   j.epoch,
+		Flow:    j.began.FlowID,
+		Payload: transitions.Payload{Nonce: "nonce"},
+	})
 }
 
 // openTab shows a page.

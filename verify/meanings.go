@@ -35,7 +35,8 @@ var meanings = func() map[transitions.Event]meaning {
 			all[e] = m
 		}
 	}
-	for _, table := range []func(say func(states.State, ...transitions.Event), note func(...transitions.Event)){connectionMeanings, tokenMeanings, loginMeanings} {
+	for _, table := range []func(say func(states.State, ...transitions.Event), note func(...transitions.Event)){connectionMeanings,
+		tokenMeanings, loginMeanings} {
 		table(say, note)
 	}
 	return all
@@ -48,7 +49,8 @@ func connectionMeanings(say func(states.State, ...transitions.Event), note func(
 	// what the attempt needs is there; only a person gets it; it has to be asked for
 	say(states.ConnectQueued, transitions.CredentialReady, transitions.SessionLost)
 	say(states.AwaitingLogin, transitions.CredentialParked, transitions.Forbidden)
-	say(states.AwaitingCredential, transitions.Unauthorized, transitions.ReconnectDue, transitions.ConnectionWanted, transitions.ConnectTurnOverdue)
+	say(states.AwaitingCredential, transitions.Unauthorized, transitions.ReconnectDue, transitions.ConnectionWanted,
+		transitions.ConnectTurnOverdue)
 	// nothing is tried before its turn
 	say(states.Connecting, transitions.ConnectTurn)
 	// how it ends; what is tried again is not tried again at once, for ever
@@ -62,7 +64,8 @@ func connectionMeanings(say func(states.State, ...transitions.Event), note func(
 
 func tokenMeanings(say func(states.State, ...transitions.Event), note func(...transitions.Event)) {
 	// the store is asked, and asked again only for a reason
-	say(states.LoadingToken, transitions.CredentialDemanded, transitions.ExpiryReached, transitions.TokenSuperseded, transitions.RetryRequested, transitions.RefreshTurnOverdue)
+	say(states.LoadingToken, transitions.CredentialDemanded, transitions.ExpiryReached, transitions.TokenSuperseded,
+		transitions.RetryRequested, transitions.RefreshTurnOverdue)
 	note(transitions.CredentialDemanded)
 	say(states.Anonymous, transitions.TokenMissing, transitions.OptionalLoginEnded, transitions.OptionalLoginLapsed)
 	say(states.NotNeeded, transitions.CredentialNotNeeded)
@@ -71,14 +74,17 @@ func tokenMeanings(say func(states.State, ...transitions.Event), note func(...tr
 		transitions.CodeExchanged, transitions.TokenGranted, transitions.LoginLapsed, transitions.LoginAbandoned)
 	// it has to be renewed; one that is refused while that is under way is noted
 	say(states.Refreshing, transitions.RefreshTurn)
-	say(states.RefreshQueued, transitions.TokenExpired, transitions.RefreshUncertain, transitions.RenewDue, transitions.RefreshRetryDue, transitions.TokenRefused, transitions.RetryRequested, transitions.TokenWanted)
+	say(states.RefreshQueued, transitions.TokenExpired, transitions.RefreshUncertain, transitions.RenewDue, transitions.RefreshRetryDue,
+		transitions.TokenRefused, transitions.RetryRequested, transitions.TokenWanted)
 	say(states.RefreshBackoff, transitions.RefreshFailed, transitions.RefreshRefused, transitions.EndpointGone, transitions.RefreshUncertain)
 	say(states.RefreshPaused, transitions.RefreshExhausted, transitions.RefreshTimedOut)
 	say(states.GrantBackoff, transitions.GrantFailed)
 	note(transitions.TokenAccepted, transitions.TokenRefused, transitions.ScopeInsufficient, transitions.TokenLapsed, transitions.Challenged)
 	// only a login helps, or not even that
-	say(states.LoginRequired, transitions.TokenSpent, transitions.TokenRejected, transitions.Challenged, transitions.RefreshRejected, transitions.ClientForgotten)
-	say(states.Failed, transitions.EntryInvalid, transitions.StoreCorrupt, transitions.StoreFailed, transitions.LoadTimedOut, transitions.TokenUnsaved, transitions.LogoutFailed,
+	say(states.LoginRequired, transitions.TokenSpent, transitions.TokenRejected, transitions.Challenged, transitions.RefreshRejected,
+		transitions.ClientForgotten)
+	say(states.Failed, transitions.EntryInvalid, transitions.StoreCorrupt, transitions.StoreFailed, transitions.LoadTimedOut,
+		transitions.TokenUnsaved, transitions.LogoutFailed,
 		transitions.JobCrashed, transitions.ClientRejected, transitions.GrantRejected, transitions.Challenged)
 	// a logout
 	say(states.LoggingOut, transitions.LogoutRequested)
@@ -86,7 +92,8 @@ func tokenMeanings(say func(states.State, ...transitions.Event), note func(...tr
 }
 
 func loginMeanings(say func(states.State, ...transitions.Event), note func(...transitions.Event)) {
-	say(states.Discovering, transitions.LoginRequested, transitions.LoginProposed, transitions.GrantDue, transitions.GrantRenewDue, transitions.GrantRetryDue, transitions.RetryRequested, transitions.TokenWanted, transitions.LoginRetryDue)
+	say(states.Discovering, transitions.LoginRequested, transitions.LoginProposed, transitions.GrantDue, transitions.GrantRenewDue,
+		transitions.GrantRetryDue, transitions.RetryRequested, transitions.TokenWanted, transitions.LoginRetryDue)
 	say(states.LoginBackoff, transitions.LoginDelayed)
 	say(states.Registering, transitions.Discovered)
 	say(states.AwaitingBrowser, transitions.Registered, transitions.FlowOpen, transitions.FlowBesideToken)
@@ -96,7 +103,8 @@ func loginMeanings(say func(states.State, ...transitions.Event), note func(...tr
 	note(transitions.LoginRequested, transitions.BrowserShown) // its page is shown again
 	// a request is sent once more, or the first of two is done
 	note(transitions.NonceDemanded, transitions.TokenNonceDemanded, transitions.IdentityAsserted)
-	say(states.LoginRequired, transitions.DiscoveryFailed, transitions.RegistrationFailed, transitions.ListenerFailed, transitions.LoginDenied, transitions.LoginFailed,
+	say(states.LoginRequired, transitions.DiscoveryFailed, transitions.RegistrationFailed, transitions.ListenerFailed,
+		transitions.LoginDenied, transitions.LoginFailed,
 		transitions.LoginCancelled, transitions.LoginTimedOut, transitions.ExchangeRejected)
 	say(states.Failed, transitions.NotOAuth, transitions.RegistrationRejected)
 }
@@ -109,7 +117,8 @@ var only = map[transitions.Event]map[states.State][]states.State{
 	transitions.Challenged:         {states.LoginRequired: {states.Anonymous}, states.Failed: {states.NotNeeded}},
 	transitions.TokenWanted:        {states.RefreshQueued: {states.RefreshPaused}, states.Discovering: {states.GrantBackoff}},
 	transitions.RefreshUncertain:   {states.RefreshQueued: {states.LoadingToken}, states.RefreshBackoff: {states.Refreshing}},
-	transitions.RetryRequested: {states.RefreshQueued: {states.RefreshBackoff, states.RefreshPaused}, states.Discovering: {states.GrantBackoff},
+	transitions.RetryRequested: {states.RefreshQueued: {states.RefreshBackoff, states.RefreshPaused},
+		states.Discovering:  {states.GrantBackoff},
 		states.LoadingToken: {states.Failed}},
 }
 
@@ -132,4 +141,5 @@ func mistaken(move *transitions.Move) string {
 
 // requests are the events that may be kept until a state is left: what a person asked
 // for, and the end of the process. What is news when it comes is old when the state is left.
-var requests = map[transitions.Event]bool{transitions.LoginRequested: true, transitions.LogoutRequested: true, transitions.CredentialShutdown: true}
+var requests = map[transitions.Event]bool{transitions.LoginRequested: true, transitions.LogoutRequested: true,
+	transitions.CredentialShutdown: true}

@@ -41,7 +41,8 @@ func (x *explorer) probe(w *world) *Counterexample {
 }
 
 // onlyPerson are what only a person may ask for.
-var onlyPerson = []transitions.Event{transitions.LoginRequested, transitions.LogoutRequested, transitions.RetryRequested, transitions.LoginCancelled}
+var onlyPerson = []transitions.Event{transitions.LoginRequested, transitions.LogoutRequested, transitions.RetryRequested,
+	transitions.LoginCancelled}
 
 // probeOffers makes each request that the declaration offers the user.
 func (x *explorer) probeOffers(w *world) {
@@ -69,7 +70,8 @@ func (x *explorer) probeOffers(w *world) {
 // probeTokens says things of tokens that are not, or no longer, the current one.
 func (x *explorer) probeTokens(w *world) {
 	current := generationOf(w.machine.Data.Token)
-	for _, event := range []transitions.Event{transitions.TokenAccepted, transitions.TokenRefused, transitions.TokenRejected, transitions.ScopeInsufficient, transitions.NonceDemanded} {
+	for _, event := range []transitions.Event{transitions.TokenAccepted, transitions.TokenRefused, transitions.TokenRejected,
+		transitions.ScopeInsufficient, transitions.NonceDemanded} {
 		x.changesNothing(w, currentToken, transitions.Input{Event: event, Payload: transitions.Payload{Generation: current + 7}})
 	}
 	if current != 0 && !w.machine.Data.Token.HasRefresh() && w.state(states.Credential) == states.Fresh {
@@ -87,15 +89,18 @@ func (x *explorer) probeUnbound(w *world) {
 	unbound.Data.Token, unbound.Data.Flow = &token, nil
 	bare := *w
 	bare.machine = &unbound
-	x.changesNothing(&bare, currentToken, transitions.Input{Event: transitions.NonceDemanded, Payload: transitions.Payload{Generation: token.Generation}})
-	x.changesNothing(&bare, currentToken, transitions.Input{Event: transitions.TokenNonceDemanded, Epoch: w.machine.Region(states.Credential).Epoch})
+	x.changesNothing(&bare, currentToken, transitions.Input{Event: transitions.NonceDemanded,
+		Payload: transitions.Payload{Generation: token.Generation}})
+	x.changesNothing(&bare, currentToken, transitions.Input{Event: transitions.TokenNonceDemanded,
+		Epoch: w.machine.Region(states.Credential).Epoch})
 }
 
 // probeOutcomes gives the machine every event of a job or timer with the epoch of an
 // entry that is over, and with none.
 func (x *explorer) probeOutcomes(w *world) {
 	for _, event := range outcomes {
-		in := transitions.Input{Event: event, Flow: w.machine.Data.FlowID, Payload: transitions.Payload{Token: w.machine.Data.Token, Flow: w.machine.Data.Flow}}
+		in := transitions.Input{Event: event, Flow: w.machine.Data.FlowID,
+			Payload: transitions.Payload{Token: w.machine.Data.Token, Flow: w.machine.Data.Flow}}
 		x.isStale(w, in)
 		in.Epoch = overEpoch
 		if x.options.ForgetEpoch == event {
@@ -112,7 +117,13 @@ func (x *explorer) probeEverything(w *world) {
 	machine := *w.machine
 	d := &machine.Data
 	secret := credential.NewSecret("probe")
-	d.Token = &credential.Token{Generation: d.Generation + 1, Access: secret, Refresh: secret, ObtainedAt: w.now(), ExpiresAt: w.now().Add(tick)}
+	d.Token = &credential.Token{
+		Generation: d.Generation + 1,
+		Access:     secret,
+		Refresh:    secret,
+		ObtainedAt: w.now(),
+		ExpiresAt:  w.now().Add(tick),
+	}
 	if d.Flow == nil || d.FlowID == "" {
 		d.Flow, d.FlowID = &credential.Flow{ID: "probe"}, "probe"
 	}
@@ -177,7 +188,8 @@ func (x *explorer) probeGuards(w *world) {
 	epoch := w.machine.Region(states.Credential).Epoch
 	if !w.machine.Data.Settings.Unattended {
 		for _, event := range []transitions.Event{transitions.GrantRenewDue, transitions.ClientIdentified} {
-			x.changesNothing(w, personDecides, transitions.Input{Event: event, Epoch: epoch, Payload: transitions.Payload{Flow: w.machine.Data.Flow}})
+			x.changesNothing(w, personDecides, transitions.Input{Event: event, Epoch: epoch,
+				Payload: transitions.Payload{Flow: w.machine.Data.Flow}})
 		}
 	}
 	if w.state(states.Credential) == states.Fresh && len(w.machine.Data.Scopes) == 0 {

@@ -58,7 +58,8 @@ func (x *explorer) unauthorized(w *world, generation uint64) {
 	if event != "" {
 		_ = x.fire(w, transitions.Input{Event: event, Payload: transitions.Payload{Generation: generation}})
 	}
-	if d := &w.machine.Data; event == transitions.TokenRefused && (w.state(states.Credential) == states.Fresh || w.place().Is(transitions.Obtaining)) && generationOf(d.Token) == generation && d.KeepsToken() {
+	if d := &w.machine.Data; event == transitions.TokenRefused && (w.state(states.Credential) == states.Fresh ||
+		w.place().Is(transitions.Obtaining)) && generationOf(d.Token) == generation && d.KeepsToken() {
 		x.violated(currentToken, "the current token was refused, and that is not known")
 	}
 }
@@ -72,6 +73,7 @@ const missingScope = "more"
 
 func (x *explorer) forbidden(w *world, generation uint64) {
 	_ = x.fire(w, transitions.Input{Event: transitions.ScopeInsufficient,
-		Payload: transitions.Payload{Generation: generation, Challenge: states.Challenge{Error: "insufficient_scope", Scopes: []string{missingScope}}}})
+		Payload: transitions.Payload{Generation: generation,
+			Challenge: states.Challenge{Error: "insufficient_scope", Scopes: []string{missingScope}}}})
 	x.propose(w)
 }

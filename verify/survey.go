@@ -134,6 +134,8 @@ func (v *survey) keep(s *search, at int32, name string, w *world, action int16) 
 // kind says roughly what a situation is: states, and what the machine and the disk hold.
 func (w *world) kind(action int16) string {
 	d := &w.machine.Data
-	return fmt.Sprint(action, w.state(states.Connection), w.state(states.Credential), d.Token != nil, d.Token.HasRefresh(), d.KeepsToken(), d.TokenUsable(w.now()),
-		d.Uncertain != nil, len(d.Scopes) > 0, d.RefreshAttempts, d.Issued == generationOf(d.Token), w.disk.token != nil, w.disk.intent != nil, w.disk.flow != nil, len(w.jobs), w.machine.Postponed())
+	return fmt.Sprint(action, w.state(states.Connection), w.state(states.Credential), d.Token != nil, d.Token.HasRefresh(), d.KeepsToken(),
+		d.TokenUsable(w.now()),
+		d.Uncertain != nil, len(d.Scopes) > 0, d.RefreshAttempts, d.Issued == generationOf(d.Token), w.disk.token != nil, w.disk.intent != nil,
+		w.disk.flow != nil, len(w.jobs), w.machine.Postponed())
 }

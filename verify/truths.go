@@ -39,7 +39,8 @@ func (w *world) works(region string, epoch uint64) bool {
 // phaseUntruth holds the phase to what a call can expect, and both to the clock: what has
 // expired is noticed by a timer that is due.
 func (w *world) phaseUntruth() string {
-	serves, connected := transitions.OutlookOf(w.machine) == transitions.Serves, transitions.PhaseOf(w.machine) == states.Phase(states.Connected)
+	serves, connected := transitions.OutlookOf(w.machine) == transitions.Serves,
+		transitions.PhaseOf(w.machine) == states.Phase(states.Connected)
 	if serves != connected {
 		return "the phase is Connected where no request gets through, or is not where one does"
 	}
@@ -147,7 +148,8 @@ func (w *world) freshUntruth() string {
 		return "the token in use is not the newest"
 	case d.Reason != "":
 		return "a token is in use, and there is a reason why not"
-	case (d.Token.HasRefresh() && d.Uncertain == nil || d.Settings.Unattended) && !timers[0].At.Before(d.Token.ExpiresAt) && timers[0].At.After(w.now()):
+	case (d.Token.HasRefresh() && d.Uncertain == nil || d.Settings.Unattended) && !timers[0].At.Before(d.Token.ExpiresAt) &&
+		timers[0].At.After(w.now()):
 		return "the token in use is not renewed ahead of its expiry"
 	case timers[0].At.After(d.Token.ExpiresAt) && timers[0].At.After(w.now()):
 		return "nothing happens when the token in use expires"
@@ -159,7 +161,8 @@ func (w *world) freshUntruth() string {
 // may be open or tried.
 var (
 	offers  = map[states.State]bool{states.NotNeeded: true, states.Anonymous: true, states.Fresh: true}
-	refuses = map[states.State]bool{states.LoginRequired: true, states.LoggingOut: true, states.LoggedOut: true, states.Failed: true, states.Closed: true}
+	refuses = map[states.State]bool{states.LoginRequired: true, states.LoggingOut: true, states.LoggedOut: true, states.Failed: true,
+		states.Closed: true}
 )
 
 func (w *world) connectionUntruth() string {
@@ -216,10 +219,12 @@ func (x *explorer) checkRequest(w *world, before *transitions.Snapshot, in trans
 	case transitions.LoginCancelled:
 		granted = !canBeGivenUp(was) || !transitions.Is(states.Credential, credential, transitions.LoginOpen)
 	case transitions.LoginRequested:
-		granted = (!transitions.Is(states.Credential, was, transitions.LoginOpen) || steps.Err == nil) && transitions.Is(states.Credential, credential, transitions.LoginOpen) || w.keeps(in.Event) || was == states.NotNeeded || was == states.Unloaded || was == states.Closed ||
-			before.Data.Settings.Problem != ""
+		granted = (!transitions.Is(states.Credential, was, transitions.LoginOpen) || steps.Err == nil) &&
+			transitions.Is(states.Credential, credential, transitions.LoginOpen) ||
+			w.keeps(in.Event) || was == states.NotNeeded || was == states.Unloaded || was == states.Closed || before.Data.Settings.Problem != ""
 	case transitions.LogoutRequested:
-		granted = credential == states.LoggingOut || credential == states.LoggedOut || w.keeps(in.Event) || was == states.NotNeeded || was == states.Closed
+		granted = credential == states.LoggingOut || credential == states.LoggedOut || w.keeps(in.Event) || was == states.NotNeeded ||
+			was == states.Closed
 	case transitions.RetryRequested:
 		granted = !(was == states.Failed || transitions.Is(states.Credential, was, transitions.Paced)) || credential != was
 	case transitions.Connect:
@@ -229,7 +234,8 @@ func (x *explorer) checkRequest(w *world, before *transitions.Snapshot, in trans
 		}
 	case transitions.Disconnect:
 		granted = w.state(states.Connection) == states.Disconnected
-	case transitions.CodeReceived, transitions.LoginDenied, transitions.LoginFailed, transitions.LoginAbandoned, transitions.OptionalLoginEnded:
+	case transitions.CodeReceived, transitions.LoginDenied, transitions.LoginFailed, transitions.LoginAbandoned,
+		transitions.OptionalLoginEnded:
 		open := before.Data.HasFlow(in.Flow)
 		if !open && len(steps.Moves) > 0 {
 			x.violated(oneFlow, "%s of a login that is over was %s", in.Event, steps.Outcome.Disposition)

@@ -35,7 +35,8 @@ func loginCommand(o *options) *cobra.Command {
 open already, and returns at the outcome. Without a browser, open the printed
 address anywhere and paste the address that the browser ends on. It works with
 and without a running proxy.`,
-		Example: "  mcpproxy auth login github\n  mcpproxy auth login github --no-browser", Args: exactly("UPSTREAM"), ValidArgsFunction: o.completeUpstream,
+		Example: "  mcpproxy auth login github\n  mcpproxy auth login github --no-browser", Args: exactly("UPSTREAM"),
+		ValidArgsFunction: o.completeUpstream,
 		RunE: func(c *cobra.Command, args []string) error {
 			err := s.login(c.Context(), args[0], c.ErrOrStderr(), os.Stdin)
 			if err == nil {
@@ -44,7 +45,9 @@ and without a running proxy.`,
 			return err
 		}}
 	s.browserFlags(c)
-	c.Flags().BoolVar(&s.register, "register", false, "register a new client for this login, and give up one that is open: for a page that shows an error, as the server has forgotten the client")
+	c.Flags().BoolVar(&s.register, "register", false,
+		"register a new client for this login, and give up one that is open: for a page that shows an error, as the server has forgotten "+
+			"the client")
 	return c
 }
 
@@ -87,7 +90,8 @@ func (s *serveOptions) loginAt(ctx context.Context, running *client.Client, name
 		show(r.URL, states.Shown{How: r.Shown, Detail: r.Detail}, r.Deadline)
 	})
 	if ctx.Err() != nil && last.URL != "" {
-		return fmt.Errorf("%s: the login stays open and its page can be completed until %s, while a proxy runs; to give it up, run: mcpproxy auth cancel %s",
+		return fmt.Errorf("%s: the login stays open and its page can be completed until %s, while a proxy runs; to give it up, run: "+
+			"mcpproxy auth cancel %s",
 			name, last.Deadline.Local().Format(time.TimeOnly), name)
 	}
 	return err
@@ -126,7 +130,8 @@ func guide(out io.Writer) shown {
 	return func(address string, shown states.Shown, deadline time.Time) {
 		if address != last {
 			last = address
-			terminal.Printf(out, "Log in at:\n\n  %s\n\nWaiting until %s. If the browser is on another machine, paste the address that it ends on here.\n", address, deadline.Local().Format(time.TimeOnly))
+			terminal.Printf(out, "Log in at:\n\n  %s\n\nWaiting until %s. If the browser is on another machine, paste the address that it ends "+
+				"on here.\n", address, deadline.Local().Format(time.TimeOnly))
 			if hint := forwarding(os.Getenv("SSH_CONNECTION"), address); hint != "" {
 				terminal.Printf(out, "%s\n", hint)
 			}

@@ -23,7 +23,8 @@ func (o *options) completeStored(c *cobra.Command, args []string, _ string) ([]s
 	return o.complete(c.Context(), args, o.stored)
 }
 
-func (o *options) complete(ctx context.Context, args []string, running func(context.Context) ([]status.Upstream, error)) ([]string, cobra.ShellCompDirective) {
+func (o *options) complete(ctx context.Context, args []string,
+	running func(context.Context) ([]status.Upstream, error)) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -106,12 +106,14 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	counters := d.server.Counters()
-	d.say("Summary: %d calls, none failed; %d authorization request, %d refreshes, %d refresh tokens used twice", d.calls, counters.Authorize, counters.TokenRefresh, counters.RefreshReused)
+	d.say("Summary: %d calls, none failed; %d authorization request, %d refreshes, %d refresh tokens used twice", d.calls, counters.Authorize,
+		counters.TokenRefresh, counters.RefreshReused)
 	if counters.Authorize != 1 || counters.RefreshReused != 0 || counters.TokenRefresh < 2 {
 		return errors.New("the counts at the authorization server are not those of one login and single-use refresh tokens")
 	}
 	if d.keep {
-		d.say("Staying up at %s until you interrupt. Look into it from another terminal:\n\n  statectl dump --store %[2]s\n  statectl watch --store %[2]s", d.address, d.store)
+		d.say("Staying up at %s until you interrupt. Look into it from another terminal:\n\n  statectl dump --store %[2]s\n  statectl watch "+
+			"--store %[2]s", d.address, d.store)
 		<-ctx.Done()
 	}
 	return nil
@@ -119,7 +121,8 @@ func (d *demo) run(ctx context.Context) (err error) {
 
 func (d *demo) start(ctx context.Context) error {
 	config := upstream.Config{Name: "demo", Transport: upstream.HTTP, URL: d.server.MCPURL(), Settings: states.DefaultSettings()}
-	i, err := instance.Start(ctx, instance.Options{StorePath: d.store, Keys: store.FileKeys(d.store + ".key"), Configs: []upstream.Config{config}, Connect: true, Open: visit,
+	i, err := instance.Start(ctx, instance.Options{StorePath: d.store, Keys: store.FileKeys(d.store + ".key"),
+		Configs: []upstream.Config{config}, Connect: true, Open: visit,
 		Logger: slog.New(slog.DiscardHandler), Version: version, Observe: d.observe})
 	if err != nil {
 		return err
@@ -133,7 +136,8 @@ func (d *demo) start(ctx context.Context) error {
 		return errors.Join(err, listener.Close(), i.Close())
 	}
 	d.instance, d.address = i, "http://"+listener.Addr().String()+"/mcp"
-	d.clients = &http.Server{Handler: i.Proxy.Handler(), ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	d.clients = &http.Server{Handler: i.Proxy.Handler(), ReadHeaderTimeout: 10 * time.Second,
+		BaseContext: func(net.Listener) context.Context { return ctx }}
 	d.people = &http.Server{Handler: admin.Handler(i, version, admin.Options{}), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = d.clients.Serve(listener) }() // ended by stop
 	go func() { _ = d.people.Serve(control) }()   // ended by stop
@@ -179,13 +183,15 @@ func (d *demo) work(ctx context.Context, times int) error {
 	if err := client.Start(ctx); err != nil {
 		return err
 	}
-	if _, err := client.Initialize(ctx, mcp.InitializeRequest{Params: mcp.InitializeParams{ProtocolVersion: "2025-11-25", ClientInfo: mcp.Implementation{Name: "demo", Version: version}}}); err != nil {
+	if _, err := client.Initialize(ctx, mcp.InitializeRequest{Params: mcp.InitializeParams{ProtocolVersion: "2025-11-25",
+		ClientInfo: mcp.Implementation{Name: "demo", Version: version}}}); err != nil {
 		return err
 	}
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for n := range times {
-		result, err := client.CallTool(ctx, mcp.CallToolRequest{Params: mcp.CallToolParams{Name: "demo__add", Arguments: map[string]any{"a": n, "b": 1}}})
+		result, err := client.CallTool(ctx, mcp.CallToolRequest{Params: mcp.CallToolParams{Name: "demo__add",
+			Arguments: map[string]any{"a": n, "b": 1}}})
 		if err != nil {
 			return fmt.Errorf("call %d: %w", d.calls+1, err)
 		}

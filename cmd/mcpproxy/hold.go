@@ -68,7 +68,8 @@ func (o *options) holderSocket() string {
 }
 
 func (s *serveOptions) runsAlready(pid int, why error) error {
-	return fmt.Errorf("a proxy is running already (process %d, socket %s): use that one (mcpproxy upstream list shows what it does), or end it first; "+
+	return fmt.Errorf("a proxy is running already (process %d, socket %s): use that one (mcpproxy upstream list shows what it does), or "+
+		"end it first; "+
 		"a second one needs an address and a store of its own (--listen, --store): %w", pid, s.socketPath(), why)
 }
 
@@ -118,7 +119,8 @@ func (s *serveOptions) atHolder(ctx context.Context, check func() error, do func
 
 // holder returns when a process answers that holds the store; from a time on this one is
 // made that where there is none, until the returned function is called.
-func (s *serveOptions) holder(ctx context.Context, running *client.Client, from time.Time, check func() error) (end func() error, err error) {
+func (s *serveOptions) holder(ctx context.Context, running *client.Client, from time.Time,
+	check func() error) (end func() error, err error) {
 	for deadline := from.Add(holderLimit); ; {
 		if _, err := running.Who(ctx); !errors.Is(err, client.ErrNotRunning) {
 			return func() error { return nil }, err

@@ -16,7 +16,8 @@ func logsCommand(o *options) *cobra.Command {
 		Long: `Prints the last lines that the upstream's child processes wrote to their standard
 error, and to their standard output where those were no messages, with when each was
 started and how it ended. The running proxy keeps some hundred lines; they are in no file.`,
-		Example: "  mcpproxy upstream logs files\n  mcpproxy upstream logs files -f", Args: exactly("UPSTREAM"), ValidArgsFunction: o.completeUpstream,
+		Example: "  mcpproxy upstream logs files\n  mcpproxy upstream logs files -f", Args: exactly("UPSTREAM"),
+		ValidArgsFunction: o.completeUpstream,
 		RunE: func(c *cobra.Command, args []string) error {
 			out := c.OutOrStdout()
 			return o.client().Logs(c.Context(), args[0], follow, func(line child.Line) { printLine(out, line, asJSON) })

@@ -135,7 +135,8 @@ good at the authorization server.`,
 	f.StringVar(&o.store, "store", filepath.Join(xdg.DataHome, "mcpproxy", "store.db"), "file for tokens and journals")
 	f.StringVar(&o.socket, "socket", "", "socket of the running proxy (default: beside the store)")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log every event")
-	c.AddCommand(serveCommand(o), stdioCommand(o), authCommand(o), upstreamCommand(o), configCommand(o), uiCommand(o), demoCommand(), versionCommand())
+	c.AddCommand(serveCommand(o), stdioCommand(o), authCommand(o), upstreamCommand(o), configCommand(o), uiCommand(o), demoCommand(),
+		versionCommand())
 	return c
 }
 
@@ -181,7 +182,8 @@ func arguments(args []string) string {
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) != len(names) {
-			return usageError{fmt.Errorf("%s takes %s and got %s; see: %s --help", c.CommandPath(), cmp.Or(strings.Join(names, " "), "no argument"), arguments(args), c.CommandPath())}
+			return usageError{fmt.Errorf("%s takes %s and got %s; see: %s --help", c.CommandPath(), cmp.Or(strings.Join(names, " "), "no argument"),
+				arguments(args), c.CommandPath())}
 		}
 		return nil
 	}
@@ -191,7 +193,8 @@ func exactly(names ...string) cobra.PositionalArgs {
 func atMost(name string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) > 1 {
-			return usageError{fmt.Errorf("%s takes one %s at most and got %s; see: %s --help", c.CommandPath(), name, arguments(args), c.CommandPath())}
+			return usageError{fmt.Errorf("%s takes one %s at most and got %s; see: %s --help", c.CommandPath(), name, arguments(args),
+				c.CommandPath())}
 		}
 		return nil
 	}
@@ -201,7 +204,8 @@ func atMost(name string) cobra.PositionalArgs {
 func atLeast(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) < len(names) {
-			return usageError{fmt.Errorf("%s needs %s and got %s; see: %s --help", c.CommandPath(), strings.Join(names, " "), arguments(args), c.CommandPath())}
+			return usageError{fmt.Errorf("%s needs %s and got %s; see: %s --help", c.CommandPath(), strings.Join(names, " "), arguments(args),
+				c.CommandPath())}
 		}
 		return nil
 	}
@@ -218,12 +222,19 @@ func group(use, short string) *cobra.Command {
 					names = append(names, command.Name())
 				}
 			}
-			return usageError{fmt.Errorf("%s has no command %q%s; see: %s --help", c.CommandPath(), args[0], spelling.Meant(args[0], names), c.CommandPath())}
+			return usageError{fmt.Errorf("%s has no command %q%s; see: %s --help", c.CommandPath(), args[0], spelling.Meant(args[0], names),
+				c.CommandPath())}
 		}
 		return c.Help()
 	}}
 }
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Example: "  mcpproxy version", Args: exactly(), Run: func(c *cobra.Command, _ []string) { terminal.Printf(c.OutOrStdout(), "mcpproxy %s\n", version) }}
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version",
+		Example: "  mcpproxy version",
+		Args:    exactly(),
+		Run:     func(c *cobra.Command, _ []string) { terminal.Printf(c.OutOrStdout(), "mcpproxy %s\n", version) },
+	}
 }

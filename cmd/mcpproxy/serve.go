@@ -64,7 +64,8 @@ configuration file is applied at once, and again at SIGHUP.`,
 func (s *serveOptions) browserFlags(c *cobra.Command) {
 	c.Flags().BoolVar(&s.noBrowser, "no-browser", false, "open no browser; print the address instead")
 	c.Flags().StringVar(&s.browser, "browser", "", "command that opens an address")
-	c.Flags().BoolVar(&s.allowPrivate, "allow-private", false, "allow authorization servers in a private network to MCP servers on the internet")
+	c.Flags().BoolVar(&s.allowPrivate, "allow-private", false,
+		"allow authorization servers in a private network to MCP servers on the internet")
 }
 
 func (s *serveOptions) opener() browser.Opener {
@@ -149,7 +150,8 @@ func (s *serveOptions) run(ctx context.Context) error {
 	page = ui.New(api, version)
 	clients := proxy.NewHTTPServer(beside(page, observer.Accept(i.Proxy.Handler())))
 	people := admin.NewHTTPServer(api)
-	logger.Info("serving", "clients", "http://"+listener.Addr().String()+"/mcp", "socket", s.socketPath(), "upstreams", len(file.Upstreams), "key", i.Store.KeyOrigin())
+	logger.Info("serving", "clients", "http://"+listener.Addr().String()+"/mcp", "socket", s.socketPath(), "upstreams", len(file.Upstreams),
+		"key", i.Store.KeyOrigin())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(clients.Serve(listener)) })
 	group.Go(func() error { return ended(people.Serve(control)) })

@@ -20,7 +20,8 @@ import (
 
 func statusCommand(o *options) *cobra.Command {
 	var asJSON bool
-	c := &cobra.Command{Use: "status [UPSTREAM]", Short: "Show each upstream's login; exit code 4 if one is needed, 5 if a token cannot be renewed",
+	c := &cobra.Command{Use: "status [UPSTREAM]", Short: "Show each upstream's login; exit code 4 if one is needed, 5 if a token cannot " +
+		"be renewed",
 		Long: `Shows each upstream's login, and the next step where there is one. An upstream
 that was removed from the configuration, or is disabled there, is shown as Inactive
 as long as something that it was logged in with is in the store; mcpproxy auth
@@ -45,7 +46,8 @@ logout erases it.`,
 					broken = append(broken, status.Name)
 				}
 				if cannotRenew(&status) {
-					failing = append(failing, fmt.Sprintf("%s is %s; to try now, run: mcpproxy upstream connect %s", status.Name, status.Phase, status.Name))
+					failing = append(failing, fmt.Sprintf("%s is %s; to try now, run: mcpproxy upstream connect %s", status.Name, status.Phase,
+						status.Name))
 				}
 				if needsLogin(&status) {
 					needed = append(needed, fmt.Sprintf("%s is %s; run: mcpproxy auth login %s", status.Name, status.Phase, status.Name))

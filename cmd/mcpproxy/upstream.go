@@ -29,7 +29,8 @@ func upstreamCommand(o *options) *cobra.Command {
 
 func listCommand(o *options) *cobra.Command {
 	var asJSON bool
-	c := &cobra.Command{Use: "list", Short: "List the upstreams, with their state where a proxy is running", Args: exactly(), Example: "  mcpproxy upstream list\n  mcpproxy upstream list --json",
+	c := &cobra.Command{Use: "list", Short: "List the upstreams, with their state where a proxy is running", Args: exactly(),
+		Example: "  mcpproxy upstream list\n  mcpproxy upstream list --json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			all := []status.Upstream{}
 			err := o.client().Get(c.Context(), "/v1/upstreams", &all)
@@ -67,8 +68,9 @@ func addCommand(o *options) *cobra.Command {
 	var replace, automatic bool
 	var kind, clientID string
 	c := &cobra.Command{Use: "add NAME URL | add NAME -- COMMAND [ARG...]", Short: "Add an upstream to the configuration file",
-		Example: "  mcpproxy upstream add github https://mcp.example.com/mcp\n  mcpproxy upstream add files -- npx -y @modelcontextprotocol/server-filesystem .",
-		Args:    atLeast("NAME", "URL (or -- COMMAND)"), RunE: func(c *cobra.Command, args []string) error {
+		Example: "  mcpproxy upstream add github https://mcp.example.com/mcp\n  mcpproxy upstream add files -- npx -y " +
+			"@modelcontextprotocol/server-filesystem .",
+		Args: atLeast("NAME", "URL (or -- COMMAND)"), RunE: func(c *cobra.Command, args []string) error {
 			entry := map[string]any{}
 			switch dash := c.ArgsLenAtDash(); {
 			case dash == 1:
@@ -76,7 +78,8 @@ func addCommand(o *options) *cobra.Command {
 			case len(args) == 2 && strings.Contains(args[1], "://"):
 				entry["url"] = args[1]
 			default:
-				return usageError{fmt.Errorf("%q is not a URL; write a server's address as https://%[1]s, or a command behind --, as in: mcpproxy upstream add %s -- %s", args[1], args[0], strings.Join(args[1:], " "))}
+				return usageError{fmt.Errorf("%q is not a URL; write a server's address as https://%[1]s, or a command behind --, as in: mcpproxy "+
+					"upstream add %s -- %s", args[1], args[0], strings.Join(args[1:], " "))}
 			}
 			if kind != "" {
 				entry["type"] = kind
@@ -100,7 +103,8 @@ func addCommand(o *options) *cobra.Command {
 	c.Flags().BoolVar(&replace, "replace", false, "replace an entry of that name")
 	c.Flags().BoolVar(&automatic, "automatic-login", false, "let the proxy open a browser by itself")
 	c.Flags().StringVar(&kind, "type", "", "http (default for a URL) or sse")
-	_ = c.RegisterFlagCompletionFunc("type", cobra.FixedCompletions([]string{"http", "sse"}, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+	// the flag is there
+	_ = c.RegisterFlagCompletionFunc("type", cobra.FixedCompletions([]string{"http", "sse"}, cobra.ShellCompDirectiveNoFileComp))
 	c.Flags().StringVar(&clientID, "client-id", "", "the client id that was registered beforehand")
 	return c
 }
@@ -114,7 +118,8 @@ the remote server behind it; one that cannot be taken says why and stops no othe
 The other client's file is not changed; put this proxy into it in their place:
 
   {"mcpServers": {"proxy": {"command": "mcpproxy", "args": ["stdio"]}}}`,
-		Example: "  mcpproxy upstream import ~/.cursor/mcp.json\n  mcpproxy upstream import claude_desktop_config.json github", Args: atLeast("FILE"),
+		Example: "  mcpproxy upstream import ~/.cursor/mcp.json\n  mcpproxy upstream import claude_desktop_config.json github",
+		Args:    atLeast("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			all, err := config.Import(o.config, args[0], args[1:], replace)
 			if err != nil {
@@ -138,19 +143,27 @@ The other client's file is not changed; put this proxy into it in their place:
 }
 
 func removeCommand(o *options) *cobra.Command {
-	return &cobra.Command{Use: "remove NAME", Short: "Remove an upstream from the configuration file", Example: "  mcpproxy upstream remove github",
-		Args: exactly("NAME"), ValidArgsFunction: o.completeUpstream, RunE: func(c *cobra.Command, args []string) error {
+	return &cobra.Command{Use: "remove NAME", Short: "Remove an upstream from the configuration file",
+		Example: "  mcpproxy upstream remove github",
+		Args:    exactly("NAME"), ValidArgsFunction: o.completeUpstream, RunE: func(c *cobra.Command, args []string) error {
 			if err := config.Remove(o.config, args[0]); err != nil {
 				return err
 			}
-			terminal.Printf(c.OutOrStdout(), "removed %[1]s from %[2]s; a token that it has stays in the store; to erase it, run: mcpproxy auth logout %[1]s\n", args[0], o.config)
+			terminal.Printf(c.OutOrStdout(), "removed %[1]s from %[2]s; a token that it has stays in the store; to erase it, run: mcpproxy "+
+				"auth logout %[1]s\n", args[0], o.config)
 			return nil
 		}}
 }
 
 // userCommand is one that fires one of a user's events at the running proxy.
 func userCommand(o *options, group, name, short, said string) *cobra.Command {
-	c := &cobra.Command{Use: name + " UPSTREAM", Short: short, Example: "  mcpproxy " + group + " " + name + " github", Args: exactly("UPSTREAM"), ValidArgsFunction: o.completeUpstream}
+	c := &cobra.Command{
+		Use:               name + " UPSTREAM",
+		Short:             short,
+		Example:           "  mcpproxy " + group + " " + name + " github",
+		Args:              exactly("UPSTREAM"),
+		ValidArgsFunction: o.completeUpstream,
+	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		err := o.fire(c.Context(), args[0], name)
 		if err == nil {

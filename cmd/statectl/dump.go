@@ -19,7 +19,8 @@ import (
 )
 
 func dumpCommand(o *options) *cobra.Command {
-	return &cobra.Command{Use: "dump [UPSTREAM]", Short: "Print each upstream's states, timers, token facts, last refusals and what you can do", Args: usage(cobra.MaximumNArgs(1)), ValidArgsFunction: o.completeUpstream,
+	return &cobra.Command{Use: "dump [UPSTREAM]", Short: "Print each upstream's states, timers, token facts, last refusals and what you " +
+		"can do", Args: usage(cobra.MaximumNArgs(1)), ValidArgsFunction: o.completeUpstream,
 		Example: "  statectl dump\n  statectl dump github --json",
 		RunE: func(c *cobra.Command, args []string) error {
 			_, err := again(func() (struct{}, error) { return struct{}{}, o.dump(c.Context(), c.OutOrStdout(), args) })
@@ -63,7 +64,8 @@ func printStatus(out io.Writer, s status.Upstream, now time.Time) {
 	terminal.Printf(out, "%s: %s. %s\n", s.Name, s.Phase, s.Doc)
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	for _, r := range s.Regions {
-		terminal.Printf(w, "  %s\t%s\t%s\tsince %s (%s)\tepoch %d\n", r.Region, r.State, r.Kind, r.Since.Local().Format(time.DateTime), now.Sub(r.Since).Round(time.Second), r.Epoch)
+		terminal.Printf(w, "  %s\t%s\t%s\tsince %s (%s)\tepoch %d\n", r.Region, r.State, r.Kind, r.Since.Local().Format(time.DateTime),
+			now.Sub(r.Since).Round(time.Second), r.Epoch)
 		if r.Effect != "" {
 			terminal.Printf(w, "  \truns\t%s\n", r.Effect)
 		}
@@ -77,7 +79,8 @@ func printStatus(out io.Writer, s status.Upstream, now time.Time) {
 		if t.ExpiresAt != nil {
 			expiry = "expires " + t.ExpiresAt.Local().Format(time.DateTime)
 		}
-		terminal.Printf(w, "  token\tgeneration %d\t%s\trefresh token: %v\tscopes %v\tissuer %s\n", t.Generation, expiry, t.HasRefreshToken, t.Scopes, t.Issuer)
+		terminal.Printf(w, "  token\tgeneration %d\t%s\trefresh token: %v\tscopes %v\tissuer %s\n", t.Generation, expiry, t.HasRefreshToken,
+			t.Scopes, t.Issuer)
 		terminal.Printf(w, "  ")
 		for _, fact := range tokenFacts(t) {
 			terminal.Printf(w, "\t%s", fact)
@@ -169,7 +172,8 @@ func (o *options) dumpStore(ctx context.Context, out io.Writer, args []string) e
 		case entry.Token == nil:
 			terminal.Printf(out, ", no token")
 		case entry.Token.ExpiresAt != nil:
-			terminal.Printf(out, ", access token until %s, refresh token: %v", entry.Token.ExpiresAt.Local().Format(time.DateTime), entry.Token.HasRefreshToken)
+			terminal.Printf(out, ", access token until %s, refresh token: %v", entry.Token.ExpiresAt.Local().Format(time.DateTime),
+				entry.Token.HasRefreshToken)
 		}
 		if entry.LoginOpen != "" {
 			terminal.Printf(out, ", open login %s", entry.LoginOpen)

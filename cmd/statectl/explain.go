@@ -16,7 +16,8 @@ import (
 )
 
 func explainCommand(o *options) *cobra.Command {
-	return &cobra.Command{Use: "explain UPSTREAM", Short: "Say in plain words what an upstream is doing, why, what comes next and what you can do",
+	return &cobra.Command{Use: "explain UPSTREAM",
+		Short: "Say in plain words what an upstream is doing, why, what comes next and what you can do",
 		Long: `Says in plain words what an upstream is doing, why and since when, what will happen
 next and when, what becomes of a call that is made now, what the last failure was,
 and what you can do. Of a stopped proxy it says what the next start makes of the

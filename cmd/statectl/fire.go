@@ -46,7 +46,8 @@ func fireCommand(o *options) *cobra.Command {
 	for _, w := range userEvents {
 		fmt.Fprintf(&list, "  %-12s%s\n", w.name, w.doc)
 	}
-	return &cobra.Command{Use: "fire UPSTREAM EVENT", Short: "Fire an event of a user's: " + strings.Join(userEventNames(), ", "), Args: usage(cobra.ExactArgs(2)), ValidArgsFunction: o.completeFire,
+	return &cobra.Command{Use: "fire UPSTREAM EVENT", Short: "Fire an event of a user's: " + strings.Join(userEventNames(), ", "),
+		Args: usage(cobra.ExactArgs(2)), ValidArgsFunction: o.completeFire,
 		Long: `Fires an event at an upstream's machine, and prints what the machine answered. It
 does not wait for what follows; statectl wait does. What jobs, timers and servers
 report cannot be fired. The events:
@@ -56,7 +57,8 @@ report cannot be fired. The events:
 		RunE: func(c *cobra.Command, args []string) error {
 			name, event := args[0], args[1]
 			if !slices.Contains(userEventNames(), event) {
-				return fmt.Errorf("%w: %q is not an event of a user's%s; those are: %s", errUsage, event, spelling.Meant(event, userEventNames()), strings.Join(userEventNames(), ", "))
+				return fmt.Errorf("%w: %q is not an event of a user's%s; those are: %s", errUsage, event, spelling.Meant(event, userEventNames()),
+					strings.Join(userEventNames(), ", "))
 			}
 			if _, err := o.status(c.Context(), name); err != nil {
 				return pastOnly(err, "an event needs a machine that runs")

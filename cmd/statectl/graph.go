@@ -36,7 +36,8 @@ var (
 
 func graphCommand(o *options) *cobra.Command {
 	g := &graphOptions{options: o}
-	c := &cobra.Command{Use: "graph [UPSTREAM]", Short: "Print the declared graph, or where an upstream is in it and how it came there", Args: usage(cobra.MaximumNArgs(1)), ValidArgsFunction: o.completeUpstream,
+	c := &cobra.Command{Use: "graph [UPSTREAM]", Short: "Print the declared graph, or where an upstream is in it and how it came there",
+		Args: usage(cobra.MaximumNArgs(1)), ValidArgsFunction: o.completeUpstream,
 		Long: `Prints the graph that every upstream runs on, as DOT, Mermaid, SVG or a table in
 Markdown. With an upstream it marks the present states and the last moves, and
 writes how often the journal has each way beside it (not in SVG, which is laid out
@@ -56,7 +57,8 @@ beforehand). --live does so for the one upstream that there is.`,
 
 func (g *graphOptions) run(c *cobra.Command, args []string) error {
 	if !slices.Contains(formats, g.format) {
-		return fmt.Errorf("%w: --format %q%s; it is one of: %s", errUsage, g.format, spelling.Meant(g.format, formats), strings.Join(formats, ", "))
+		return fmt.Errorf("%w: --format %q%s; it is one of: %s", errUsage, g.format, spelling.Meant(g.format, formats),
+			strings.Join(formats, ", "))
 	}
 	graph, err := g.graph()
 	if err != nil {
@@ -87,7 +89,8 @@ func (g *graphOptions) graph() (fsm.Graph, error) {
 			return fsm.Graph{Name: r.Name, Regions: []fsm.GraphRegion{r}}, nil
 		}
 	}
-	return graph, fmt.Errorf("%w: --region %q%s; it is one of: %s", errUsage, g.region, spelling.Meant(g.region, regions), strings.Join(regions, ", "))
+	return graph, fmt.Errorf("%w: --region %q%s; it is one of: %s", errUsage, g.region, spelling.Meant(g.region, regions),
+		strings.Join(regions, ", "))
 }
 
 // marks are those of the upstream that is named or, with --live, of the only one.

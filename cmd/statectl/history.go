@@ -15,7 +15,8 @@ import (
 func historyCommand(o *options) *cobra.Command {
 	var limit int
 	var since string
-	c := &cobra.Command{Use: "history UPSTREAM", Short: "Print the upstream's journal, accepted and refused events", Args: usage(cobra.ExactArgs(1)), ValidArgsFunction: o.completeUpstream,
+	c := &cobra.Command{Use: "history UPSTREAM", Short: "Print the upstream's journal, accepted and refused events",
+		Args: usage(cobra.ExactArgs(1)), ValidArgsFunction: o.completeUpstream,
 		Long: `Prints the journal of an upstream: one line for each event that its machine was
 given, oldest first. Refused ones begin with "!"; the machine is as it was before.
 AFTER is how long the region had been in the state. What happened again and again
@@ -73,7 +74,8 @@ func moment(text string, now time.Time) (time.Time, error) {
 			return time.Date(y, m, d, at.Hour(), at.Minute(), at.Second(), 0, now.Location()), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%w: --since %q is neither a length of time (10m, 2h) nor a time (15:04, 2006-01-02, 2006-01-02T15:04:05Z)", errUsage, text)
+	return time.Time{}, fmt.Errorf("%w: --since %q is neither a length of time (10m, 2h) nor a time (15:04, 2006-01-02, "+
+		"2006-01-02T15:04:05Z)", errUsage, text)
 }
 
 func printHistory(p paper, lines []journal.Line) {

@@ -75,7 +75,8 @@ type options struct {
 
 func root() *cobra.Command {
 	o := &options{}
-	c := &cobra.Command{Use: "statectl", Short: "Look into upstreams' state machines", SilenceUsage: true, SilenceErrors: true, SuggestionsMinimumDistance: 2,
+	c := &cobra.Command{Use: "statectl", Short: "Look into upstreams' state machines", SilenceUsage: true, SilenceErrors: true,
+		SuggestionsMinimumDistance: 2,
 		Long: `statectl shows what the state machines of mcpproxy's upstreams are doing: of the
 running proxy through its socket or, where none runs, in the store that it left.
 It prints no token. Results are on standard output, in colour on a terminal only

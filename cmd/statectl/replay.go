@@ -43,7 +43,8 @@ type unexplained struct {
 }
 
 func replayCommand(o *options) *cobra.Command {
-	return &cobra.Command{Use: "replay [FILE]", Short: "Run a recorded journal against the graph and report the first entry that the graph does not explain", Args: usage(cobra.MaximumNArgs(1)),
+	return &cobra.Command{Use: "replay [FILE]", Short: "Run a recorded journal against the graph and report the first entry that the " +
+		"graph does not explain", Args: usage(cobra.MaximumNArgs(1)),
 		Long: `Run a recorded journal against the graph and report the first entry that the
 graph does not explain.
 
@@ -72,7 +73,8 @@ func (o *options) recorded(ctx context.Context, input io.Reader, args []string) 
 	} else {
 		file, err := os.Open(name)
 		if err != nil {
-			return nil, fmt.Errorf("the journal could not be opened: %w; give a file that statectl history UPSTREAM --json has written, or - for standard input", err)
+			return nil, fmt.Errorf("the journal could not be opened: %w; give a file that statectl history UPSTREAM --json has written, or - "+
+				"for standard input", err)
 		}
 		defer file.Close()
 		input = file
@@ -225,5 +227,6 @@ func (r replayed) print(out io.Writer) {
 	}
 	u, e := r.Unexplained, r.Unexplained.Entry
 	terminal.Printf(out, "%s: entry %d of %d (line %d) is not explained by the graph: %s\n", r.Machine, u.Number, r.Entries, u.Line, u.Reason)
-	terminal.Printf(out, "  %s  %s: %s in %s, %s, leads to %s (number %d, epoch %d)\n", e.Time.UTC().Format(time.RFC3339Nano), e.Region, e.Event, e.From, e.Disposition, e.To, e.Sequence, e.Epoch)
+	terminal.Printf(out, "  %s  %s: %s in %s, %s, leads to %s (number %d, epoch %d)\n", e.Time.UTC().Format(time.RFC3339Nano), e.Region,
+		e.Event, e.From, e.Disposition, e.To, e.Sequence, e.Epoch)
 }

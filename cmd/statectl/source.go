@@ -124,7 +124,8 @@ func (o *options) stored(ctx context.Context, name string) (entries []fsm.Entry,
 func (o *options) inStore(ctx context.Context, look func(*store.Store) error) (err error) {
 	s, err := o.open(ctx)
 	if errors.Is(err, store.ErrAbsent) {
-		return fmt.Errorf("%w, and there is no store at %s to look into; start a proxy with: mcpproxy serve, or name another store with --store", client.ErrNotRunning, o.store)
+		return fmt.Errorf("%w, and there is no store at %s to look into; start a proxy with: mcpproxy serve, or name another store with --store",
+			client.ErrNotRunning, o.store)
 	}
 	if err != nil {
 		return fmt.Errorf("%w, and its store cannot be read: %w", client.ErrNotRunning, err)

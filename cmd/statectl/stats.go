@@ -14,7 +14,8 @@ import (
 )
 
 func statsCommand(o *options) *cobra.Command {
-	return &cobra.Command{Use: "stats [UPSTREAM]", Short: "Count the journal: time in each state, refreshes, logins, refusals", Args: usage(cobra.MaximumNArgs(1)), ValidArgsFunction: o.completeUpstream,
+	return &cobra.Command{Use: "stats [UPSTREAM]", Short: "Count the journal: time in each state, refreshes, logins, refusals",
+		Args: usage(cobra.MaximumNArgs(1)), ValidArgsFunction: o.completeUpstream,
 		Long: `Counts what the journal of an upstream, or of each, holds: how long it was in each
 state, how many refreshes and logins there were, how long they took and how they
 ended, and which events were refused. A journal keeps the newest 1000 entries.`,
@@ -75,7 +76,8 @@ func printStats(p paper, s journal.Stats) {
 	if s.Processes > 1 {
 		anew = fmt.Sprintf(", by %d processes", s.Processes)
 	}
-	p.lead(cell{s.Upstream, bold}, ": %d entries in %s, since %s%s", s.Entries, span(s.To.Sub(s.From)), s.From.Local().Format(time.DateTime), anew)
+	p.lead(cell{s.Upstream, bold}, ": %d entries in %s, since %s%s", s.Entries, span(s.To.Sub(s.From)), s.From.Local().Format(time.DateTime),
+		anew)
 	rows := [][]cell{head("", "REGION", "STATE", "ENTERED", "TIME", "SHARE", "LONGEST")}
 	for _, state := range s.States {
 		mark := ""

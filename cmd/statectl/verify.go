@@ -100,7 +100,14 @@ func (v *verification) run(ctx context.Context, out, screen io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("the search was ended before it was complete: %w", err)
 	}
-	all := verified{Holds: true, Complete: true, Seconds: time.Since(began).Seconds(), Invariants: verify.Invariants(), Modes: reports, Memory: memory()}
+	all := verified{
+		Holds:      true,
+		Complete:   true,
+		Seconds:    time.Since(began).Seconds(),
+		Invariants: verify.Invariants(),
+		Modes:      reports,
+		Memory:     memory(),
+	}
 	for i := range reports {
 		all.Holds = all.Holds && !reports[i].Failed()
 		all.Complete = all.Complete && reports[i].Complete

@@ -43,12 +43,13 @@ func thisBuild() built {
 }
 
 func versionCommand(o *options) *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print which statectl this is", Args: usage(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error {
-		b := thisBuild()
-		if o.json {
-			return terminal.JSON(c.OutOrStdout(), b)
-		}
-		terminal.Printf(c.OutOrStdout(), "statectl %s %s %s\n", b.Version, b.Go, b.Commit)
-		return nil
-	}}
+	return &cobra.Command{Use: "version", Short: "Print which statectl this is", Args: usage(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			b := thisBuild()
+			if o.json {
+				return terminal.JSON(c.OutOrStdout(), b)
+			}
+			terminal.Printf(c.OutOrStdout(), "statectl %s %s %s\n", b.Version, b.Go, b.Commit)
+			return nil
+		}}
 }

@@ -61,7 +61,8 @@ type waitOptions struct {
 
 func waitCommand(o *options) *cobra.Command {
 	w := &waitOptions{options: o}
-	c := &cobra.Command{Use: "wait UPSTREAM --for STATE_OR_PHASE", Short: "Wait until an upstream is in a state; for scripts", Args: usage(cobra.ExactArgs(1)), ValidArgsFunction: o.completeUpstream,
+	c := &cobra.Command{Use: "wait UPSTREAM --for STATE_OR_PHASE", Short: "Wait until an upstream is in a state; for scripts",
+		Args: usage(cobra.ExactArgs(1)), ValidArgsFunction: o.completeUpstream,
 		Long: `Waits until the phase of an upstream, or the state of either of its regions, is the
 one asked for, or has been it for however short a time. It gives up at once where
 the graph has no way there but by something that a person does: a login, a
@@ -88,7 +89,8 @@ func (w *waitOptions) run(c *cobra.Command, name string) error {
 	}
 	for _, goal := range w.goals {
 		if !slices.Contains(stateNames(), goal) {
-			return fmt.Errorf("%w: %q is no state%s; there are: %s", errUsage, goal, spelling.Meant(goal, stateNames()), strings.Join(stateNames(), ", "))
+			return fmt.Errorf("%w: %q is no state%s; there are: %s", errUsage, goal, spelling.Meant(goal, stateNames()),
+				strings.Join(stateNames(), ", "))
 		}
 	}
 	ctx := c.Context()
@@ -244,7 +246,8 @@ func (at *whereabouts) take(n news) {
 
 // settles reports whether an entry says all that the phase depends on.
 func settles(e *fsm.Entry) bool {
-	return e.Disposition.Refused() || e.Region == states.Credential && e.Disposition == fsm.Moved && transitions.Is(states.Credential, states.State(e.To), transitions.Resting)
+	return e.Disposition.Refused() || e.Region == states.Credential && e.Disposition == fsm.Moved &&
+		transitions.Is(states.Credential, states.State(e.To), transitions.Resting)
 }
 
 func (at *whereabouts) enter(region string, state states.State) {
@@ -295,7 +298,14 @@ func (at *whereabouts) phase() states.Phase {
 }
 
 func (at *whereabouts) waited(err error) waited {
-	out := waited{Upstream: at.name, Outcome: reached, Phase: at.phase(), Connection: at.connection, Credential: at.credential, Actions: []status.Action{}}
+	out := waited{
+		Upstream:   at.name,
+		Outcome:    reached,
+		Phase:      at.phase(),
+		Connection: at.connection,
+		Credential: at.credential,
+		Actions:    []status.Action{},
+	}
 	switch {
 	case errors.Is(err, errTimedOut):
 		out.Outcome = timedOut

@@ -19,7 +19,8 @@ type gapLine struct {
 }
 
 func watchCommand(o *options) *cobra.Command {
-	return &cobra.Command{Use: "watch [UPSTREAM...]", Short: "Follow what happens, live, one line for each event", ValidArgsFunction: o.completeUpstreams,
+	return &cobra.Command{Use: "watch [UPSTREAM...]", Short: "Follow what happens, live, one line for each event",
+		ValidArgsFunction: o.completeUpstreams,
 		Long: `Follows what happens to all upstreams, or to some, until it is interrupted. When
 the proxy is started anew it goes on where it was. With --json each line is a
 document: an entry as history prints it, or {"gap": WHY} where lines are missing.`,
@@ -44,7 +45,8 @@ type watcher struct {
 
 func (o *options) watch(c *cobra.Command, only []string) error {
 	w := &watcher{options: o, command: c, paper: newPaper(c.OutOrStdout()), only: only, readers: map[string]*journal.Reader{}}
-	follower := client.Follower{Opened: func() error { return w.opened(c.Context()) }, See: w.see, Lost: func() { w.note("The proxy went away; waiting for it to come back.") }}
+	follower := client.Follower{Opened: func() error { return w.opened(c.Context()) }, See: w.see,
+		Lost: func() { w.note("The proxy went away; waiting for it to come back.") }}
 	if len(only) == 1 {
 		follower.Only = only[0]
 		if _, err := o.status(c.Context(), only[0]); err != nil {

@@ -194,7 +194,8 @@ func ofRules(n int, r *region) []mutant {
 	} {
 		for i, row := range table.rows {
 			of := func(to string, change func(*region)) mutant {
-				return mutant{kind: table.name + " to " + to, name: fmt.Sprintf("%s %s: %s instead of %s", row.From[0], row.Event, to, table.name), state: row.From[0], event: row.Event,
+				return mutant{kind: table.name + " to " + to, name: fmt.Sprintf("%s %s: %s instead of %s", row.From[0], row.Event, to, table.name),
+					state: row.From[0], event: row.Event,
 					change: func(s *transitions.Spec) {
 						r := &s.Regions[n]
 						rows := table.of(r)

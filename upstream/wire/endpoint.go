@@ -49,7 +49,15 @@ func Optional(request *http.Request) bool { return request.Context().Value(optio
 
 // request is one with a copy of the header.
 func (e *endpoint) request(ctx context.Context, method string, header http.Header) *http.Request {
-	request := http.Request{Method: method, URL: e.url, Host: e.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: maps.Clone(header)}
+	request := http.Request{
+		Method:     method,
+		URL:        e.url,
+		Host:       e.url.Host,
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+		Header:     maps.Clone(header),
+	}
 	return request.WithContext(ctx)
 }
 

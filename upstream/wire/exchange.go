@@ -43,7 +43,8 @@ type exchange struct {
 
 // newExchange gives a call an id that is unique on its connection. meta makes the
 // _meta that is sent of the one that is given; nil stands for the same.
-func newExchange(call relay.Call, id int64, passOver func([]byte, error), meta func(given, token json.RawMessage) json.RawMessage) *exchange {
+func newExchange(call relay.Call, id int64, passOver func([]byte, error),
+	meta func(given, token json.RawMessage) json.RawMessage) *exchange {
 	members := call.Members
 	if members == nil {
 		found := jsonrpc.Look(call.Params)

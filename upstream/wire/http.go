@@ -46,7 +46,8 @@ type httpConn struct {
 }
 
 func newSessionHTTP(e *endpoint) *httpConn {
-	return &httpConn{endpoint: e, posting: http.Header{"Accept": {"application/json, text/event-stream"}, "Content-Type": {"application/json"}}}
+	return &httpConn{endpoint: e, posting: http.Header{"Accept": {"application/json, text/event-stream"},
+		"Content-Type": {"application/json"}}}
 }
 
 func (c *httpConn) Handshake(ctx context.Context, client Client) (Server, error) {

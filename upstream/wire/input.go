@@ -27,7 +27,8 @@ type inputRequired struct {
 
 // withInput makes a call and answers what its results ask for, until one is
 // complete. A caller that speaks the stateless protocol answers by itself.
-func withInput(ctx context.Context, call relay.Call, send func(context.Context, relay.Call) (json.RawMessage, error)) (json.RawMessage, error) {
+func withInput(ctx context.Context, call relay.Call,
+	send func(context.Context, relay.Call) (json.RawMessage, error)) (json.RawMessage, error) {
 	next := call
 	for range rounds {
 		result, err := send(ctx, next)
@@ -67,7 +68,8 @@ func answered(ctx context.Context, call relay.Call, asks *inputRequired) (relay.
 	for _, key := range slices.Sorted(maps.Keys(asks.Requests)) {
 		question := asks.Requests[key]
 		if call.Ask == nil {
-			return call, jsonrpc.Errorf(jsonrpc.CodeInvalidRequest, "the server asks for %s, and no client that could answer it is behind this call", question.Method)
+			return call, jsonrpc.Errorf(jsonrpc.CodeInvalidRequest,
+				"the server asks for %s, and no client that could answer it is behind this call", question.Method)
 		}
 		answer, err := call.Ask(ctx, question.Method, question.Params)
 		if err != nil {

@@ -147,7 +147,8 @@ func isAnswer(err error) bool {
 	var missing *missingError
 	var status *StatusError
 	var object *jsonrpc.Error
-	return errors.As(err, &missing) || errors.As(err, &status) || errors.As(err, &object) || errors.Is(err, ErrProtocol) || errors.Is(err, ErrTooLarge)
+	return errors.As(err, &missing) || errors.As(err, &status) || errors.As(err, &object) || errors.Is(err, ErrProtocol) ||
+		errors.Is(err, ErrTooLarge)
 }
 
 // hasNone reports whether a server says in the protocol's own words that it has no stream.
@@ -249,7 +250,8 @@ func (c *httpConn) Listen(ctx context.Context, listener Listener) error {
 }
 
 // follow reads one stream to its end.
-func (c *httpConn) follow(ctx context.Context, response *http.Response, before *eventReader, notified func(string, json.RawMessage)) *eventReader {
+func (c *httpConn) follow(ctx context.Context, response *http.Response, before *eventReader,
+	notified func(string, json.RawMessage)) *eventReader {
 	defer response.Body.Close()
 	events := newStandingReader(response.Body)
 	events.LastID, events.Retry = before.LastID, before.Retry

@@ -89,7 +89,8 @@ func (s *session) Call(ctx context.Context, call relay.Call) (json.RawMessage, e
 
 // request sends one request. meta makes the _meta that is sent of the one that is
 // given and of the progress token that the server sees; nil stands for the same.
-func (s *session) request(ctx context.Context, call relay.Call, meta func(given, token json.RawMessage) json.RawMessage) (json.RawMessage, error) {
+func (s *session) request(ctx context.Context, call relay.Call,
+	meta func(given, token json.RawMessage) json.RawMessage) (json.RawMessage, error) {
 	id := json.RawMessage(strconv.AppendInt(nil, s.next.Add(1), 10))
 	params := call.Params
 	given := jsonrpc.Member(params, "_meta")

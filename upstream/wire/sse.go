@@ -36,7 +36,8 @@ func (c *sseConn) Handshake(ctx context.Context, client Client) (Server, error) 
 	// The stream lives as long as the connection, its opening as long as ctx.
 	stop := context.AfterFunc(ctx, c.end)
 	defer stop()
-	response, err := c.stream.send(c.stream.request(c.life, http.MethodGet, http.Header{"Accept": {"text/event-stream"}, "Cache-Control": {"no-cache"}}))
+	response, err := c.stream.send(c.stream.request(c.life, http.MethodGet,
+		http.Header{"Accept": {"text/event-stream"}, "Cache-Control": {"no-cache"}}))
 	if err != nil {
 		return Server{}, err
 	}

@@ -61,7 +61,8 @@ func (c *statelessHTTP) sendHTTP(ctx context.Context, call relay.Call) (json.Raw
 	if !call.Stateless {
 		call.Stream = nil // a result that asks for input has to be known before
 	}
-	x := newExchange(call, c.next.Add(1), c.endpoint.passOver, func(given, token json.RawMessage) json.RawMessage { return c.describing.meta(given, &call, token) })
+	x := newExchange(call, c.next.Add(1), c.endpoint.passOver,
+		func(given, token json.RawMessage) json.RawMessage { return c.describing.meta(given, &call, token) })
 	defer x.body.end()
 	response, err := c.endpoint.send(c.post(ctx, x))
 	if err == nil {

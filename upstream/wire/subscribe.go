@@ -48,7 +48,8 @@ func (c *stateless) filter() mcp.SubscriptionFilter {
 		} `json:"resources"`
 	}
 	_ = json.Unmarshal(c.offers, &offers) // what cannot be read is not offered
-	f := mcp.SubscriptionFilter{ToolsListChanged: offers.Tools.ListChanged, PromptsListChanged: offers.Prompts.ListChanged, ResourcesListChanged: offers.Resources.ListChanged}
+	f := mcp.SubscriptionFilter{ToolsListChanged: offers.Tools.ListChanged, PromptsListChanged: offers.Prompts.ListChanged,
+		ResourcesListChanged: offers.Resources.ListChanged}
 	if offers.Resources.Subscribe {
 		c.mu.Lock()
 		f.ResourceSubscriptions = slices.Sorted(maps.Keys(c.subscribed))
