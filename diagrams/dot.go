@@ -24,19 +24,38 @@ func DOTConcern(g fsm.Graph, c Concern) (string, error) {
 	return draw(part, true), nil
 }
 
-// DOTOverview draws all regions of a graph for Graphviz in little room: the names
-// of events stand on the main way alone, and ways that DOT would write into the
-// states are left out.
+// DOTOverview draws all regions of a graph for Graphviz in little room: the names of events
+// stand on the main way alone, and all other ways between two composite states, or a state
+// and one, are one line between their boxes.
 func DOTOverview(g fsm.Graph) string {
-	p := &picture{signals: signalsOf(g), small: 10}
+	p := &picture{signals: signalsOf(g), small: 11, boxed: true}
 	p.head(g.Name)
 	for _, r := range g.Regions {
 		p.open(r)
-		p.compact(r, func(e fsm.GraphEdge) bool { return e.Main })
+		p.overview(r)
 		p.line("  }")
 	}
 	p.line("}")
 	return p.String()
+}
+
+// DOTFolded draws one region of a graph as DOTOverview does, for a page's width. In a region
+// of many states the composite states that stand in others are one box each, with the names
+// of their states.
+func DOTFolded(g fsm.Graph, r fsm.GraphRegion) string {
+	p := &picture{signals: signalsOf(g), small: 12, boxed: true, folded: foldable(r)}
+	p.head(r.Name)
+	p.line("  edge [fontsize=12]; graph [nodesep=0.15];")
+	p.overview(r)
+	p.line("}")
+	return p.String()
+}
+
+func (p *picture) overview(r fsm.GraphRegion) {
+	p.compact(r)
+	for _, e := range p.lifted(r) {
+		p.way(r, e)
+	}
 }
 
 // DOTLive draws one region for Graphviz as a page needs it that lights what happens:
@@ -45,29 +64,27 @@ func DOTOverview(g fsm.Graph) string {
 func DOTLive(r fsm.GraphRegion) string {
 	p := &picture{small: 10}
 	p.head(r.Name)
-	p.compact(r, func(fsm.GraphEdge) bool { return false })
+	p.compact(r)
+	drawn, _ := split(r)
+	lines, _ := crowded(drawn)
+	for _, e := range lines {
+		e.ways = nil
+		p.way(r, e)
+	}
 	p.line("}")
 	return p.String()
 }
 
-// compact draws a region in little room; named says which events stand beside lines.
-func (p *picture) compact(r fsm.GraphRegion, named func(fsm.GraphEdge) bool) {
-	drawn, _ := split(r)
-	lines, _ := crowded(drawn)
-	for _, s := range r.States {
-		if s.Kind != fsm.Final {
-			s.Timers, s.Signals = nil, nil
-			p.state(r.Name, s, nil)
-		}
-	}
-	for _, e := range lines {
-		e.ways = slices.DeleteFunc(slices.Clone(e.ways), func(e fsm.GraphEdge) bool { return !named(e) })
-		p.way(r.Name, e)
-	}
+// compact draws a region's states in little room.
+func (p *picture) compact(r fsm.GraphRegion) {
+	p.boxes(r, func(s fsm.GraphState) {
+		s.Timers, s.Signals = nil, nil
+		p.state(r.Name, s, nil)
+	})
 }
 
 func draw(g fsm.Graph, concern bool) string {
-	p := &picture{signals: signalsOf(g), small: 10}
+	p := &picture{signals: signalsOf(g), small: 10, boxed: !concern}
 	p.head(g.Name)
 	several := len(g.Regions) > 1
 	for _, r := range g.Regions {
@@ -91,6 +108,10 @@ type picture struct {
 	small float64
 	// marks light what happened; nil for none.
 	marks *Marks
+	// boxed says that composite states are boxes round their states.
+	boxed bool
+	// folded are the composite states of the region that are one box without their states.
+	folded []string
 }
 
 func signalsOf(g fsm.Graph) map[string]bool {
@@ -117,7 +138,7 @@ const font = "Helvetica"
 
 func (p *picture) head(name string) {
 	p.line("digraph %s {", quote(name))
-	p.line("  graph [rankdir=TB, bgcolor=white, fontname=%s, fontsize=13, nodesep=0.2, ranksep=0.4, splines=true, pad=0.15];", quote(font))
+	p.line("  graph [rankdir=TB, compound=true, bgcolor=white, fontname=%s, fontsize=13, nodesep=0.2, ranksep=0.4, splines=true, pad=0.15];", quote(font))
 	p.line("  node [shape=plain, fontname=%s, fontcolor=%s];", quote(font), quote(ink))
 	p.line("  edge [fontname=%s, fontsize=10.5, color=%s, fontcolor=%s, arrowsize=0.7];", quote(font), quote(lineColour), quote(ink))
 }
@@ -148,21 +169,9 @@ func (p *picture) region(r fsm.GraphRegion, concern bool) {
 			p.small = 12
 		}
 	}
-	linked := map[string]bool{}
+	p.boxes(r, func(s fsm.GraphState) { p.state(r.Name, s, notes[s.Name]) })
 	for _, e := range lines {
-		linked[e.from], linked[e.to] = true, true
-	}
-	for _, s := range r.States {
-		if s.Kind == fsm.Final {
-			continue
-		}
-		p.state(r.Name, s, notes[s.Name])
-		if !linked[s.Name] && !concern {
-			p.line("    {rank=sink; %s}", quote(r.Name+"."+s.Name))
-		}
-	}
-	for _, e := range lines {
-		p.way(r.Name, e)
+		p.way(r, e)
 	}
 }
 
@@ -175,7 +184,7 @@ const (
 	talkColour = "#8250df"
 )
 
-func (p *picture) way(region string, e edge) {
+func (p *picture) way(r fsm.GraphRegion, e edge) {
 	class, style := "way", ""
 	switch {
 	case e.main:
@@ -196,7 +205,16 @@ func (p *picture) way(region string, e edge) {
 	if lines != nil {
 		style += ", label=<" + strings.Join(lines, "<BR ALIGN=\"LEFT\"/>") + "<BR ALIGN=\"LEFT\"/>>"
 	}
-	p.line("    %s -> %s [id=%s, class=%s%s];", quote(region+"."+e.from), quote(region+"."+e.to), quote(WayID(region, e.from, e.to)), quote(class), style)
+	from, to := e.from, e.to
+	if inner := members(r, from); len(inner) > 0 && !slices.Contains(p.folded, from) {
+		style += ", ltail=" + quote("cluster_"+r.Name+"."+from)
+		from = p.shown(r, inner[len(inner)/2])
+	}
+	if inner := members(r, to); len(inner) > 0 && !slices.Contains(p.folded, to) {
+		style += ", lhead=" + quote("cluster_"+r.Name+"."+to)
+		to = p.shown(r, inner[len(inner)/2])
+	}
+	p.line("    %s -> %s [id=%s, class=%s%s];", quote(r.Name+"."+from), quote(r.Name+"."+to), quote(WayID(r.Name, e.from, e.to)), quote(class), style)
 }
 
 // wayLines are an event and its guards, one a line.

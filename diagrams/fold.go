@@ -28,6 +28,7 @@ type folded struct {
 
 func fold(r fsm.GraphRegion) folded {
 	f := folded{notes: map[string][]string{}}
+	r = families(r)
 	drawn, shared := split(r)
 	for _, w := range shared {
 		f.notes[w.to] = append(f.notes[w.to], fmt.Sprintf("from %d states: %s", w.sources, w.label))

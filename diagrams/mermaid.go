@@ -72,8 +72,29 @@ func (m *mermaidPicture) within(r fsm.GraphRegion, lines []edge, labels func(edg
 	m.line("  }")
 }
 
+// boxes puts the states of a composite state, and the boxes in it, into a box.
+func (m *mermaidPicture) boxes(r fsm.GraphRegion, within, indent string) {
+	for _, c := range r.Composites {
+		switch {
+		case c.Within != within:
+		case !isBox(r, c.Name):
+			m.boxes(r, c.Name, indent)
+		default:
+			m.line("%sstate %s {", indent, m.id(r.Name, c.Name))
+			for _, s := range r.States {
+				if s.Within == c.Name && s.Kind != fsm.Final {
+					m.line("%s  %s", indent, m.id(r.Name, s.Name))
+				}
+			}
+			m.boxes(r, c.Name, indent+"  ")
+			m.line("%s}", indent)
+		}
+	}
+}
+
 func (m *mermaidPicture) region(r fsm.GraphRegion, lines []edge, notes map[string][]string, labels func(edge) []string) {
 	m.line("%s[*] --> %s", m.indent, m.id(r.Name, r.Initial))
+	m.boxes(r, "", m.indent)
 	for _, s := range drawnStates(r, lines) {
 		id := m.id(r.Name, s.Name)
 		if m.prefixed || len(notes[s.Name]) > 0 {

@@ -44,8 +44,13 @@ func run(ctx context.Context, root string, check bool) error {
 		return err
 	}
 	graph := map[string][]byte{}
-	for _, name := range []string{"overview.svg", "connection.svg", "credential.svg"} {
+	for _, name := range []string{"connection.svg", "credential.svg"} {
 		graph[name] = pictures[name]
+	}
+	// What is lit in it has to be drawn: no state is folded.
+	graph["overview.svg"], err = layout.SVG(ctx, diagrams.DOTOverview(transitions.Definition().Graph()))
+	if err != nil {
+		return err
 	}
 	return errors.Join(put(pictures, filepath.Join(root, docs), check), put(live, filepath.Join(root, page), check),
 		put(graph, filepath.Join(root, drawn), check))
@@ -106,8 +111,9 @@ func Files(ctx context.Context) (map[string][]byte, error) {
 		files[name+".dot"], files[name+".svg"] = []byte(dot), svg
 		return err
 	}
-	errs := []error{draw("overview", diagrams.DOTOverview(graph))}
+	var errs []error
 	for _, r := range graph.Regions {
+		errs = append(errs, draw("overview-"+r.Name, diagrams.DOTFolded(graph, r)))
 		files[r.Name+".mmd"] = []byte(diagrams.Mermaid(r))
 		errs = append(errs, draw(r.Name, diagrams.DOT(r)))
 	}
@@ -140,7 +146,7 @@ func readme(concerns []diagrams.Concern) string {
 	var b strings.Builder
 	b.WriteString(`# The graph in pictures
 
-Generated from the declaration in package ` + "`transitions`" + `; ` + "`make diagrams`" + ` writes it anew and a test compares. The tables:
+Generated from the declaration in package ` + "`transitions`" + `; ` + "`make diagrams`" + ` writes it again and a test compares. The tables:
 [states and transitions](transitions.md), [events](events.md).
 
 ## How to read them
@@ -151,16 +157,19 @@ Generated from the declaration in package ` + "`transitions`" + `; ` + "`make di
 | yellow, *waiting* | a timer runs |
 | blue, *working* | a job runs, whose name stands there, and always a deadline |
 | green, *serving* | requests flow |
-| thick green line | the way that is hoped for |
+| thick green line | the main path |
 | dashed line | taken by a timer alone |
 | violet event | the other region says it; *says* in a state tells which |
 | ` + "`[guard]`" + ` | may refuse |
+| light box | a composite state: its rows hold for each state in it; a line from its border leads from states in it |
 
 Ways that lead from many states, or to a state that many lead to, are written into the states. Shutdowns are in the tables.
 
 ## The whole
 
-![All states and ways of both regions](overview.svg)
+![The states and composite states of the credential region](overview-credential.svg)
+
+![The states and composite states of the connection region](overview-connection.svg)
 
 ### The credential
 
