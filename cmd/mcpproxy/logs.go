@@ -19,8 +19,15 @@ started and how it ended. The running proxy keeps some hundred lines; they are i
 		Example: "  mcpproxy upstream logs files\n  mcpproxy upstream logs files -f", Args: exactly("UPSTREAM"),
 		ValidArgsFunction: o.completeUpstream,
 		RunE: func(c *cobra.Command, args []string) error {
-			out := c.OutOrStdout()
-			return o.client().Logs(c.Context(), args[0], follow, func(line child.Line) { printLine(out, line, asJSON) })
+			out, said := c.OutOrStdout(), false
+			err := o.client().Logs(c.Context(), args[0], follow, func(line child.Line) {
+				said = true
+				printLine(out, line, asJSON)
+			})
+			if err == nil && !said {
+				terminal.Printf(c.ErrOrStderr(), "no child process of %[1]s was started; what it is doing says: statectl explain %[1]s\n", args[0])
+			}
+			return err
 		}}
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with the lines that come")
 	c.Flags().BoolVar(&asJSON, "json", false, "print each line as JSON, exactly as it was said")

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"sync/atomic"
 	"syscall"
 
@@ -118,11 +119,19 @@ func (o *options) sayProblems(ctx context.Context, out io.Writer) {
 	}
 }
 
-// sayUnusable says that and which upstreams cannot be used.
-func (o *options) sayUnusable(ctx context.Context, out io.Writer) {
+// sayUnusable says that and which upstreams cannot be used, and that there is none of the
+// name that alone is wanted, if one is; it is served once it is there.
+func (o *options) sayUnusable(ctx context.Context, out io.Writer, only string) {
 	o.sayProblems(ctx, out)
 	var all []status.Upstream
 	if o.client().Get(ctx, "/v1/upstreams", &all) == nil {
+		var names []string
+		for i := range all {
+			names = append(names, all[i].Name)
+		}
+		if only != "" && !slices.Contains(names, only) {
+			terminal.PrintError(out, "mcpproxy", status.Unknown(only, names))
+		}
 		for _, line := range unusable(all) {
 			terminal.Printf(out, "mcpproxy: %s\n", line)
 		}

@@ -113,6 +113,7 @@ func (s *serveOptions) run(ctx context.Context) error {
 		return err
 	}
 	logger := observer.Logger(s.logger())
+	slog.SetDefault(logger) // what net/http says of connections is a line like all others
 	defer stopTelemetry(ctx, observer, logger)
 	var counts *metrics.Metrics
 	if s.metrics {

@@ -45,7 +45,7 @@ ends.`,
 			ready := func(ctx context.Context) error {
 				err := o.ensureServer(ctx, running)
 				if err == nil && !told {
-					o.sayUnusable(ctx, c.ErrOrStderr())
+					o.sayUnusable(ctx, c.ErrOrStderr(), only)
 				} else if err == nil {
 					terminal.Printf(c.ErrOrStderr(), "the proxy ended; going on at the next one\n")
 				}

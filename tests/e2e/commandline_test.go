@@ -71,6 +71,7 @@ func TestExitCodes(t *testing.T) {
 			{[]string{"statectl", "wait", "u", "--for", "Conected"}, 2, "did you mean Connected"},
 			{[]string{"statectl", "wait", "u", "--for", "Connected", "--patient", "--timeout", "100ms"}, 3, "u is LoginRequired, not Connected"},
 			{[]string{"statectl", "fire", "u", "retry"}, 7, "RetryRequested"},
+			{[]string{"mcpproxy", "serve", "--lisen", "x"}, 2, "did you mean --listen?"},
 			{[]string{"statectl", "fire", "u", "CodeReceived"}, 2, "connect, disconnect, login, logout, retry"},
 			{[]string{"statectl", "fire", "u", "disconnect"}, 0, ""},
 			{[]string{"mcpproxy", "serve", "--listen", "127.0.0.1:0"}, 1, fmt.Sprint("process ", running.serve.Process.Pid)},
@@ -117,6 +118,21 @@ func (m *machine) exits(t *testing.T, all []exit) {
 		}
 		if code == 0 && (out == "" || errs != "") {
 			t.Errorf("%v: %q on standard output, %q on standard error", test.command, out, errs)
+		}
+	}
+}
+
+// A name that is mistyped in another program's configuration is said on standard error,
+// and an upstream without a process has no log (fault I7).
+func TestWhatIsNotThereIsSaid(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{NoAuth: true})
+	m.start()
+	for says, command := range map[string][]string{
+		`"v": there is no such upstream; did you mean u?; there are: u`: {"stdio", "--upstream", "v"},
+		"no child process of u was started":                             {"upstream", "logs", "u"},
+	} {
+		if code, out, errs := m.run("mcpproxy", command...); code != 0 || out != "" || !strings.Contains(errs, says) {
+			t.Errorf("%v: exit code %d, %q, %q", command, code, out, errs)
 		}
 	}
 }
