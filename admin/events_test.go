@@ -154,7 +154,8 @@ func TestStayingOutlivesTheStream(t *testing.T) {
 		},
 		Lost: func() { said = append(said, "lost") },
 	})
-	if got := strings.Join(said, " "); !errors.Is(err, enough) || !strings.HasPrefix(got, "open Disconnect lost open ") || !strings.HasSuffix(got, " Connect") {
+	if got := strings.Join(said, " "); !errors.Is(err, enough) || !strings.HasPrefix(got, "open Disconnect lost open ") ||
+		!strings.HasSuffix(got, " Connect") {
 		t.Errorf("%s, %v", got, err)
 	}
 	if err := w.client.Stay(t.Context(), client.Follower{Only: "x"}); problemOf(err).Detail == "" || !strings.Contains(err.Error(), "x") {

@@ -55,7 +55,8 @@ func newWorld(t *testing.T, o oauthserver.Options) *world {
 		t.Fatal(err)
 	}
 	i, err := instance.Start(t.Context(), instance.Options{
-		StorePath: filepath.Join(dir, "store.db"), Keys: store.FileKeys(filepath.Join(dir, "key")), Connect: true, Logger: slog.New(slog.DiscardHandler), Version: "test",
+		StorePath: filepath.Join(dir, "store.db"), Keys: store.FileKeys(filepath.Join(dir, "key")), Connect: true,
+		Logger: slog.New(slog.DiscardHandler), Version: "test",
 		Configs: []upstream.Config{{Name: "u", Transport: upstream.HTTP, URL: server.MCPURL(), Settings: states.DefaultSettings()}},
 		Open:    func(context.Context, string) error { return errors.New("there is none here") },
 		Observe: journals.Watch(t),
@@ -69,7 +70,9 @@ func newWorld(t *testing.T, o oauthserver.Options) *world {
 		t.Fatal(err)
 	}
 	people := &http.Server{Handler: Handler(i, "test", Options{
-		Reload: func(context.Context) error { return nil }, Invite: func() (string, error) { return "http://127.0.0.1:1/ui/open", nil }}), ReadHeaderTimeout: time.Second}
+		Reload: func(context.Context) error { return nil },
+		Invite: func() (string, error) { return "http://127.0.0.1:1/ui/open", nil },
+	}), ReadHeaderTimeout: time.Second}
 	open := &connections{}
 	people.ConnState = open.changed
 	served := make(chan struct{})
@@ -161,7 +164,8 @@ func (w *world) ask(method, path string, form url.Values) (status int, body stri
 	response.Body = io.NopCloser(bytes.NewReader(text))
 	if ok, problems := w.valid.ValidateHttpResponse(request(), response); !ok {
 		for _, p := range problems {
-			w.Errorf("%s %s answers %s %s, which is not as described: %s %s %v", method, path, response.Status, text, p.Message, p.Reason, p.SchemaValidationErrors)
+			w.Errorf("%s %s answers %s %s, which is not as described: %s %s %v", method, path, response.Status, text, p.Message, p.Reason,
+				p.SchemaValidationErrors)
 		}
 	}
 	return response.StatusCode, string(text)

@@ -49,7 +49,8 @@ func TestRenewAt(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var tenths [10]int
 			for n := range 1000 {
-				token := &credential.Token{Resource: fmt.Sprintf("https://mcp-%d.example/mcp", n), ObtainedAt: obtained, ExpiresAt: obtained.Add(test.life)}
+				token := &credential.Token{Resource: fmt.Sprintf("https://mcp-%d.example/mcp", n), ObtainedAt: obtained,
+					ExpiresAt: obtained.Add(test.life)}
 				ahead := token.ExpiresAt.Sub(token.RenewAt())
 				if ahead < test.least || ahead >= test.most {
 					t.Fatalf("renewed %v ahead of expiry, want %v to %v", ahead, test.least, test.most)

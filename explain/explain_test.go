@@ -55,11 +55,13 @@ func snapshotIn(t *testing.T, connection, credential states.State, change func(*
 }
 
 func needsToken(s states.State) bool {
-	return slices.Contains([]states.State{states.Fresh, states.RefreshQueued, states.Refreshing, states.RefreshBackoff, states.RefreshPaused}, s)
+	return slices.Contains([]states.State{states.Fresh, states.RefreshQueued, states.Refreshing, states.RefreshBackoff, states.RefreshPaused},
+		s)
 }
 
 func token(expires time.Time, refresh string) *credential.Token {
-	return &credential.Token{Access: credential.NewSecret("access"), Refresh: credential.NewSecret(refresh), Generation: 3, ObtainedAt: began, ExpiresAt: expires}
+	return &credential.Token{Access: credential.NewSecret("access"), Refresh: credential.NewSecret(refresh), Generation: 3, ObtainedAt: began,
+		ExpiresAt: expires}
 }
 
 // active is the region in the state, with the timers that it declares.
@@ -93,7 +95,8 @@ func entry(region string, to states.State) *fsm.Entry {
 			if r.Name != region || edge.To != string(to) || edge.Internal {
 				continue
 			}
-			led = &fsm.Entry{Time: began, Machine: "notes", Region: region, Event: edge.Event, From: edge.From, To: edge.To, Disposition: fsm.Moved, Epoch: 7}
+			led = &fsm.Entry{Time: began, Machine: "notes", Region: region, Event: edge.Event, From: edge.From, To: edge.To, Disposition: fsm.Moved,
+				Epoch: 7}
 			if edge.Main {
 				return led
 			}
@@ -134,7 +137,8 @@ func beside(region string, state states.State) (connection, credential states.St
 		return states.Disconnected, state
 	case transitions.Is(states.Credential, state, transitions.Resting):
 		return states.Connected, state
-	case state == states.LoginRequired, state == states.LoggedOut, state == states.LoggingOut, state == states.Failed, state == states.AwaitingBrowser, state == states.AwaitingDevice, state == states.LoginBackoff:
+	case state == states.LoginRequired, state == states.LoggedOut, state == states.LoggingOut, state == states.Failed,
+		state == states.AwaitingBrowser, state == states.AwaitingDevice, state == states.LoginBackoff:
 		return states.AwaitingLogin, state
 	}
 	return states.AwaitingCredential, state
@@ -178,7 +182,8 @@ func whole(t *testing.T, name string, e Explanation) {
 
 // Every declared reason says what has to be mended.
 func TestEveryReason(t *testing.T) {
-	failed := []states.Reason{states.ClientRejected, states.NotOAuth, states.StoreCorrupt, states.StoreFailed, states.StaticRefused, states.Crashed, states.GrantRejected, states.EntryInvalid}
+	failed := []states.Reason{states.ClientRejected, states.NotOAuth, states.StoreCorrupt, states.StoreFailed, states.StaticRefused,
+		states.Crashed, states.GrantRejected, states.EntryInvalid}
 	var all strings.Builder
 	for _, reason := range states.Reasons() {
 		credential := states.LoginRequired
@@ -264,7 +269,8 @@ func TestMoments(t *testing.T) {
 				d.Settings.AutomaticLogin, d.ProposedAt, d.Reason = true, began, states.LoginTimedOut
 			},
 			status: func(s *status.Upstream) {
-				s.Refused = []fsm.Entry{{Time: now.Add(-time.Second), Event: "LoginProposed", Disposition: fsm.Guarded, Reason: transitions.ErrBrowserLimit.Error()}}
+				s.Refused = []fsm.Entry{{Time: now.Add(-time.Second), Event: "LoginProposed", Disposition: fsm.Guarded,
+					Reason: transitions.ErrBrowserLimit.Error()}}
 			}},
 		{name: "nobody wants an upstream that needs a login", connection: states.Disconnected, credential: states.LoginRequired, change: func(d *states.Data) { d.Reason = states.RefreshRejected }},
 		{name: "attempts to connect fail", connection: states.BackingOff, credential: states.Fresh, change: func(d *states.Data) {
@@ -284,7 +290,8 @@ func TestMoments(t *testing.T) {
 }
 
 func ExampleSpoken() {
-	for _, d := range []time.Duration{-time.Second, 900 * time.Millisecond, 3 * time.Second, 100 * time.Second, 2 * time.Hour, 50 * time.Hour} {
+	for _, d := range []time.Duration{-time.Second, 900 * time.Millisecond, 3 * time.Second, 100 * time.Second, 2 * time.Hour,
+		50 * time.Hour} {
 		fmt.Println(Spoken(d))
 	}
 	// Output:

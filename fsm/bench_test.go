@@ -43,7 +43,8 @@ func BenchmarkAcceptedPlain(b *testing.B) {
 // BenchmarkAcceptedLooplab is the same with looplab/fsm alone and the same three callbacks.
 func BenchmarkAcceptedLooplab(b *testing.B) {
 	nothing := func(context.Context, *looplab.Event) {}
-	m := looplab.NewFSM("Shut", looplab.Events{{Name: "Push", Src: []string{"Shut"}, Dst: "Open"}, {Name: "Pull", Src: []string{"Open"}, Dst: "Shut"}},
+	m := looplab.NewFSM("Shut", looplab.Events{{Name: "Push", Src: []string{"Shut"}, Dst: "Open"},
+		{Name: "Pull", Src: []string{"Open"}, Dst: "Shut"}},
 		looplab.Callbacks{"before_event": nothing, "leave_state": nothing, "enter_state": nothing})
 	events := []string{"Push", "Pull"}
 	b.ReportAllocs()

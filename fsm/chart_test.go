@@ -112,10 +112,12 @@ func (d *drawn) nodes(prefix string, depth int, names []state) []node {
 		}
 		for k := range rapid.IntRange(0, 2).Draw(d.t, string(n.Name)+" rows") {
 			where := fmt.Sprintf("%s row %d", n.Name, k)
-			r := row{On: []event{rapid.SampledFrom(chartEvents).Draw(d.t, where+" on")}, Doc: where, Instead: rapid.IntRange(0, 3).Draw(d.t, where+" instead") == 0}
+			r := row{On: []event{rapid.SampledFrom(chartEvents).Draw(d.t, where+" on")}, Doc: where,
+				Instead: rapid.IntRange(0, 3).Draw(d.t, where+" instead") == 0}
 			switch rapid.IntRange(0, 3).Draw(d.t, where+" is") {
 			case 0:
-				r.Disposition = rapid.SampledFrom([]fsm.Disposition{fsm.Joined, fsm.Postponed, fsm.Ignored, fsm.Illegal}).Draw(d.t, where+" disposition")
+				r.Disposition = rapid.SampledFrom([]fsm.Disposition{fsm.Joined, fsm.Postponed, fsm.Ignored, fsm.Illegal}).Draw(d.t,
+					where+" disposition")
 			case 1:
 				r.To = rapid.SampledFrom(names).Draw(d.t, where+" to")
 				if r.To == n.Name {
@@ -161,7 +163,8 @@ func TestLoweringAgreesWithANaiveReader(t *testing.T) {
 				add(from, row.Event, meaning{"", string(row.To), row.Doc})
 			}
 		}
-		for disposition, rules := range map[fsm.Disposition][]fsm.Rule[state, event]{fsm.Joined: region.Joins, fsm.Postponed: region.Postpones, fsm.Ignored: region.Ignores} {
+		for disposition, rules := range map[fsm.Disposition][]fsm.Rule[state, event]{fsm.Joined: region.Joins, fsm.Postponed: region.Postpones,
+			fsm.Ignored: region.Ignores} {
 			for _, rule := range rules {
 				for _, from := range rule.From {
 					add(from, rule.Event, meaning{string(disposition), "", rule.Reason})

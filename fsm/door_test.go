@@ -79,9 +79,11 @@ func doorRegion() region {
 		States: []fsm.State[state, event, data, payload]{
 			{Name: shut, Kind: fsm.Parked, Doc: "Nothing moves."},
 			{Name: opening, Kind: fsm.Working, Doc: "The motor runs.", Job: fsm.Job[event]{Name: "motor", Crashed: jammed},
-				Timers: []fsm.Timer[event, data]{{Event: jammed, Doc: "10 s", At: func(_ data, entered time.Time) time.Time { return entered.Add(10 * time.Second) }}}},
+				Timers: []fsm.Timer[event, data]{{Event: jammed, Doc: "10 s",
+					At: func(_ data, entered time.Time) time.Time { return entered.Add(10 * time.Second) }}}},
 			{Name: open, Kind: fsm.Waiting, Doc: "People pass.", Signals: []event{shine},
-				Timers: []fsm.Timer[event, data]{{Event: closes, Doc: "as set", At: func(d data, entered time.Time) time.Time { return entered.Add(d.OpenFor) }}}},
+				Timers: []fsm.Timer[event, data]{{Event: closes, Doc: "as set",
+					At: func(d data, entered time.Time) time.Time { return entered.Add(d.OpenFor) }}}},
 			{Name: broken, Kind: fsm.Parked, Doc: "Somebody has to look at it."},
 		},
 		Events: []fsm.Event[event]{

@@ -66,7 +66,8 @@ func TestRoundsAreCounted(t *testing.T) {
 		some := rapid.SliceOfN(rapid.SampledFrom([]event{push, pull, opened, closes, jammed, knock}), 0, 6)
 		var events []event
 		for range rapid.IntRange(1, 3).Draw(t, "parts") {
-			round := rapid.OneOf(some, rapid.Just([]event{push, opened, closes}), rapid.Just([]event{push, opened, knock, closes}), rapid.Just([]event{knock})).Draw(t, "round")
+			round := rapid.OneOf(some, rapid.Just([]event{push, opened, closes}), rapid.Just([]event{push, opened, knock, closes}),
+				rapid.Just([]event{knock})).Draw(t, "round")
 			for range rapid.IntRange(1, 12).Draw(t, "times") {
 				events = append(events, round...)
 			}

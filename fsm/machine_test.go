@@ -38,7 +38,8 @@ func TestRefusedChangesNothing(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var performed int
 			var journal []fsm.Entry
-			m := newDoor(options{Perform: func(*fsm.Move[state, event, data, payload]) { performed++ }, Journal: func(e *fsm.Entry) { journal = append(journal, *e) }})
+			m := newDoor(options{Perform: func(*fsm.Move[state, event, data, payload]) { performed++ },
+				Journal: func(e *fsm.Entry) { journal = append(journal, *e) }})
 			if test.before != nil {
 				test.before(m)
 			}
@@ -108,7 +109,8 @@ func TestPostponed(t *testing.T) {
 	if s := m.Snapshot(); s.Region("door").State != shut || s.Region("lamp").State != dark || len(s.Postponed()) != 0 {
 		t.Errorf("afterwards: %+v", s.Regions)
 	}
-	want := []string{"Push moved", "Pull postponed", "Pull postponed", "Pull postponed", "Opened moved", "Shine moved", "Pull moved", "Darken moved"}
+	want := []string{"Push moved", "Pull postponed", "Pull postponed", "Pull postponed", "Opened moved", "Shine moved", "Pull moved",
+		"Darken moved"}
 	if diff := cmp.Diff(want, journal); diff != "" {
 		t.Error(diff)
 	}
@@ -118,7 +120,8 @@ func TestPostponed(t *testing.T) {
 // somebody keeps a journal or not.
 func TestVetoTakesBackTheWholeStep(t *testing.T) {
 	var journal []fsm.Entry
-	for name, keep := range map[string]func(*fsm.Entry){"with a journal": func(e *fsm.Entry) { journal = append(journal, *e) }, "without one": nil} {
+	for name, keep := range map[string]func(*fsm.Entry){"with a journal": func(e *fsm.Entry) { journal = append(journal, *e) }, "without " +
+		"one": nil} {
 		t.Run(name, func(t *testing.T) {
 			full := errors.New("the disk is full")
 			var veto state
@@ -151,7 +154,8 @@ func TestVetoTakesBackTheWholeStep(t *testing.T) {
 
 // Nothing that panics wedges the machine.
 func TestPanicsAreRefusals(t *testing.T) {
-	for where, callback := range map[string]string{"note": "note", "guard": "guard g", "update": "update for Push", "timer": "timers of Opening",
+	for where, callback := range map[string]string{"note": "note", "guard": "guard g", "update": "update for Push",
+		"timer":  "timers of Opening",
 		"commit": "commit hook", "observer": "observer", "journal": "observer"} {
 		t.Run(where, func(t *testing.T) {
 			crash := true
@@ -161,7 +165,8 @@ func TestPanicsAreRefusals(t *testing.T) {
 				}
 			}
 			s := doorSpec()
-			s.Regions[0].Transitions[0].Guards = []fsm.Guard[event, data, payload]{{Name: "g", Doc: "g", Check: func(data, *input) error { blow("guard"); return nil }}}
+			s.Regions[0].Transitions[0].Guards = []fsm.Guard[event, data, payload]{{Name: "g", Doc: "g",
+				Check: func(data, *input) error { blow("guard"); return nil }}}
 			s.Regions[0].Transitions[0].Update = func(d data, _ *input) data { blow("update"); return d }
 			at := s.Regions[0].States[1].Timers[0].At
 			s.Regions[0].States[1].Timers[0].At = func(d data, entered time.Time) time.Time { blow("timer"); return at(d, entered) }
@@ -303,10 +308,12 @@ func TestObserversSeeOneOrder(t *testing.T) {
 func TestNextIsStepWithoutEntries(t *testing.T) {
 	d := newDoor(options{}).Definition()
 	s := newDoor(options{}).Snapshot()
-	for _, in := range []input{{Event: push, At: noon, Payload: payload{"k"}}, {Event: pull, At: noon}, {Event: closes, At: noon, Epoch: 7}, {Event: "Kick"}} {
+	for _, in := range []input{{Event: push, At: noon, Payload: payload{"k"}}, {Event: pull, At: noon}, {Event: closes, At: noon, Epoch: 7},
+		{Event: "Kick"}} {
 		after, step := d.Step(s, in, nil)
 		same, next := d.Next(s, in)
-		if len(next.Entries) != 0 || next.Outcome != step.Outcome || len(next.Moves) != len(step.Moves) || (next.Err == nil) != (step.Err == nil) {
+		if len(next.Entries) != 0 || next.Outcome != step.Outcome || len(next.Moves) != len(step.Moves) ||
+			(next.Err == nil) != (step.Err == nil) {
 			t.Errorf("%s: Next says %+v, %v, and Step %+v, %v", in.Event, next.Outcome, next.Err, step.Outcome, step.Err)
 		}
 		if after.Sequence != same.Sequence || after.Regions[0].State != same.Regions[0].State {

@@ -72,7 +72,8 @@ func TestEngineAgreesWithAPlainModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		model := plain{door: shut, lamp: dark}
 		var journal []fsm.Entry
-		m := fsm.New(definition, "front", data{Key: "k", OpenFor: time.Minute}, noon, options{Journal: func(e *fsm.Entry) { journal = append(journal, *e) }})
+		m := fsm.New(definition, "front", data{Key: "k", OpenFor: time.Minute}, noon,
+			options{Journal: func(e *fsm.Entry) { journal = append(journal, *e) }})
 		for range rapid.IntRange(1, 40).Draw(t, "length") {
 			e := rapid.SampledFrom([]event{push, pull, opened, jammed, closes, knock, lampOff}).Draw(t, "event")
 			fits := rapid.Bool().Draw(t, "key fits")
@@ -96,7 +97,8 @@ func TestEngineAgreesWithAPlainModel(t *testing.T) {
 			}
 			after := m.Snapshot()
 			if outcome.Disposition != want || after.Region("door").State != model.door || after.Region("lamp").State != model.lamp {
-				t.Fatalf("%s: %s, door %s, lamp %s; want %s, %s, %s", e, outcome.Disposition, after.Region("door").State, after.Region("lamp").State, want, model.door, model.lamp)
+				t.Fatalf("%s: %s, door %s, lamp %s; want %s, %s, %s", e, outcome.Disposition, after.Region("door").State, after.Region("lamp").State,
+					want, model.door, model.lamp)
 			}
 			if want.Refused() != (err != nil) || want.Refused() && after != before {
 				t.Fatalf("%s: refused %t, error %v, changed %t", e, want.Refused(), err, after != before)

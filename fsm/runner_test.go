@@ -70,7 +70,8 @@ func TestRunnerDeadline(t *testing.T) {
 func TestRunnerCrashIsAnEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var journal []fsm.Entry
-		r := newRunner(t, func(context.Context, order) input { panic("smoke") }, options{Journal: func(e *fsm.Entry) { journal = append(journal, *e) }})
+		r := newRunner(t, func(context.Context, order) input { panic("smoke") },
+			options{Journal: func(e *fsm.Entry) { journal = append(journal, *e) }})
 		defer r.Close()
 		pushDoor(t, r.Machine())
 		synctest.Wait()

@@ -17,9 +17,10 @@ import (
 // that the engine, which is built on it, does not.
 
 func TestTrapCancelledContextWedges(t *testing.T) {
-	bare := looplab.NewFSM("a", looplab.Events{{Name: "go", Src: []string{"a"}, Dst: "b"}, {Name: "back", Src: []string{"b"}, Dst: "a"}}, looplab.Callbacks{
-		"leave_a": func(_ context.Context, e *looplab.Event) { e.Async() },
-	})
+	bare := looplab.NewFSM("a", looplab.Events{{Name: "go", Src: []string{"a"}, Dst: "b"}, {Name: "back", Src: []string{"b"}, Dst: "a"}},
+		looplab.Callbacks{
+			"leave_a": func(_ context.Context, e *looplab.Event) { e.Async() },
+		})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = bare.Event(ctx, "go")
@@ -39,16 +40,17 @@ func TestTrapEnterCallbackOfTheWrongState(t *testing.T) {
 	var entered [2]atomic.Int32
 	var bare *looplab.FSM
 	hold, entering := make(chan struct{}), make(chan struct{})
-	bare = looplab.NewFSM("a", looplab.Events{{Name: "b", Src: []string{"a"}, Dst: "b"}, {Name: "c", Src: []string{"b"}, Dst: "c"}}, looplab.Callbacks{
-		"enter_state": func(_ context.Context, e *looplab.Event) {
-			if e.Event == "b" {
-				close(entering)
-				<-hold // another goroutine moves on meanwhile
-			}
-		},
-		"enter_b": func(context.Context, *looplab.Event) { entered[0].Add(1) },
-		"enter_c": func(context.Context, *looplab.Event) { entered[1].Add(1) },
-	})
+	bare = looplab.NewFSM("a", looplab.Events{{Name: "b", Src: []string{"a"}, Dst: "b"}, {Name: "c", Src: []string{"b"}, Dst: "c"}},
+		looplab.Callbacks{
+			"enter_state": func(_ context.Context, e *looplab.Event) {
+				if e.Event == "b" {
+					close(entering)
+					<-hold // another goroutine moves on meanwhile
+				}
+			},
+			"enter_b": func(context.Context, *looplab.Event) { entered[0].Add(1) },
+			"enter_c": func(context.Context, *looplab.Event) { entered[1].Add(1) },
+		})
 	var work sync.WaitGroup
 	work.Go(func() { _ = bare.Event(context.Background(), "b") })
 	<-entering

@@ -22,7 +22,8 @@ func TestNothingButAStoreIsNeeded(t *testing.T) {
 	}
 	defer server.Close()
 	directory := t.TempDir()
-	i, err := instance.Start(t.Context(), instance.Options{StorePath: filepath.Join(directory, "store.db"), Keys: store.FileKeys(filepath.Join(directory, "key")), Connect: true, Observe: journals.Watch(t),
+	i, err := instance.Start(t.Context(), instance.Options{StorePath: filepath.Join(directory, "store.db"),
+		Keys: store.FileKeys(filepath.Join(directory, "key")), Connect: true, Observe: journals.Watch(t),
 		Configs: []upstream.Config{{Name: "u", Transport: upstream.HTTP, URL: server.MCPURL(), Settings: states.DefaultSettings()}}})
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,8 @@ func start(t *testing.T) (server *oauthserver.Server, url string) {
 		StorePath: filepath.Join(directory, "store.db"), Keys: store.FileKeys(filepath.Join(directory, "key")), Connect: true,
 		Configs:  []upstream.Config{{Name: "u", Transport: upstream.HTTP, URL: server.MCPURL(), Settings: states.DefaultSettings()}},
 		Open:     func(context.Context, string) error { t.Error("a browser was opened"); return errors.New("none") },
-		LoginURL: func(name string) string { return url + "/login/" + name }, Logger: slog.New(slog.DiscardHandler), Version: "test", Observe: journals.Watch(t),
+		LoginURL: func(name string) string { return url + "/login/" + name }, Logger: slog.New(slog.DiscardHandler), Version: "test",
+		Observe: journals.Watch(t),
 	})
 	if err != nil {
 		t.Fatal(err)

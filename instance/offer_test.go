@@ -19,7 +19,8 @@ func statelessCall(t *testing.T, url string, id int, more string) (status int, a
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, value := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "echo"} {
+	for name, value := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream",
+		"Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "echo"} {
 		request.Header.Set(name, value)
 	}
 	response, err := http.DefaultClient.Do(request)
@@ -51,7 +52,8 @@ func TestACallOffersTheLoginToAStatelessClient(t *testing.T) {
 			Params struct{ Mode, URL, Message string }
 		}
 	}
-	if err := json.Unmarshal(first["result"], &asks); err != nil || status != http.StatusOK || asks.ResultType != "input_required" || asks.RequestState == "" || len(asks.InputRequests) != 1 {
+	if err := json.Unmarshal(first["result"], &asks); err != nil || status != http.StatusOK || asks.ResultType != "input_required" ||
+		asks.RequestState == "" || len(asks.InputRequests) != 1 {
 		t.Fatalf("%d %s, %v", status, first, err)
 	}
 	answers := ""

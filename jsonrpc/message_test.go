@@ -107,7 +107,8 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q decodes but %q does not: %v", text, m.Encode(), err)
 		}
-		if !bytes.Equal(again.ID, m.ID) || again.Method != m.Method || !bytes.Equal(again.Params, m.Params) || !bytes.Equal(again.Result, m.Result) {
+		if !bytes.Equal(again.ID, m.ID) || again.Method != m.Method || !bytes.Equal(again.Params, m.Params) ||
+			!bytes.Equal(again.Result, m.Result) {
 			t.Fatalf("%q changed on the way", text)
 		}
 	})

@@ -51,7 +51,8 @@ func TestTransitionsAndRefusalsAreCounted(t *testing.T) {
 	m := metrics.New("1.2")
 	at := time.Now()
 	credential := func(after time.Duration, event string, from, to states.State) {
-		m.Entry(fsm.Entry{Time: at.Add(after), Machine: "u", Region: states.Credential, Event: event, From: string(from), To: string(to), Disposition: fsm.Moved})
+		m.Entry(fsm.Entry{Time: at.Add(after), Machine: "u", Region: states.Credential, Event: event, From: string(from), To: string(to),
+			Disposition: fsm.Moved})
 	}
 	credential(0, "RenewDue", states.Fresh, states.Refreshing)
 	credential(2*time.Second, "RefreshFailed", states.Refreshing, states.RefreshBackoff)
@@ -60,7 +61,8 @@ func TestTransitionsAndRefusalsAreCounted(t *testing.T) {
 	credential(5*time.Second, "LoginRequested", states.Fresh, states.Discovering)
 	credential(6*time.Second, "Discovered", states.Discovering, states.Registering)
 	credential(9*time.Second, "LoginLapsed", states.Registering, states.Fresh)
-	m.Entry(fsm.Entry{Time: at, Machine: "u", Region: states.Credential, Event: "LoginProposed", From: "Fresh", To: "Fresh", Disposition: fsm.Guarded, Guard: "automaticLogin"})
+	m.Entry(fsm.Entry{Time: at, Machine: "u", Region: states.Credential, Event: "LoginProposed", From: "Fresh", To: "Fresh",
+		Disposition: fsm.Guarded, Guard: "automaticLogin"})
 	expect(t, scrape(t, m),
 		`mcpproxy_transitions_total{event="RenewDue",from="Fresh",region="credential",to="Refreshing"} 1`,
 		`mcpproxy_refused_events_total{disposition="guarded",event="LoginProposed",guard="automaticLogin",region="credential",state="Fresh"} 1`,
@@ -77,7 +79,8 @@ func TestTheStatesAreThoseOfTheMoment(t *testing.T) {
 	m := metrics.New("1")
 	state := states.Connecting
 	m.Watch(func() []metrics.Now {
-		return []metrics.Now{{Upstream: "u", Regions: []metrics.RegionNow{{Region: states.Connection, State: string(state), Since: time.Unix(1700000000, 0)}}, TokenExpires: time.Unix(1700000100, 0)}}
+		return []metrics.Now{{Upstream: "u", Regions: []metrics.RegionNow{{Region: states.Connection, State: string(state),
+			Since: time.Unix(1700000000, 0)}}, TokenExpires: time.Unix(1700000100, 0)}}
 	})
 	expect(t, scrape(t, m), `mcpproxy_upstream_state{region="connection",state="Connecting",upstream="u"} 1`,
 		`mcpproxy_upstream_state_since_timestamp_seconds{region="connection",upstream="u"} 1.7e+09`, `mcpproxy_token_expires_timestamp_seconds{upstream="u"} 1.7000001e+09`)
@@ -175,7 +178,8 @@ func check(t *testing.T, title, query string, used map[string]bool) {
 	for _, found := range selector.FindAllStringSubmatch(query, -1) {
 		name := found[1]
 		i := slices.IndexFunc(metrics.Families(), func(f metrics.Family) bool {
-			return f.Name == name || f.Kind == metrics.Histogram && slices.Contains([]string{f.Name + "_bucket", f.Name + "_sum", f.Name + "_count"}, name)
+			return f.Name == name || f.Kind == metrics.Histogram &&
+				slices.Contains([]string{f.Name + "_bucket", f.Name + "_sum", f.Name + "_count"}, name)
 		})
 		if i < 0 {
 			t.Errorf("%s: there is no metric %s", title, name)

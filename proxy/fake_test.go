@@ -149,7 +149,8 @@ func twoUpstreams() (a, b *fake) {
 	a = &fake{name: "a", catalog: relay.Catalog{Generation: 1, Capabilities: json.RawMessage(`{"tools":{},"logging":{}}`), ServerInfo: json.RawMessage(`{"name":"server a"}`),
 		Tools: []relay.Item{item("echo"), item("only")}, Resources: []relay.Item{resource("a://one")}}}
 	b = &fake{name: "b", catalog: relay.Catalog{Generation: 1, Capabilities: json.RawMessage(`{"tools":{}}`), ServerInfo: json.RawMessage(`{"name":"server b"}`),
-		Tools: []relay.Item{item("echo")}, Prompts: []relay.Item{item("greet")}, ResourceTemplates: []relay.Item{resource("b://{kind}/x/{+path}")}}}
+		Tools: []relay.Item{item("echo")}, Prompts: []relay.Item{item("greet")},
+		ResourceTemplates: []relay.Item{resource("b://{kind}/x/{+path}")}}}
 	return a, b
 }
 

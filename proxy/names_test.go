@@ -35,7 +35,8 @@ func listed(t *testing.T, f *face) (names []string, items map[string]map[string]
 // time, says what it was, and reaches the tool that it stands for.
 func TestNamesFitTheInterfacesOfModels(t *testing.T) {
 	long := strings.Repeat("list_repository_", 6)
-	tools := []string{"plain", "dot.ted", "dot_ted", "dot/ted", "a b", "Grüße", "日本", "", long + "one", long + "two", "emoji 🚀", "new\nline", "UPPER", "upper"}
+	tools := []string{"plain", "dot.ted", "dot_ted", "dot/ted", "a b", "Grüße", "日本", "", long + "one", long + "two", "emoji 🚀", "new\nline",
+		"UPPER", "upper"}
 	usable := regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 	for _, upstream := range []string{"a", "dotted.name", strings.Repeat("n", 64)} {
 		u := &fake{name: upstream, catalog: relay.Catalog{Generation: 1}}
@@ -140,7 +141,8 @@ func TestNoTwoNamesMeet(t *testing.T) {
 		}
 		return u
 	}
-	all := fakes{tools("bank", "_pay", "_pay.", "pay", "pay", "__pay"), tools("bank_", "pay", "pay.", "_pay"), tools("bank__", "pay"), tools("dot.ted", "pay"), tools("dot_ted", "pay")}
+	all := fakes{tools("bank", "_pay", "_pay.", "pay", "pay", "__pay"), tools("bank_", "pay", "pay.", "_pay"), tools("bank__", "pay"),
+		tools("dot.ted", "pay"), tools("dot_ted", "pay")}
 	f := serve(t, proxy.Options{Upstreams: all}).initialize()
 	names, items := listed(t, f)
 	if len(names) != 10 || len(items) != 10 {

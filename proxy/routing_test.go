@@ -79,7 +79,8 @@ func TestRequestsThatReachNobody(t *testing.T) {
 	} {
 		var answer struct{ Error jsonrpc.Error }
 		body := f.call(test.method, test.params)
-		if err := json.Unmarshal([]byte(body), &answer); err != nil || answer.Error.Code != test.code || !strings.Contains(answer.Error.Message, test.words) {
+		if err := json.Unmarshal([]byte(body), &answer); err != nil || answer.Error.Code != test.code ||
+			!strings.Contains(answer.Error.Message, test.words) {
 			t.Errorf("%s %s: %s, want %d and %q", test.method, test.params, body, test.code, test.words)
 		}
 	}

@@ -56,7 +56,8 @@ func TestGuards(t *testing.T) {
 // fault J16: browsers let pages of an allowed origin call and read, and no others.
 func TestPagesOfAllowedOriginsMayCall(t *testing.T) {
 	a, _ := twoUpstreams()
-	s := proxy.New(proxy.Options{Upstreams: fakes{a}, AllowedOrigins: []string{"https://app.example"}, Token: credential.NewSecret("a long enough token")})
+	s := proxy.New(proxy.Options{Upstreams: fakes{a}, AllowedOrigins: []string{"https://app.example"},
+		Token: credential.NewSecret("a long enough token")})
 	t.Cleanup(s.Close)
 	handler := s.Handler()
 	ask := func(method, origin string, more ...string) *http.Response {
@@ -69,9 +70,11 @@ func TestPagesOfAllowedOriginsMayCall(t *testing.T) {
 		handler.ServeHTTP(w, r)
 		return w.Result()
 	}
-	preflight := ask(http.MethodOptions, "https://app.example", "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization,mcp-session-id")
+	preflight := ask(http.MethodOptions, "https://app.example", "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers",
+		"authorization,mcp-session-id")
 	if preflight.StatusCode != http.StatusNoContent || preflight.Header.Get("Access-Control-Allow-Origin") != "https://app.example" ||
-		preflight.Header.Get("Access-Control-Allow-Headers") != "authorization,mcp-session-id" || !strings.Contains(preflight.Header.Get("Access-Control-Allow-Methods"), "DELETE") {
+		preflight.Header.Get("Access-Control-Allow-Headers") != "authorization,mcp-session-id" ||
+		!strings.Contains(preflight.Header.Get("Access-Control-Allow-Methods"), "DELETE") {
 		t.Errorf("the preflight is answered %s %v", preflight.Status, preflight.Header)
 	}
 	refused := ask(http.MethodPost, "https://app.example")
@@ -79,7 +82,8 @@ func TestPagesOfAllowedOriginsMayCall(t *testing.T) {
 		t.Errorf("a call without a token is answered %s %v, which the page cannot read", refused.Status, refused.Header)
 	}
 	for _, origin := range []string{"https://other.example", "http://app.example", "null"} {
-		if answer := ask(http.MethodOptions, origin, "Access-Control-Request-Method", "POST"); answer.StatusCode != http.StatusForbidden || answer.Header.Get("Access-Control-Allow-Origin") != "" {
+		if answer := ask(http.MethodOptions, origin, "Access-Control-Request-Method", "POST"); answer.StatusCode != http.StatusForbidden ||
+			answer.Header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s is answered %s %v", origin, answer.Status, answer.Header)
 		}
 	}
@@ -89,7 +93,8 @@ func TestPagesOfAllowedOriginsMayCall(t *testing.T) {
 func TestOtherAddressesSayWhereThingsAre(t *testing.T) {
 	f := serve(t, proxy.Options{Upstreams: fakes{}})
 	for _, path := range []string{"/", "/../", "/../sse"} {
-		if status, body := f.at(path).post(initializeBody); status != http.StatusNotFound || !strings.Contains(body, "/mcp") || !strings.Contains(body, "mcpproxy ui") {
+		if status, body := f.at(path).post(initializeBody); status != http.StatusNotFound || !strings.Contains(body, "/mcp") ||
+			!strings.Contains(body, "mcpproxy ui") {
 			t.Errorf("%s answers %d %s", path, status, body)
 		}
 	}

@@ -45,7 +45,8 @@ func TestStatelessRequests(t *testing.T) {
 		}
 	}
 	for _, method := range []string{http.MethodGet, http.MethodDelete} {
-		if response := f.do(method, "", "Mcp-Protocol-Version", "2026-07-28"); response.StatusCode != http.StatusMethodNotAllowed || response.Header.Get("Allow") != http.MethodPost {
+		if response := f.do(method, "", "Mcp-Protocol-Version", "2026-07-28"); response.StatusCode != http.StatusMethodNotAllowed ||
+			response.Header.Get("Allow") != http.MethodPost {
 			t.Errorf("%s: %s", method, response.Status)
 		}
 	}
@@ -168,7 +169,8 @@ func TestInputThatDoesNotCome(t *testing.T) {
 		post := func(more string) string {
 			body := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a__echo"` + more + `,"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}}}}`
 			request := httptest.NewRequest(http.MethodPost, "http://127.0.0.1/mcp", strings.NewReader(body))
-			for name, value := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "a__echo"} {
+			for name, value := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream",
+				"Mcp-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": "a__echo"} {
 				request.Header.Set(name, value)
 			}
 			response := httptest.NewRecorder()

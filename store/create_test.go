@@ -18,14 +18,15 @@ func TestFirstStartThatDies(t *testing.T) {
 		for nth := range 2 { // the buckets, and what tells a wrong key
 			path := filepath.Join(t.TempDir(), "store.db")
 			passed := 0
-			_, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key"), Staged: func(_, _ string, at store.Stage) error {
-				if at == stage {
-					if passed++; passed > nth {
-						return stopped
+			_, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key"),
+				Staged: func(_, _ string, at store.Stage) error {
+					if at == stage {
+						if passed++; passed > nth {
+							return stopped
+						}
 					}
-				}
-				return nil
-			}})
+					return nil
+				}})
 			if !errors.Is(err, stopped) {
 				t.Fatalf("%s %d: Open = %v", stage, nth, err)
 			}

@@ -33,7 +33,8 @@ func TestModesThatAreTooWideAreNarrowed(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "deep", "store.db")
 			var log bytes.Buffer
 			open := func() {
-				s, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key"), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+				s, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key"),
+					Logger: slog.New(slog.NewTextHandler(&log, nil))})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -70,7 +71,8 @@ func TestWhatIsNotTheStoresOwnIsLeft(t *testing.T) {
 		}
 		path := filepath.Join(directory, "x.db")
 		var log bytes.Buffer
-		s, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key"), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		s, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key"),
+			Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,8 @@ const issuer = "https://as.example"
 
 // dynamic is a client that was registered at a minute of the day.
 func dynamic(id string, minute int) credential.Registration {
-	return credential.Registration{Issuer: issuer, ClientID: id, Secret: credential.NewSecret("secret of " + id), Source: credential.SourceDynamic,
+	return credential.Registration{Issuer: issuer, ClientID: id, Secret: credential.NewSecret("secret of " + id),
+		Source:     credential.SourceDynamic,
 		AuthMethod: "client_secret_basic", ObtainedAt: time.Date(2026, 3, 1, 9, minute, 0, 0, time.UTC)}
 }
 
@@ -109,7 +110,8 @@ func TestRegistrationOfAnOlderStore(t *testing.T) {
 	if r, err := s.Registration(issuer, "old"); err != nil || r == nil || r.Secret != credential.NewSecret("secret of old") {
 		t.Errorf("it is %+v, %v", r, err)
 	}
-	if err := errors.Join(s.SaveToken("u", credential.Token{Generation: 1, Issuer: issuer, ClientID: "old"}, 0, yes), s.SaveRegistration(dynamic("new", 2)), s.Check()); err != nil {
+	if err := errors.Join(s.SaveToken("u", credential.Token{Generation: 1, Issuer: issuer, ClientID: "old"}, 0, yes),
+		s.SaveRegistration(dynamic("new", 2)), s.Check()); err != nil {
 		t.Fatal(err)
 	}
 	wantClients(t, s, "its token needs it", "new", "old")
@@ -139,7 +141,8 @@ func TestDamagedRecordKeepsAllClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := errors.Join(s.SaveRegistration(dynamic("first", 1)), s.SaveToken("u", credential.Token{Generation: 1, Issuer: issuer, ClientID: "first"}, 0, yes)); err != nil {
+	if err := errors.Join(s.SaveRegistration(dynamic("first", 1)),
+		s.SaveToken("u", credential.Token{Generation: 1, Issuer: issuer, ClientID: "first"}, 0, yes)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.db.Update(func(tx *bbolt.Tx) error {

@@ -35,9 +35,12 @@ func open(t *testing.T, path string, o store.Options) *store.Store {
 
 func token(generation uint64) credential.Token {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	return credential.Token{Generation: generation, Access: credential.NewSecret("canary-access"), Refresh: credential.NewSecret("canary-refresh"), Type: "Bearer", StatedType: "user",
-		Scopes: []string{"a"}, RequestedScopes: []string{"a", "b"}, ObtainedAt: at, ExpiresAt: at.Add(time.Hour), Issuer: "https://as.example", TokenEndpoint: "https://as.example/token",
-		RevocationEndpoint: "https://as.example/revoke", Resource: "https://mcp.example/mcp", Grant: "authorization_code", ClientSource: credential.SourceDynamic, ClientID: "c",
+	return credential.Token{Generation: generation, Access: credential.NewSecret("canary-access"),
+		Refresh: credential.NewSecret("canary-refresh"), Type: "Bearer", StatedType: "user",
+		Scopes: []string{"a"}, RequestedScopes: []string{"a", "b"}, ObtainedAt: at, ExpiresAt: at.Add(time.Hour), Issuer: "https://as.example",
+		TokenEndpoint:      "https://as.example/token",
+		RevocationEndpoint: "https://as.example/revoke", Resource: "https://mcp.example/mcp", Grant: "authorization_code",
+		ClientSource: credential.SourceDynamic, ClientID: "c",
 		AuthMethod: "client_secret_basic", Key: credential.NewSecret("canary-key")}
 }
 
@@ -58,17 +61,25 @@ func TestTokenSurvivesReopening(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "store.db")
 	s := open(t, path, store.Options{})
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	flow := credential.Flow{ID: "f", StartedAt: at, Deadline: at.Add(time.Minute), State: credential.NewSecret("canary-state"), Verifier: credential.NewSecret("canary-verifier"),
-		AuthorizationURL: credential.NewSecret("https://as.example/authorize?state=canary-state"), RedirectURI: "http://127.0.0.1:1/callback", Issuer: "https://as.example", IssuerInResponse: true,
-		TokenEndpoint: "https://as.example/token", RevocationEndpoint: "https://as.example/revoke", Resource: "https://mcp.example/mcp", Scopes: []string{"a"}, Optional: true,
-		Registration: credential.Registration{Issuer: "https://as.example", Source: credential.SourceDynamic, ClientID: "c", Secret: credential.NewSecret("canary-secret"), SecretExpiresAt: at,
-			AuthMethod: "private_key_jwt", Key: credential.NewSecret("canary-key"), KeyID: "k", Algorithm: "PS256", RedirectURIs: []string{"http://127.0.0.1:1/callback"}, ObtainedAt: at,
-			Scopes: []string{"a"}, GrantTypes: []string{"authorization_code"}, Offered: []string{"none"}, Doubtful: true, PushRequired: true, Audience: "aud", TokenParameters: map[string]string{"audience": "x"}},
-		Key: credential.NewSecret("canary-key"), DeviceCode: credential.NewSecret("canary-device"), UserCode: "ABCD", PollInterval: 5 * time.Second,
-		Request: credential.NewSecret("https://as.example/authorize?state=canary-state"), PushEndpoint: "https://as.example/par", PushedUntil: at}
+	flow := credential.Flow{ID: "f", StartedAt: at, Deadline: at.Add(time.Minute), State: credential.NewSecret("canary-state"),
+		Verifier:         credential.NewSecret("canary-verifier"),
+		AuthorizationURL: credential.NewSecret("https://as.example/authorize?state=canary-state"), RedirectURI: "http://127.0.0.1:1/callback",
+		Issuer: "https://as.example", IssuerInResponse: true,
+		TokenEndpoint: "https://as.example/token", RevocationEndpoint: "https://as.example/revoke", Resource: "https://mcp.example/mcp",
+		Scopes: []string{"a"}, Optional: true,
+		Registration: credential.Registration{Issuer: "https://as.example", Source: credential.SourceDynamic, ClientID: "c",
+			Secret: credential.NewSecret("canary-secret"), SecretExpiresAt: at,
+			AuthMethod: "private_key_jwt", Key: credential.NewSecret("canary-key"), KeyID: "k", Algorithm: "PS256",
+			RedirectURIs: []string{"http://127.0.0.1:1/callback"}, ObtainedAt: at,
+			Scopes: []string{"a"}, GrantTypes: []string{"authorization_code"}, Offered: []string{"none"}, Doubtful: true, PushRequired: true,
+			Audience: "aud", TokenParameters: map[string]string{"audience": "x"}},
+		Key: credential.NewSecret("canary-key"), DeviceCode: credential.NewSecret("canary-device"), UserCode: "ABCD",
+		PollInterval: 5 * time.Second,
+		Request:      credential.NewSecret("https://as.example/authorize?state=canary-state"), PushEndpoint: "https://as.example/par", PushedUntil: at}
 	wantFull(t, flow)
 	wantFull(t, flow.Registration)
-	if err := errors.Join(s.SaveFlow("git", flow, wanted), s.SaveToken("git", token(1), 0, wanted), s.SaveFlow("git_hub", flow, wanted)); err != nil {
+	if err := errors.Join(s.SaveFlow("git", flow, wanted), s.SaveToken("git", token(1), 0, wanted),
+		s.SaveFlow("git_hub", flow, wanted)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -187,7 +198,8 @@ func TestDamagedAndForeignFilesAreLeftAlone(t *testing.T) {
 	good := filepath.Join(t.TempDir(), "store.db")
 	s := open(t, good, store.Options{})
 	for i := range uint64(50) {
-		if err := errors.Join(s.SaveToken("u", token(i+1), i, wanted), s.Append(store.Entry{Upstream: "u", Line: bytes.Repeat([]byte("x"), 500)})); err != nil {
+		if err := errors.Join(s.SaveToken("u", token(i+1), i, wanted),
+			s.Append(store.Entry{Upstream: "u", Line: bytes.Repeat([]byte("x"), 500)})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -203,7 +215,8 @@ func TestDamagedAndForeignFilesAreLeftAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(db.Update(func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("theirs")); return err }), db.Close()); err != nil {
+	if err := errors.Join(db.Update(func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("theirs")); return err }),
+		db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	theirs, _ := os.ReadFile(other)
@@ -319,7 +332,8 @@ func TestTheLastEntryIsReplaced(t *testing.T) {
 	line := func(text string, inPlace bool) store.Entry {
 		return store.Entry{Upstream: "u", Line: []byte(text), InPlace: inPlace}
 	}
-	if err := s.Append(line("a", true), line("b", false), line("c", true), line("d", false), line("e", false), line("f", true), line("g", false)); err != nil {
+	if err := s.Append(line("a", true), line("b", false), line("c", true), line("d", false), line("e", false), line("f", true),
+		line("g", false)); err != nil {
 		t.Fatal(err)
 	}
 	if all, err := s.Journal("u", 0); err != nil || string(bytes.Join(all, nil)) != "dfg" {

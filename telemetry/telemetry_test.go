@@ -51,7 +51,8 @@ func TestTheEnvironmentTurnsItOn(t *testing.T) {
 }
 
 func TestAnotherProtocolIsRefused(t *testing.T) {
-	_, err := Start(t.Context(), environment("OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"), "1", slog.New(slog.DiscardHandler))
+	_, err := Start(t.Context(), environment("OTEL_TRACES_EXPORTER=otlp", "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"), "1",
+		slog.New(slog.DiscardHandler))
 	if !errors.Is(err, ErrProtocol) {
 		t.Error(err)
 	}
@@ -63,7 +64,8 @@ func TestOffItIsNilAndDoesNothing(t *testing.T) {
 		t.Fatal(off, err)
 	}
 	given := slog.New(slog.DiscardHandler)
-	if off.Traces() || off.Logger(given) != given || off.Transport(http.DefaultTransport) != http.DefaultTransport || off.Stop(t.Context()) != nil {
+	if off.Traces() || off.Logger(given) != given || off.Transport(http.DefaultTransport) != http.DefaultTransport ||
+		off.Stop(t.Context()) != nil {
 		t.Error("it is not off")
 	}
 }

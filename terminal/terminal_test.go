@@ -14,7 +14,8 @@ import (
 
 // hostile is what servers are known to say: the title and the clipboard of a terminal,
 // the cursor, a line of its own, and text that is read from the other side.
-const hostile = "ok\x1b]52;c;cm0gLXJm\a\x1b]0;title\x1b\\\x1b[2J\r\nforged: line\t\x9b31m\u009b\u202egnp.exe\u2066\u200b\u2028\u00ad\U000e0041"
+const hostile = "ok\x1b]52;c;cm0gLXJm\a\x1b]0;title\x1b\\\x1b[2J\r\nforged: " +
+	"line\t\x9b31m\u009b\u202egnp.exe\u2066\u200b\u2028\u00ad\U000e0041"
 
 type named string
 

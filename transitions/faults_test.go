@@ -13,7 +13,8 @@ import (
 // Faults of the graph that the search has found, each as the shortest life that showed it.
 func TestFaultsThatTheSearchFound(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	token := &credential.Token{Generation: 1, Access: credential.NewSecret("a"), Refresh: credential.NewSecret("r"), ObtainedAt: now, ExpiresAt: now.Add(time.Hour)}
+	token := &credential.Token{Generation: 1, Access: credential.NewSecret("a"), Refresh: credential.NewSecret("r"), ObtainedAt: now,
+		ExpiresAt: now.Add(time.Hour)}
 	flow := &credential.Flow{ID: "f", Deadline: now.Add(5 * time.Minute)}
 	with := func(t *credential.Token, f *credential.Flow) transitions.Payload {
 		return transitions.Payload{Token: t, Flow: f, Generation: 1}
@@ -30,22 +31,27 @@ func TestFaultsThatTheSearchFound(t *testing.T) {
 	}{
 		// The server may forget a client while its code waits to be entered.
 		"a client forgotten during a login with a device": {
-			life: []step{{transitions.CredentialDemanded, transitions.Payload{}}, {transitions.DeviceFlowOpen, with(nil, flow)}, {transitions.ClientForgotten, transitions.Payload{}}},
+			life: []step{{transitions.CredentialDemanded, transitions.Payload{}}, {transitions.DeviceFlowOpen, with(nil, flow)},
+				{transitions.ClientForgotten, transitions.Payload{}}},
 			ends: states.LoginRequired, reason: states.ClientForgotten, said: fsm.Moved},
 		"a client refused during a login with a device": {
-			life: []step{{transitions.CredentialDemanded, transitions.Payload{}}, {transitions.DeviceFlowOpen, with(nil, flow)}, {transitions.ClientRejected, transitions.Payload{}}},
+			life: []step{{transitions.CredentialDemanded, transitions.Payload{}}, {transitions.DeviceFlowOpen, with(nil, flow)},
+				{transitions.ClientRejected, transitions.Payload{}}},
 			ends: states.Failed, reason: states.ClientRejected, said: fsm.Moved},
 		// Nobody can log out of what the configuration gives: nothing would lead back.
 		"a logout from a configured credential": {
-			life: []step{{transitions.CredentialDemanded, transitions.Payload{}}, {transitions.CredentialNotNeeded, transitions.Payload{}}, {transitions.LogoutRequested, transitions.Payload{}}},
+			life: []step{{transitions.CredentialDemanded, transitions.Payload{}}, {transitions.CredentialNotNeeded, transitions.Payload{}},
+				{transitions.LogoutRequested, transitions.Payload{}}},
 			ends: states.NotNeeded, said: fsm.Ignored},
 		// A login that is given up beside a token that works ends what it was asked for.
 		"a failure that a login beside a token has outlived": {
-			life: []step{{transitions.CredentialDemanded, transitions.Payload{}}, {transitions.StoreFailed, transitions.Payload{}}, {transitions.LoginRequested, transitions.Payload{}},
+			life: []step{{transitions.CredentialDemanded, transitions.Payload{}}, {transitions.StoreFailed, transitions.Payload{}},
+				{transitions.LoginRequested, transitions.Payload{}},
 				{transitions.Discovered, transitions.Payload{}}, {transitions.Registered, with(token, flow)}, {transitions.LoginAbandoned, transitions.Payload{}}},
 			ends: states.Fresh, said: fsm.Moved},
 		"the same, by its deadline": {
-			life: []step{{transitions.CredentialDemanded, transitions.Payload{}}, {transitions.StoreFailed, transitions.Payload{}}, {transitions.LoginRequested, transitions.Payload{}},
+			life: []step{{transitions.CredentialDemanded, transitions.Payload{}}, {transitions.StoreFailed, transitions.Payload{}},
+				{transitions.LoginRequested, transitions.Payload{}},
 				{transitions.Discovered, transitions.Payload{}}, {transitions.Registered, with(token, flow)}, {transitions.LoginLapsed, transitions.Payload{}}},
 			ends: states.Fresh, said: fsm.Moved},
 	} {

@@ -29,7 +29,8 @@ func TestOwnLoginAtIsWhatTheGuardsSay(t *testing.T) {
 		if rapid.Bool().Draw(t, "the last one was worth its page") {
 			d.ProposedAt = time.Time{}
 		}
-		s := &Snapshot{Data: d, Regions: []fsm.Active[states.State, Event]{{Place: &fsm.Place[states.State]{Region: states.Credential, State: states.LoginRequired}}}}
+		s := &Snapshot{Data: d, Regions: []fsm.Active[states.State, Event]{{Place: &fsm.Place[states.State]{Region: states.Credential,
+			State: states.LoginRequired}}}}
 		at := OwnLoginAt(s, now)
 		if err := browserLimit.Check(d, &Input{At: at}); err != nil {
 			t.Fatalf("at %v the guard still refuses: %v", at, err)
@@ -42,7 +43,8 @@ func TestOwnLoginAtIsWhatTheGuardsSay(t *testing.T) {
 
 // Where only a person may begin a login, there is no such time.
 func TestNoOwnLoginWithoutLeave(t *testing.T) {
-	s := &Snapshot{Data: states.Data{Settings: states.DefaultSettings()}, Regions: []fsm.Active[states.State, Event]{{Place: &fsm.Place[states.State]{Region: states.Credential, State: states.LoginRequired}}}}
+	s := &Snapshot{Data: states.Data{Settings: states.DefaultSettings()},
+		Regions: []fsm.Active[states.State, Event]{{Place: &fsm.Place[states.State]{Region: states.Credential, State: states.LoginRequired}}}}
 	if at := OwnLoginAt(s, time.Now()); !at.IsZero() {
 		t.Errorf("it is %v", at)
 	}

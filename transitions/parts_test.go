@@ -46,7 +46,8 @@ func TestPartsAreOfTheConnection(t *testing.T) {
 		}
 	}
 	s = step(s, PartRestored, states.Part{Name: "tools/list"})
-	if s = step(s, PartRestored, states.Part{Name: states.OwnStream}); s.Data.Parts != nil || s.Region(states.Connection).State != states.Connected {
+	if s = step(s, PartRestored, states.Part{Name: states.OwnStream}); s.Data.Parts != nil ||
+		s.Region(states.Connection).State != states.Connected {
 		t.Errorf("missing are %+v in %s", s.Data.Parts, s.Region(states.Connection).State)
 	}
 }

@@ -180,7 +180,8 @@ func TestOnlyThisPageIsServed(t *testing.T) {
 		if w.Code != test.want || (w.Code == http.StatusOK) != (len(v.passed) == 1) {
 			t.Errorf("%s: %d, want %d; passed on %v", test.name, w.Code, test.want, v.passed)
 		}
-		if policy := w.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+		if policy := w.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") ||
+			strings.Contains(policy, "unsafe") {
 			t.Errorf("%s: the policy is %q", test.name, policy)
 		}
 	}
@@ -191,7 +192,8 @@ func TestAProxyThatIsNotOnLoopbackInvitesNobody(t *testing.T) {
 	if _, err := page.Invite(&net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1}); !errors.Is(err, ui.ErrNotLoopback) {
 		t.Error(err)
 	}
-	if address, err := page.Invite(&net.TCPAddr{IP: net.IPv4zero, Port: 8930}); err != nil || !strings.HasPrefix(address, "http://127.0.0.1:8930/ui/open?") {
+	if address, err := page.Invite(&net.TCPAddr{IP: net.IPv4zero, Port: 8930}); err != nil ||
+		!strings.HasPrefix(address, "http://127.0.0.1:8930/ui/open?") {
 		t.Error(address, err)
 	}
 }

@@ -27,7 +27,8 @@ func TestFindHome(t *testing.T) {
 		t.Setenv("HOME", from)
 		xdg.Reload()
 		FindHome()
-		if got := os.Getenv("HOME"); got != want || !strings.HasPrefix(xdg.ConfigHome, want) || !strings.HasPrefix(xdg.DataHome, filepath.Clean(want)) {
+		if got := os.Getenv("HOME"); got != want || !strings.HasPrefix(xdg.ConfigHome, want) ||
+			!strings.HasPrefix(xdg.DataHome, filepath.Clean(want)) {
 			t.Errorf("HOME=%q: %q, %q, %q; want %q", from, got, xdg.ConfigHome, xdg.DataHome, want)
 		}
 	}

@@ -37,7 +37,8 @@ var wrong = []mistake{
 		one(s, states.Connecting, transitions.Unauthorized, func(r *row) { r.To = states.Connected })
 	}, false},
 	{"only requests are kept", "a second response is kept until the first is redeemed", verify.Options{}, func(s *spec) {
-		s.Regions[1].Postpones = append(s.Regions[1].Postpones, rule{From: []states.State{states.ExchangingCode}, Event: transitions.CodeReceived, Reason: "later"})
+		s.Regions[1].Postpones = append(s.Regions[1].Postpones,
+			rule{From: []states.State{states.ExchangingCode}, Event: transitions.CodeReceived, Reason: "later"})
 	}, false},
 	{"only finished", "giving a login up ends the exchange of its code", verify.Options{}, func(s *spec) {
 		also(s, states.AwaitingBrowser, transitions.LoginCancelled, states.ExchangingCode)
@@ -154,7 +155,8 @@ var wrong = []mistake{
 	}, false},
 	{"calls move", "a 401 to a request without a token is ignored", verify.Options{}, func(s *spec) {
 		without(s, states.Anonymous, transitions.Challenged)
-		s.Regions[1].Ignores = append(s.Regions[1].Ignores, rule{From: []states.State{states.Anonymous}, Event: transitions.Challenged, Reason: "wrong"})
+		s.Regions[1].Ignores = append(s.Regions[1].Ignores,
+			rule{From: []states.State{states.Anonymous}, Event: transitions.Challenged, Reason: "wrong"})
 	}, false},
 }
 

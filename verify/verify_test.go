@@ -13,7 +13,8 @@ func TestThePromisesHold(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Logf("%d worlds, %d steps, %d events of which %d were refused, %.1f s", report.Worlds, report.Steps, report.Fired, report.Refused, report.Seconds)
+			t.Logf("%d worlds, %d steps, %d events of which %d were refused, %.1f s", report.Worlds, report.Steps, report.Fired, report.Refused,
+				report.Seconds)
 			if c := report.Counterexample; c != nil {
 				t.Errorf("%s: %s", c.Invariant, c.Why)
 				for _, s := range c.Trace {

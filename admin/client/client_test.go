@@ -73,7 +73,8 @@ func TestAPathThatIsTooLongForASocket(t *testing.T) {
 	for _, client := range []*Client{New(long), Of(path, long), Of(path, filepath.Join(dir, "s"))} {
 		began := time.Now()
 		_, err := client.Who(t.Context())
-		if !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "give the proxy and this command a shorter one (--socket)") || time.Since(began) > dialLimit/2 {
+		if !errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), "give the proxy and this command a shorter one (--socket)") ||
+			time.Since(began) > dialLimit/2 {
 			t.Errorf("%v, after %s", err, time.Since(began))
 		}
 	}
@@ -95,7 +96,8 @@ func TestTheHolderOfTheStoreIsAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(api.Version{PID: 4711}) })}
+	proxy := &http.Server{ReadHeaderTimeout: time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(api.Version{PID: 4711}) })}
 	ended := make(chan error, 1)
 	late := time.AfterFunc(5*dialPause, func() {
 		listener, err := admin.Listen(other)

@@ -58,14 +58,16 @@ func TestWhatServersSayIsOnlyText(t *testing.T) {
 		t.Helper()
 		_, out, errs := w.run(args...)
 		for line := range strings.Lines(out + errs) {
-			if text := strings.TrimSuffix(line, "\n"); strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) }) || strings.HasPrefix(text, "forged") {
+			if text := strings.TrimSuffix(line, "\n"); strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) }) ||
+				strings.HasPrefix(text, "forged") {
 				t.Errorf("%v printed the line %q", args, line)
 			}
 		}
 		shown += strings.Count(out, "gnp.exe")
 	}
 	for range 2 { // of a running proxy, and then of a stopped one
-		for _, args := range [][]string{{"dump"}, {"explain", "github"}, {"history", "github"}, {"stats"}, {"replay"}, {"wait", "github", "--for", "Connected", "--timeout", "1ms"},
+		for _, args := range [][]string{{"dump"}, {"explain", "github"}, {"history", "github"}, {"stats"}, {"replay"},
+			{"wait", "github", "--for", "Connected", "--timeout", "1ms"},
 			{"dump", "--json"}, {"explain", "github", "--json"}, {"history", "github", "--json"}} {
 			look(args...)
 		}

@@ -46,7 +46,8 @@ func recordedLife(t *testing.T, machine string, begun time.Time) []fsm.Entry {
 	fire("", transitions.Input{Event: transitions.LoginProposed, Flow: "f1"})
 	fire("", transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: "f2"})
 	fire(states.Credential, transitions.Input{Event: transitions.Discovered, Flow: "f2"})
-	fire(states.Credential, transitions.Input{Event: transitions.Registered, Flow: "f2", Payload: transitions.Payload{Flow: &credential.Flow{ID: "f2"}}})
+	fire(states.Credential, transitions.Input{Event: transitions.Registered, Flow: "f2",
+		Payload: transitions.Payload{Flow: &credential.Flow{ID: "f2"}}})
 	fire("", transitions.Input{Event: transitions.LoginRequested, Actor: fsm.Person, Flow: "f3"})
 	fire("", transitions.Input{Event: transitions.CodeReceived, Actor: fsm.Person, Flow: "f2"})
 	fire(states.Credential, transitions.Input{Event: transitions.CodeExchanged, Flow: "f2", Payload: transitions.Payload{Token: token(1)}})

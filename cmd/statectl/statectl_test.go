@@ -90,7 +90,8 @@ func TestWatchGoesOnWhenTheProxyIsStartedAnew(t *testing.T) {
 	w.start()
 	w.awaitPhase("LoginRequired")
 	w.eventually("what happened since", func() bool {
-		return strings.Contains(out.String(), "TokenMissing") && strings.Contains(lines.String(), "TokenMissing") && strings.Contains(errs.String(), "is back")
+		return strings.Contains(out.String(), "TokenMissing") && strings.Contains(lines.String(), "TokenMissing") &&
+			strings.Contains(errs.String(), "is back")
 	})
 	if err := stop(); err != nil {
 		t.Error(err)
@@ -132,7 +133,8 @@ func TestWaitOutlivesARestart(t *testing.T) {
 			if code, _, errs := w.run("wait", "github", "--for", "Connected"); code != exitNoProxy || !strings.Contains(errs, "--patient") {
 				t.Errorf("without a proxy: %d %s", code, errs)
 			}
-			if code, _, errs := w.run("wait", "github", "--for", "Connected", "--patient", "--timeout", "20ms"); code != exitNoProxy || !strings.Contains(errs, "mcpproxy serve") {
+			if code, _, errs := w.run("wait", "github", "--for", "Connected", "--patient", "--timeout", "20ms"); code != exitNoProxy ||
+				!strings.Contains(errs, "mcpproxy serve") {
 				t.Errorf("without a proxy, patiently: %d %s", code, errs)
 			}
 			w.start()
@@ -164,7 +166,8 @@ func TestMoments(t *testing.T) {
 
 func TestSpans(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		-time.Second: "0 ms", 12 * time.Millisecond: "12 ms", 4200 * time.Millisecond: "4.2 s", 42 * time.Second: "42 s", 90 * time.Second: "1 min 30 s", 2*time.Hour + 5*time.Minute: "2 h 5 min", 49 * time.Hour: "2 d 1 h",
+		-time.Second: "0 ms", 12 * time.Millisecond: "12 ms", 4200 * time.Millisecond: "4.2 s", 42 * time.Second: "42 s",
+		90 * time.Second: "1 min 30 s", 2*time.Hour + 5*time.Minute: "2 h 5 min", 49 * time.Hour: "2 d 1 h",
 	} {
 		if got := span(d); got != want {
 			t.Errorf("%d ns is %q, want %q", d, got, want)

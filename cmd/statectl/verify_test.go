@@ -29,7 +29,8 @@ func TestVerifySaysWhatItExplored(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &all); err != nil {
 		t.Fatal(err)
 	}
-	if !all.Holds || all.Complete || all.Worlds <= 600 || len(all.Modes) != 2 || all.Modes[0].Mode != "unattended" || len(all.Invariants) == 0 {
+	if !all.Holds || all.Complete || all.Worlds <= 600 || len(all.Modes) != 2 || all.Modes[0].Mode != "unattended" ||
+		len(all.Invariants) == 0 {
 		t.Errorf("%s", out.String())
 	}
 }
@@ -54,7 +55,8 @@ func TestVerifyShowsACounterexampleAndDrawsIt(t *testing.T) {
 	drawing := filepath.Join(t.TempDir(), "counterexample.dot")
 	var out bytes.Buffer
 	v := verification{modes: []string{"interactive"}, dot: drawing, spec: &spec}
-	if err := v.run(t.Context(), &out, io.Discard); !errors.Is(err, errCounterexample) || !strings.Contains(err.Error(), drawing) || exitCode(err) != exitCounterexample {
+	if err := v.run(t.Context(), &out, io.Discard); !errors.Is(err, errCounterexample) || !strings.Contains(err.Error(), drawing) ||
+		exitCode(err) != exitCounterexample {
 		t.Errorf("%v", err)
 	}
 	_, told, _ := strings.Cut(out.String(), "\n\n")

@@ -83,7 +83,8 @@ func (w *world) store() string { return filepath.Join(w.dir, "store.db") }
 func (w *world) start() {
 	w.Helper()
 	i, err := instance.Start(w.Context(), instance.Options{
-		StorePath: w.store(), Keys: store.FileKeys(filepath.Join(w.dir, "key")), Connect: true, Logger: slog.New(slog.DiscardHandler), Version: "test",
+		StorePath: w.store(), Keys: store.FileKeys(filepath.Join(w.dir, "key")), Connect: true, Logger: slog.New(slog.DiscardHandler),
+		Version: "test",
 		Configs: []upstream.Config{{Name: "github", Transport: upstream.HTTP, URL: w.server.MCPURL(), Settings: states.DefaultSettings()}},
 		Open:    func(_ context.Context, page string) error { w.pages <- page; return nil },
 		Observe: func(e fsm.Entry) { w.entries.Add(1); w.replay(e) },
@@ -95,7 +96,8 @@ func (w *world) start() {
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.instance, w.people, w.served = i, &http.Server{Handler: w.counted(admin.Handler(i, "test", admin.Options{})), ReadHeaderTimeout: time.Second}, make(chan struct{})
+	w.instance, w.people, w.served = i, &http.Server{Handler: w.counted(admin.Handler(i, "test", admin.Options{})),
+		ReadHeaderTimeout: time.Second}, make(chan struct{})
 	go func() {
 		defer close(w.served)
 		_ = w.people.Serve(listener) // ends with stop

@@ -144,10 +144,12 @@ func TestJSONOutputs(t *testing.T) {
 	m.start("--browser", m.browser())
 	m.login()
 	m.awaitPhase("Connected")
-	for _, command := range [][]string{{"mcpproxy", "auth", "status", "--json"}, {"mcpproxy", "auth", "status", "u", "--json"}, {"mcpproxy", "upstream", "list", "--json"}, {"statectl", "dump", "--json"}, {"statectl", "dump", "u", "--json"}} {
+	for _, command := range [][]string{{"mcpproxy", "auth", "status", "--json"}, {"mcpproxy", "auth", "status", "u", "--json"},
+		{"mcpproxy", "upstream", "list", "--json"}, {"statectl", "dump", "--json"}, {"statectl", "dump", "u", "--json"}} {
 		var all []status.Upstream
 		decodeStrictly(t, m.mustRun(command[0], command[1:]...), &all)
-		if len(all) != 1 || all[0].Name != "u" || all[0].Phase != "Connected" || all[0].Token == nil || !all[0].Token.HasRefreshToken || all[0].Tools != 4 || len(all[0].Regions) != 2 {
+		if len(all) != 1 || all[0].Name != "u" || all[0].Phase != "Connected" || all[0].Token == nil || !all[0].Token.HasRefreshToken ||
+			all[0].Tools != 4 || len(all[0].Regions) != 2 {
 			t.Errorf("%v: %+v", command, all)
 		}
 	}
@@ -191,14 +193,16 @@ func TestStatectlShowsALiveAndAStoppedProxy(t *testing.T) {
 	m.start("--browser", m.browser())
 	m.login()
 	m.awaitPhase("Connected")
-	if out := m.mustRun("statectl", "dump"); !strings.Contains(out, "u: Connected") || !strings.Contains(out, "accepts") || !strings.Contains(out, "mcpproxy auth logout u") {
+	if out := m.mustRun("statectl", "dump"); !strings.Contains(out, "u: Connected") || !strings.Contains(out, "accepts") ||
+		!strings.Contains(out, "mcpproxy auth logout u") {
 		t.Error(out)
 	}
 	m.eventually("the history to be written", func() bool {
 		return strings.Contains(m.mustRun("statectl", "history", "u"), "CodeExchanged")
 	})
 	m.kill()
-	if out := m.mustRun("statectl", "dump"); !strings.Contains(out, "No proxy is running") || !strings.Contains(out, "generation 1") || !strings.Contains(out, "refresh token: true") {
+	if out := m.mustRun("statectl", "dump"); !strings.Contains(out, "No proxy is running") || !strings.Contains(out, "generation 1") ||
+		!strings.Contains(out, "refresh token: true") {
 		t.Error(out)
 	}
 	m.mustRun("mcpproxy", "auth", "logout", "u")
@@ -213,7 +217,8 @@ func TestUpstreamNamesAreCompleted(t *testing.T) {
 	completes := func(want string, programs ...string) {
 		t.Helper()
 		for _, program := range programs {
-			commands := []string{"auth login", "auth logout", "auth status", "auth cancel", "upstream connect", "upstream disconnect", "upstream remove"}
+			commands := []string{"auth login", "auth logout", "auth status", "auth cancel", "upstream connect", "upstream disconnect",
+				"upstream remove"}
 			if program == "statectl" {
 				commands = []string{"dump", "watch", "history", "stats", "graph", "fire", "wait"}
 			}
@@ -252,7 +257,8 @@ func TestNobodyAnswersALogin(t *testing.T) {
 	m := newMachine(t, oauthserver.Options{})
 	m.configure(`{"mcpServers": {"u": {"url": "http://127.0.0.1:1/mcp"}}}`)
 	for range 2 {
-		if code, out, errs := m.run("mcpproxy", "auth", "login", "u", "--no-browser"); code != 5 || out != "" || !strings.HasPrefix(errs, "mcpproxy: u: not logged in") || !strings.Contains(errs, "127.0.0.1:1") {
+		if code, out, errs := m.run("mcpproxy", "auth", "login", "u", "--no-browser"); code != 5 || out != "" ||
+			!strings.HasPrefix(errs, "mcpproxy: u: not logged in") || !strings.Contains(errs, "127.0.0.1:1") {
 			t.Errorf("exit code %d: %s%s", code, out, errs)
 		}
 		if m.serve == nil {
@@ -306,7 +312,8 @@ func TestInactiveUpstreamsAreLoggedOutOf(t *testing.T) {
 func TestTheDemo(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command(filepath.Join(programs, "mcpproxy"), "demo").CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "== Summary: 26 calls, none failed; 1 authorization request, ") || !strings.Contains(string(out), "0 refresh tokens used twice") {
+	if err != nil || !strings.Contains(string(out), "== Summary: 26 calls, none failed; 1 authorization request, ") ||
+		!strings.Contains(string(out), "0 refresh tokens used twice") {
 		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -32,7 +32,8 @@ func TestBadConfigurationNamesThePlace(t *testing.T) {
 	m.configure(`{"mcpServers": `)
 	for _, command := range [][]string{{"config", "check"}, {"serve", "--listen", "127.0.0.1:0"}, {"stdio"}} {
 		began := time.Now()
-		if code, _, errs := m.run("mcpproxy", command...); code != 1 || !strings.Contains(errs, "config.json:1:16: the document ends") || time.Since(began) > 8*time.Second {
+		if code, _, errs := m.run("mcpproxy", command...); code != 1 || !strings.Contains(errs, "config.json:1:16: the document ends") ||
+			time.Since(began) > 8*time.Second {
 			t.Errorf("%v: exit code %d after %s: %s", command, code, time.Since(began), errs)
 		}
 	}
@@ -68,7 +69,8 @@ func TestOneBadEntryStopsNoOther(t *testing.T) {
 		t.Error(err)
 	}
 	m.eventually("the entry to be Failed", func() bool { return phase("bad") == "Failed EntryInvalid" })
-	for _, command := range [][]string{{"mcpproxy", "upstream", "list"}, {"mcpproxy", "auth", "status"}, {"mcpproxy", "config", "check"}, {"mcpproxy", "stdio"}, {"statectl", "explain", "bad"}, {"statectl", "dump", "bad"}} {
+	for _, command := range [][]string{{"mcpproxy", "upstream", "list"}, {"mcpproxy", "auth", "status"}, {"mcpproxy", "config", "check"},
+		{"mcpproxy", "stdio"}, {"statectl", "explain", "bad"}, {"statectl", "dump", "bad"}} {
 		code, out, errs := m.run(command[0], command[1:]...)
 		if said := strings.Join(strings.Fields(out+errs), " "); !strings.Contains(said, says) {
 			t.Errorf("%v: exit code %d: %s%s", command, code, out, errs)
@@ -129,7 +131,8 @@ func TestUpstreamsAreAddedAndRemoved(t *testing.T) {
 		t.Errorf("adding it twice: exit code %d: %s", code, errs)
 	}
 	m.mustRun("mcpproxy", "upstream", "remove", "u")
-	m.eventually("the upstream to be gone", func() bool { return strings.TrimSpace(m.mustRun("mcpproxy", "upstream", "list", "--json")) == "[]" })
+	m.eventually("the upstream to be "+
+		"gone", func() bool { return strings.TrimSpace(m.mustRun("mcpproxy", "upstream", "list", "--json")) == "[]" })
 }
 
 // A command behind -- is a local server; what is neither that nor a URL is no entry.
@@ -143,7 +146,8 @@ func TestAddTellsURLsFromCommands(t *testing.T) {
 		{"mcpproxy upstream add new -- mcp-files --root", []string{"mcp-files", "--", "--root"}},
 		{"needs NAME URL (or -- COMMAND) and got 1 argument", nil},
 	} {
-		if code, out, errs := m.run("mcpproxy", append([]string{"upstream", "add", "new"}, test.args...)...); code != 2 || out != "" || !strings.Contains(errs, test.says) {
+		if code, out, errs := m.run("mcpproxy", append([]string{"upstream", "add", "new"}, test.args...)...); code != 2 || out != "" ||
+			!strings.Contains(errs, test.says) {
 			t.Errorf("%v: exit code %d, %s; want %q", test.args, code, errs, test.says)
 		}
 	}
@@ -217,7 +221,8 @@ func TestImportSaysWhatWasTaken(t *testing.T) {
 		if err := os.WriteFile(foreign, []byte(test.text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if code, out, errs := m.run("mcpproxy", append([]string{"upstream", "import", foreign}, test.names...)...); code != test.code || out != test.out || !strings.Contains(errs, test.says) {
+		if code, out, errs := m.run("mcpproxy", append([]string{"upstream", "import", foreign}, test.names...)...); code != test.code ||
+			out != test.out || !strings.Contains(errs, test.says) {
 			t.Errorf("%s %v: exit code %d, %q, %q", test.text, test.names, code, out, errs)
 		}
 	}
@@ -232,7 +237,10 @@ func TestHangupReloads(t *testing.T) {
 	if err := m.serve.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	m.eventually("the configuration is applied", func() bool { return strings.Count(m.logs.String(), "the configuration was applied") > applied })
+	m.eventually("the configuration is applied", func() bool {
+		return strings.Count(m.logs.String(), "the configuration was "+
+			"applied") > applied
+	})
 	if err := m.call(); err != nil {
 		t.Error(err)
 	}

@@ -69,7 +69,8 @@ func (c *crash) complain(format string, args ...any) {
 
 func describe(d store.Credential) string {
 	refresh := d.Token != nil && d.Token.HasRefresh()
-	return fmt.Sprintf("generation %d, token %t, refresh token %t, flow %t, intent %t, logout %t", d.Generation, d.Token != nil, refresh, d.Flow != nil, d.Intent != nil, d.Logout != nil)
+	return fmt.Sprintf("generation %d, token %t, refresh token %t, flow %t, intent %t, logout %t", d.Generation, d.Token != nil, refresh,
+		d.Flow != nil, d.Intent != nil, d.Logout != nil)
 }
 
 // launch starts the program that has failpoints.
@@ -78,7 +79,8 @@ func (c *crash) launch(failpoint string) {
 	command := c.command("mcpproxy", "serve", "--listen", "127.0.0.1:0", "--no-browser")
 	command.Path = filepath.Join(programs, "failing", "mcpproxy")
 	command.Env = append(command.Env, "MCPPROXY_FAILPOINT="+failpoint)
-	p := &proxyProcess{command: command, logs: &output.Buffer{}, ended: make(chan struct{}), control: client.New(filepath.Join(c.dir, "mcpproxy.sock"))}
+	p := &proxyProcess{command: command, logs: &output.Buffer{}, ended: make(chan struct{}),
+		control: client.New(filepath.Join(c.dir, "mcpproxy.sock"))}
 	command.Stderr = p.logs
 	if err := command.Start(); err != nil {
 		c.Fatal(err)
@@ -254,7 +256,8 @@ func (c *crash) personLogsIn() error {
 
 // visit is the browser at the authorization page, up to the redirect.
 func (c *crash) visit(page string) {
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Timeout: 20 * time.Second}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout: 20 * time.Second}
 	response, err := client.Get(page)
 	if err != nil {
 		c.Errorf("%s: the page: %v", c.plan, err)

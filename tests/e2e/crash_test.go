@@ -193,7 +193,8 @@ func (f *crashFigures) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "kills %d: at a failpoint %d (%d of %d points), at a random moment %d, after the deed %d\n",
 		f.killed, f.killed-f.random-f.lateKills, len(f.reached), len(points()), f.random, f.lateKills)
-	fmt.Fprintf(&b, "restarts %d; open logins completed after one %d; answers lost between server and disk %d; restarts on which a person had to log in, as there was no token that works, %d\n", f.restarts, f.opens, f.lost, f.logins)
+	fmt.Fprintf(&b, "restarts %d; open logins completed after one %d; answers lost between server and disk %d; restarts on which a "+
+		"person had to log in, as there was no token that works, %d\n", f.restarts, f.opens, f.lost, f.logins)
 	for _, deed := range slices.Sorted(func(yield func(string) bool) {
 		for name := range f.byDeed {
 			if !yield(name) {

@@ -94,8 +94,10 @@ func TestOpenLoginSurvivesKill(t *testing.T) {
 	page := m.get(address)
 	m.kill()
 	m.start("--no-browser")
-	m.awaitStatus("the page to be offered again", func(s *status.Upstream) bool { return s.Flow != nil && s.Flow.ShownText != "" }) // it listens by then
-	response, err := http.PostForm(m.server.URL()+"/authorize", map[string][]string{"id": {consentID.FindStringSubmatch(page)[1]}, "decision": {"approve"}})
+	// it listens by then
+	m.awaitStatus("the page to be offered again", func(s *status.Upstream) bool { return s.Flow != nil && s.Flow.ShownText != "" })
+	response, err := http.PostForm(m.server.URL()+"/authorize",
+		map[string][]string{"id": {consentID.FindStringSubmatch(page)[1]}, "decision": {"approve"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +136,8 @@ func TestALoginThatIsLeftStaysOpen(t *testing.T) {
 	if err := login.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	if err := login.Wait(); err == nil || login.ProcessState.ExitCode() != 1 || !strings.Contains(said.String(), "u: the login stays open and its page can be completed until") ||
+	if err := login.Wait(); err == nil || login.ProcessState.ExitCode() != 1 ||
+		!strings.Contains(said.String(), "u: the login stays open and its page can be completed until") ||
 		!strings.Contains(said.String(), "mcpproxy auth cancel u") {
 		t.Errorf("%v: %s", err, said)
 	}

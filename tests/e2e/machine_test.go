@@ -218,12 +218,14 @@ func initialize(ctx context.Context, client *mcpclient.Client) error {
 	if err := client.Start(ctx); err != nil {
 		return err
 	}
-	_, err := client.Initialize(ctx, mcp.InitializeRequest{Params: mcp.InitializeParams{ProtocolVersion: "2025-11-25", ClientInfo: mcp.Implementation{Name: "e2e", Version: "1"}}})
+	_, err := client.Initialize(ctx, mcp.InitializeRequest{Params: mcp.InitializeParams{ProtocolVersion: "2025-11-25",
+		ClientInfo: mcp.Implementation{Name: "e2e", Version: "1"}}})
 	return err
 }
 
 func echo(ctx context.Context, client *mcpclient.Client) error {
-	result, err := client.CallTool(ctx, mcp.CallToolRequest{Params: mcp.CallToolParams{Name: "u__echo", Arguments: map[string]any{"text": "hello"}}})
+	result, err := client.CallTool(ctx, mcp.CallToolRequest{Params: mcp.CallToolParams{Name: "u__echo",
+		Arguments: map[string]any{"text": "hello"}}})
 	if err != nil {
 		return err
 	}

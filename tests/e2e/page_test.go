@@ -46,7 +46,8 @@ func TestThePageIsOpenedByItsCommand(t *testing.T) {
 	for _, step := range []struct {
 		address string
 		want    int
-	}{{address, http.StatusOK}, {base + "/ui/", http.StatusOK}, {base + "/ui/api/v1/upstreams", http.StatusOK}, {address, http.StatusUnauthorized}, {base + "/metrics", http.StatusOK}} {
+	}{{address, http.StatusOK}, {base + "/ui/", http.StatusOK}, {base + "/ui/api/v1/upstreams", http.StatusOK},
+		{address, http.StatusUnauthorized}, {base + "/metrics", http.StatusOK}} {
 		if got := status(step.address); got != step.want {
 			t.Errorf("%s: %d, want %d", strings.Split(step.address, "=")[0], got, step.want)
 		}

@@ -28,7 +28,8 @@ func TestNoSecretIsPrinted(t *testing.T) {
 	m.start("-v", "--browser", m.browser())
 	var printed strings.Builder
 	look := func() {
-		for _, args := range [][]string{{"mcpproxy", "auth", "status", "--json"}, {"mcpproxy", "upstream", "list"}, {"statectl", "dump"}, {"statectl", "dump", "--json"}, {"statectl", "history", "u"}, {"statectl", "history", "u", "--json"},
+		for _, args := range [][]string{{"mcpproxy", "auth", "status", "--json"}, {"mcpproxy", "upstream", "list"}, {"statectl", "dump"},
+			{"statectl", "dump", "--json"}, {"statectl", "history", "u"}, {"statectl", "history", "u", "--json"},
 			{"statectl", "explain", "u"}, {"statectl", "explain", "u", "--json"}, {"statectl", "stats", "u"}, {"statectl", "graph", "u"}, {"statectl", "graph", "u", "--format", "dot"}, {"statectl", "replay"}} {
 			_, out, errs := m.run(args[0], args[1:]...)
 			printed.WriteString(out + errs)
@@ -43,7 +44,8 @@ func TestNoSecretIsPrinted(t *testing.T) {
 	if err := m.call(); err != nil {
 		t.Fatal(err)
 	}
-	m.setFaults(oauthserver.Fault{Endpoint: "token", Kind: "invalid-client", Count: 1}, oauthserver.Fault{Endpoint: "token", Kind: "malformed"})
+	m.setFaults(oauthserver.Fault{Endpoint: "token", Kind: "invalid-client", Count: 1},
+		oauthserver.Fault{Endpoint: "token", Kind: "malformed"})
 	m.server.RevokeAccess()
 	fmt.Fprintln(&printed, m.call())
 	look()

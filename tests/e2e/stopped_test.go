@@ -278,7 +278,8 @@ func stopped(t *testing.T, kind string, lasting time.Duration) {
 	}
 	_ = c.Wait()
 	alone := (earlier + m.calls(session, lasting/2)) / 2
-	t.Logf("p99 of a call alone %s, beside a stopped client %s (%+.0f %%); %d MiB more, %d at most", alone, beside, 100*(float64(beside)/float64(alone)-1), grown, peak)
+	t.Logf("p99 of a call alone %s, beside a stopped client %s (%+.0f %%); %d MiB more, %d at most", alone, beside,
+		100*(float64(beside)/float64(alone)-1), grown, peak)
 	if beside > 2*alone+100*time.Millisecond {
 		t.Errorf("the 99th percentile of a call grew from %s to %s", alone, beside)
 	}

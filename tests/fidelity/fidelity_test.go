@@ -39,7 +39,8 @@ func start(t *testing.T) func(t *testing.T, downstream, upstream string) client 
 
 // serve runs the proxy in front of the servers of the handler, with telemetry if it
 // is not nil.
-func serve(t *testing.T, handler http.Handler, upstreams []string, observer *telemetry.Telemetry) func(t *testing.T, downstream, upstream string) client {
+func serve(t *testing.T, handler http.Handler, upstreams []string,
+	observer *telemetry.Telemetry) func(t *testing.T, downstream, upstream string) client {
 	t.Helper()
 	servers := httptest.NewServer(handler)
 	self, err := os.Executable()
@@ -53,7 +54,8 @@ func serve(t *testing.T, handler http.Handler, upstreams []string, observer *tel
 		case "sse":
 			c.Transport = upstream.SSE
 		case "stdio":
-			c.Transport, c.URL, c.Command, c.Env = upstream.Stdio, "", self, map[string]credential.Secret{"FIDELITY_CHILD": credential.NewSecret("1")}
+			c.Transport, c.URL, c.Command, c.Env = upstream.Stdio, "", self,
+				map[string]credential.Secret{"FIDELITY_CHILD": credential.NewSecret("1")}
 		}
 		configs = append(configs, c)
 	}
@@ -172,7 +174,8 @@ func TestQuestions(t *testing.T) {
 			if err := json.Unmarshal([]byte(member(t, member(t, next(), "result"), "received")), &received); err != nil {
 				t.Fatal(err)
 			}
-			compare(t, odd.name+": the answer", []string{questionID, oneLine(odd.value)}, []string{member(t, received, "id"), oneLine(member(t, received, "result"))})
+			compare(t, odd.name+": the answer", []string{questionID, oneLine(odd.value)},
+				[]string{member(t, received, "id"), oneLine(member(t, received, "result"))})
 		}
 	})
 }

@@ -73,7 +73,8 @@ func TestAuthorizationServers(t *testing.T) {
 				rows[i][j] = outcome
 				if err != nil {
 					_, page := r.user.seen()
-					t.Fatalf("%s: %v\nthe upstream is %+v\nthe last page is %s\nthe authorization server said:\n%s", step.name, err, r.Status(), page, r.provider.said())
+					t.Fatalf("%s: %v\nthe upstream is %+v\nthe last page is %s\nthe authorization server said:\n%s", step.name, err, r.Status(), page,
+						r.provider.said())
 				}
 			}
 		})
@@ -83,7 +84,8 @@ func TestAuthorizationServers(t *testing.T) {
 // Two upstreams of one issuer register a confidential client each, or share one: neither
 // takes the other's secret away.
 func TestTwoUpstreamsOfOneIssuer(t *testing.T) {
-	r := newRig(t, authorizationServer{command: node("oidc-provider.mjs"), scopes: []string{"mcp"}, options: map[string]any{"methods": []string{"client_secret_basic"}}})
+	r := newRig(t, authorizationServer{command: node("oidc-provider.mjs"), scopes: []string{"mcp"},
+		options: map[string]any{"methods": []string{"client_secret_basic"}}})
 	r.stop(t)
 	other := r.config
 	other.Name, other.URL = "v", protect(t, r.provider, []string{"mcp"})

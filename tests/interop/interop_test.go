@@ -95,7 +95,8 @@ func ask(t *testing.T, dir string, target ...string) map[string]any {
 func serveUpstream(t *testing.T, config upstream.Config) string {
 	config.Name, config.Settings = "everything", states.DefaultSettings()
 	path := filepath.Join(t.TempDir(), "store.db")
-	i, err := instance.Start(t.Context(), instance.Options{StorePath: path, Keys: store.FileKeys(path + ".key"), Configs: []upstream.Config{config}, Connect: true,
+	i, err := instance.Start(t.Context(), instance.Options{StorePath: path, Keys: store.FileKeys(path + ".key"),
+		Configs: []upstream.Config{config}, Connect: true,
 		Open: browser.None, Logger: slog.New(slog.DiscardHandler), Version: "test", Observe: journals.Watch(t)})
 	if err != nil {
 		t.Fatal(err)

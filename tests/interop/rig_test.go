@@ -53,7 +53,8 @@ func newRig(t *testing.T, under authorizationServer) *rig {
 
 func (r *rig) start(t *testing.T, open func(context.Context, string) error) {
 	t.Helper()
-	i, err := instance.Start(t.Context(), instance.Options{StorePath: r.path, Keys: store.FileKeys(r.path + ".key"), Configs: append([]upstream.Config{r.config}, r.others...), Connect: true,
+	i, err := instance.Start(t.Context(), instance.Options{StorePath: r.path, Keys: store.FileKeys(r.path + ".key"),
+		Configs: append([]upstream.Config{r.config}, r.others...), Connect: true,
 		Open: open, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Version: "test", Observe: journals.Watch(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +111,8 @@ func protect(t *testing.T, p *provider, scopes []string) string {
 	resource := s.URL + "/mcp"
 	mux.HandleFunc("GET /.well-known/oauth-protected-resource/mcp", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{"resource": resource, "authorization_servers": []string{p.issuer}, "scopes_supported": scopes})
+		_ = json.NewEncoder(w).Encode(map[string]any{"resource": resource, "authorization_servers": []string{p.issuer},
+			"scopes_supported": scopes})
 	})
 	mux.HandleFunc("/mcp", func(w http.ResponseWriter, r *http.Request) {
 		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")

@@ -20,7 +20,8 @@ func TestEveryRigHandsItsJournalsOver(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && (of == filepath.Join("tests", "bench") || of == filepath.Join("tests", "journals") || entry.Name() == "node_modules"):
+		case entry.IsDir() && (of == filepath.Join("tests", "bench") || of == filepath.Join("tests", "journals") ||
+			entry.Name() == "node_modules"):
 			return filepath.SkipDir // the benchmarks measure, in a module of their own
 		case !strings.HasSuffix(of, ".go") || !strings.HasSuffix(of, "_test.go") && !strings.HasPrefix(of, "tests"):
 			return nil
@@ -45,7 +46,8 @@ func TestEveryRigHandsItsJournalsOver(t *testing.T) {
 
 func TestWhatTheGraphDoesNotExplainIsFound(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	begins := fsm.Entry{Time: at, Machine: "u", Region: "connection", Sequence: 1, Epoch: 3, Event: "Connect", Actor: fsm.Process, From: "Disconnected", To: "AwaitingCredential", Disposition: fsm.Moved}
+	begins := fsm.Entry{Time: at, Machine: "u", Region: "connection", Sequence: 1, Epoch: 3, Event: "Connect", Actor: fsm.Process,
+		From: "Disconnected", To: "AwaitingCredential", Disposition: fsm.Moved}
 	ends := begins
 	ends.Event, ends.From, ends.To, ends.Sequence = "Handshaken", "AwaitingCredential", "Connected", 2
 	for name, journal := range map[string][]fsm.Entry{"nothing": nil, "a leap": {begins, ends}} {

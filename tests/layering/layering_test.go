@@ -28,7 +28,8 @@ var floors = [][]string{
 }
 
 // forTests are modules that only tests, and programs made for them, may use.
-var forTests = []string{"pgregory.net/rapid", "go.uber.org/goleak", "github.com/google/go-cmp", "github.com/chromedp", "github.com/mark3labs/mcp-go/server", "github.com/pb33f", "mcpproxy/tests"}
+var forTests = []string{"pgregory.net/rapid", "go.uber.org/goleak", "github.com/google/go-cmp", "github.com/chromedp",
+	"github.com/mark3labs/mcp-go/server", "github.com/pb33f", "mcpproxy/tests"}
 
 // excused may use some of them: the demo runs the test servers inside the program.
 var excused = map[string]string{"cmd/mcpproxy": "mcpproxy/tests/oauthserver"}

@@ -19,7 +19,8 @@ import (
 // graph leads from here.
 func TestThePageSaysWhatIsGoingOn(t *testing.T) {
 	s, ctx := newScene(t), browser(t)
-	run(t, ctx, chromedp.Navigate(s.invite(t)), shownIn("notes", "LoginRequired"), shownIn("tickets", "LoginRequired"), shownIn("search", "Connected"), shownIn("archive", "BackingOff"),
+	run(t, ctx, chromedp.Navigate(s.invite(t)), shownIn("notes", "LoginRequired"), shownIn("tickets", "LoginRequired"),
+		shownIn("search", "Connected"), shownIn("archive", "BackingOff"),
 		visible(`//button[contains(@class,"card")][.//span[.="archive"]][contains(.,"since")][contains(.,"ReconnectDue in ")]`),
 		click(`//button[.//span[.="tickets"]]`), shown("LoginRequired"),
 		visible(`//p[@class="doc"][.="A person has to log in; nothing runs and nothing is sent."]`),

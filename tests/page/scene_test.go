@@ -114,13 +114,14 @@ func newScene(t *testing.T) *scene {
 		return upstream.Config{Name: name, Transport: upstream.HTTP, URL: url, Settings: states.DefaultSettings()}
 	}
 	directory := t.TempDir()
-	i, err := instance.Start(context.Background(), instance.Options{StorePath: filepath.Join(directory, "store.db"), Keys: store.FileKeys(filepath.Join(directory, "key")), Connect: true,
-		Configs: []upstream.Config{
-			config("notes", s.notes.MCPURL()), config("tickets", start(oauthserver.Options{}).MCPURL()),
-			config("search", start(oauthserver.Options{NoAuth: true}).MCPURL()), config("archive", "http://"+gone.Addr().String()+"/mcp"),
-		},
-		Open:   func(context.Context, string) error { return errors.New("the page opens the login") },
-		Logger: slog.New(slog.DiscardHandler), Version: "1.0", Observe: journals.Watch(t)})
+	i, err := instance.Start(context.Background(),
+		instance.Options{StorePath: filepath.Join(directory, "store.db"), Keys: store.FileKeys(filepath.Join(directory, "key")), Connect: true,
+			Configs: []upstream.Config{
+				config("notes", s.notes.MCPURL()), config("tickets", start(oauthserver.Options{}).MCPURL()),
+				config("search", start(oauthserver.Options{NoAuth: true}).MCPURL()), config("archive", "http://"+gone.Addr().String()+"/mcp"),
+			},
+			Open:   func(context.Context, string) error { return errors.New("the page opens the login") },
+			Logger: slog.New(slog.DiscardHandler), Version: "1.0", Observe: journals.Watch(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,8 @@ func TestTokensDoNotCross(t *testing.T) {
 // register at it (MCP security best practices, confused deputy).
 func TestNoAuthorizationServerIsOffered(t *testing.T) {
 	r := start(t)
-	for _, path := range []string{"/authorize", "/token", "/register", "/revoke", "/device_authorization", "/.well-known/oauth-authorization-server",
+	for _, path := range []string{"/authorize", "/token", "/register", "/revoke", "/device_authorization",
+		"/.well-known/oauth-authorization-server",
 		"/.well-known/openid-configuration", "/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp"} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			if response, _ := r.ask(method, r.clients.URL+path, ""); response.StatusCode != http.StatusNotFound {

@@ -48,8 +48,9 @@ func TestResponsesAreNotMixedUp(t *testing.T) {
 			// asks, but for the other login's state and challenge: that is what an
 			// attacker's page sends the browser on with.
 			made, wanted := parties[test.code], parties[test.state]
-			asked := url.Values{"resource": {made.server.MCPURL()}, "client_id": made.page["client_id"], "redirect_uri": made.page["redirect_uri"], "response_type": {"code"},
-				"state": wanted.page["state"], "code_challenge": wanted.page["code_challenge"], "code_challenge_method": {"S256"}}
+			asked := url.Values{"resource": {made.server.MCPURL()}, "client_id": made.page["client_id"], "redirect_uri": made.page["redirect_uri"],
+				"response_type": {"code"},
+				"state":         wanted.page["state"], "code_challenge": wanted.page["code_challenge"], "code_challenge_method": {"S256"}}
 			if status := r.visit(made.server.URL() + "/authorize?" + asked.Encode()); status < 400 {
 				t.Errorf("the page of the outcome has the status %d", status)
 			}

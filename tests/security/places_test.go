@@ -80,7 +80,8 @@ func TestNoCanaryComesOutOfTheOtherPlaces(t *testing.T) {
 			t.Fatal(err)
 		}
 		o.Telemetry, o.Logger = traces, traces.Logger(o.Logger)
-		bound := upstream.Config{Name: "bound", Transport: upstream.HTTP, URL: server.MCPURL(), Settings: states.DefaultSettings(), OAuth: upstream.OAuth{DPoP: true}}
+		bound := upstream.Config{Name: "bound", Transport: upstream.HTTP, URL: server.MCPURL(), Settings: states.DefaultSettings(),
+			OAuth: upstream.OAuth{DPoP: true}}
 		child := upstream.Config{Name: "child", Transport: upstream.Stdio, Command: "cat", Settings: states.DefaultSettings(),
 			Env: map[string]credential.Secret{"API_KEY": credential.NewSecret(childSecret)}}
 		gone := child
@@ -95,7 +96,8 @@ func TestNoCanaryComesOutOfTheOtherPlaces(t *testing.T) {
 	var follower sync.WaitGroup
 	follower.Go(func() { follow(following, r.people.URL+"/v1/events", &followed) })
 
-	secrets := map[string]string{"the registration's token": registrationToken, "the child's environment": childSecret, "a call's parameter": parameterSecret,
+	secrets := map[string]string{"the registration's token": registrationToken, "the child's environment": childSecret,
+		"a call's parameter": parameterSecret,
 		"the clients' token": clientToken, "a configured header": headerSecret, "the client secret": clientSecret}
 	shown := map[string]string{}
 	show := func(place, text string) { shown[place] += text + "\n" }
@@ -167,7 +169,8 @@ func TestNoCanaryComesOutOfTheOtherPlaces(t *testing.T) {
 		}
 		show("the file "+filepath.Base(file), string(content))
 	}
-	searched(t, secrets, shown, "the traces", "the events", "the log", "the machines' data", "the page's answers", "the interface's answers", "the metrics", "the file store.db")
+	searched(t, secrets, shown, "the traces", "the events", "the log", "the machines' data", "the page's answers", "the interface's answers",
+		"the metrics", "the file store.db")
 }
 
 // browser opens the page for people as a browser does, and asks for something.

@@ -150,7 +150,8 @@ func TestSlowAndEndlessAnswersAreGivenUp(t *testing.T) {
 			t.Run(name+" for "+asked, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var servers sync.WaitGroup
-					client := oauth.NewHTTPClient(oauth.HTTPOptions{Reach: oauth.Loopback, Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
+					client := oauth.NewHTTPClient(oauth.HTTPOptions{Reach: oauth.Loopback,
+						Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
 						Dial: func(context.Context, string, string) (net.Conn, error) {
 							here, there := net.Pipe()
 							servers.Go(func() {
@@ -165,7 +166,8 @@ func TestSlowAndEndlessAnswersAreGivenUp(t *testing.T) {
 					var err error
 					most := 20 * time.Second
 					if asked == "token" {
-						_, err = oauth.Refresh(t.Context(), client, credential.Token{TokenEndpoint: "http://127.0.0.1/token", Refresh: credential.NewSecret("r")}, credential.Registration{ClientID: "c"}, oauth.RefreshOptions{})
+						_, err = oauth.Refresh(t.Context(), client, credential.Token{TokenEndpoint: "http://127.0.0.1/token",
+							Refresh: credential.NewSecret("r")}, credential.Registration{ClientID: "c"}, oauth.RefreshOptions{})
 					} else {
 						_, err = oauth.Discover(t.Context(), client, oauth.DiscoveryRequest{ServerURL: "http://127.0.0.1/mcp"})
 						most *= 8 // each of the well-known places in turn; the state's deadline is shorter

@@ -70,7 +70,8 @@ func TestGuessesDoNotDisturbALogin(t *testing.T) {
 		client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 		defer client.CloseIdleConnections()
 		for guess := range 500 {
-			query := url.Values{"code": {"guess"}, "state": {fmt.Sprintf("guess-%d", guess)}, "iss": {r.server.URL()}, "redirect_uri": {"https://evil.example/"}, "next": {"//evil.example"}}
+			query := url.Values{"code": {"guess"}, "state": {fmt.Sprintf("guess-%d", guess)}, "iss": {r.server.URL()},
+				"redirect_uri": {"https://evil.example/"}, "next": {"//evil.example"}}
 			response, err := client.Get(callback + "?" + query.Encode())
 			if err != nil {
 				t.Error(err)

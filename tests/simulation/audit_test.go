@@ -31,13 +31,15 @@ type ledger struct {
 }
 
 func newLedger() *ledger {
-	return &ledger{journals: map[string][]fsm.Entry{}, loggedOut: map[string]bool{}, proposals: map[string][]time.Time{}, taken: map[string]int{}, asked: map[string]bool{}}
+	return &ledger{journals: map[string][]fsm.Entry{}, loggedOut: map[string]bool{}, proposals: map[string][]time.Time{},
+		taken: map[string]int{}, asked: map[string]bool{}}
 }
 
 func (w *world) violated(invariant, format string, args ...any) {
 	w.ledger.mu.Lock()
 	defer w.ledger.mu.Unlock()
-	w.ledger.violations = append(w.ledger.violations, fmt.Sprintf("seed %d at %s: %s: %s", w.seed, time.Since(w.began), invariant, fmt.Sprintf(format, args...)))
+	w.ledger.violations = append(w.ledger.violations,
+		fmt.Sprintf("seed %d at %s: %s: %s", w.seed, time.Since(w.began), invariant, fmt.Sprintf(format, args...)))
 }
 
 // auditRequest sees a request with the token on it.

@@ -45,7 +45,8 @@ func (n *network) listen(host, address string) (*listener, error) {
 		return nil, &net.OpError{Op: "listen", Net: "tcp", Err: syscall.EADDRINUSE}
 	}
 	number, _ := strconv.Atoi(port)
-	l := &listener{network: n, host: host, address: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: number}, waiting: make(chan *conn, 256), closed: make(chan struct{})}
+	l := &listener{network: n, host: host, address: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: number}, waiting: make(chan *conn, 256),
+		closed: make(chan struct{})}
 	n.listeners[address] = l
 	return l, nil
 }

@@ -35,13 +35,16 @@ func natureOf(random *rand.Rand, o *oauthserver.Options, c *upstream.Config) (na
 func lastingParts(random *rand.Rand) (all []oauthserver.Fault) {
 	pick := func(kinds ...oauthserver.Fault) oauthserver.Fault { return kinds[random.IntN(len(kinds))] }
 	for _, method := range []string{http.MethodGet, "subscriptions/listen"} {
-		f := pick(oauthserver.Fault{Kind: "status", Status: http.StatusBadRequest}, oauthserver.Fault{Kind: "status", Status: http.StatusForbidden},
-			oauthserver.Fault{Kind: "status", Status: http.StatusBadGateway}, oauthserver.Fault{Kind: "empty"}, oauthserver.Fault{Kind: "text"}, oauthserver.Fault{Kind: "brief"})
+		f := pick(oauthserver.Fault{Kind: "status", Status: http.StatusBadRequest},
+			oauthserver.Fault{Kind: "status", Status: http.StatusForbidden},
+			oauthserver.Fault{Kind: "status", Status: http.StatusBadGateway}, oauthserver.Fault{Kind: "empty"}, oauthserver.Fault{Kind: "text"},
+			oauthserver.Fault{Kind: "brief"})
 		f.Endpoint, f.Method = "mcp", method
 		all = append(all, f)
 	}
 	for _, method := range []string{"prompts/list", "resources/list", "resources/templates/list"} {
-		f := pick(oauthserver.Fault{Kind: "rpc-error"}, oauthserver.Fault{Kind: "silent"}, oauthserver.Fault{Kind: "same-cursor"}, oauthserver.Fault{Kind: "noise"})
+		f := pick(oauthserver.Fault{Kind: "rpc-error"}, oauthserver.Fault{Kind: "silent"}, oauthserver.Fault{Kind: "same-cursor"},
+			oauthserver.Fault{Kind: "noise"})
 		f.Endpoint, f.Method = "mcp", method
 		all = append(all, f)
 	}

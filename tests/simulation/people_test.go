@@ -258,7 +258,8 @@ func settled(s *transitions.Snapshot) bool {
 
 func where(u *upstream.Upstream) string {
 	s := u.Snapshot()
-	return fmt.Sprintf("%s/%s (%s; %s; %s)", s.Region(states.Connection).State, s.Region(states.Credential).State, s.Data.Reason, s.Data.ConnectionError.Text, s.Data.CredentialError.Text)
+	return fmt.Sprintf("%s/%s (%s; %s; %s)", s.Region(states.Connection).State, s.Region(states.Credential).State, s.Data.Reason,
+		s.Data.ConnectionError.Text, s.Data.CredentialError.Text)
 }
 
 // helpUp is a person who connects an upstream, calls it, and logs in where that is

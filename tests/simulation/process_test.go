@@ -52,14 +52,16 @@ type process struct {
 
 func (w *world) newProcess(path string) *process {
 	w.lives++
-	return &process{world: w, host: fmt.Sprintf("proxy-%d", w.lives), path: path, dead: make(chan struct{}), gone: make(chan struct{}), turn: make(chan struct{}, 1)}
+	return &process{world: w, host: fmt.Sprintf("proxy-%d", w.lives), path: path, dead: make(chan struct{}), gone: make(chan struct{}),
+		turn: make(chan struct{}, 1)}
 }
 
 // start is the start of the program. It fails where the disk does.
 func (p *process) start() error {
 	w := p.world
 	var err error
-	p.store, err = store.Open(context.Background(), p.path, store.Options{Keys: store.FileKeys(filepath.Join(w.dir, "key")), Staged: w.disk.staged(p)})
+	p.store, err = store.Open(context.Background(), p.path,
+		store.Options{Keys: store.FileKeys(filepath.Join(w.dir, "key")), Staged: w.disk.staged(p)})
 	if err != nil {
 		return err
 	}
@@ -86,7 +88,8 @@ func (p *process) start() error {
 	direct := *client
 	p.ways = []interface{ CloseIdleConnections() }{&direct, network}
 	client.Transport = &checked{p, direct.Transport}
-	p.manager = upstream.NewManager(ctx, &upstream.Environment{Store: p.store, Callback: p.callback, Authorization: func(oauth.Reach) *http.Client { return client }, Network: &checked{p, network},
+	p.manager = upstream.NewManager(ctx, &upstream.Environment{Store: p.store, Callback: p.callback,
+		Authorization: func(oauth.Reach) *http.Client { return client }, Network: &checked{p, network},
 		Logger: logger, Version: "simulation", Open: func(_ context.Context, page string) error { return w.browse(p, page) },
 		Observe: func(e fsm.Entry) { w.observe(p, e) }})
 	p.proxy = proxy.New(proxy.Options{Upstreams: p.manager, Logger: logger, Version: "simulation"})

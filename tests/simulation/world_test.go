@@ -66,10 +66,13 @@ func newWorld(t *testing.T, seed uint64, dir string) *world {
 	t.Cleanup(w.close) // a run that ends before its time says why, and leaves nothing in the bubble
 	w.disk = &disk{world: w, kept: map[string]bool{}}
 	w.browser = &http.Transport{DialContext: w.network.dialer("browser"), DisableKeepAlives: true}
-	random, clients, natures := draw(seed, time.Unix(0, 0), "servers"), draw(seed, time.Unix(0, 0), "clients"), draw(seed, time.Unix(0, 0), "natures")
+	random, clients, natures := draw(seed, time.Unix(0, 0), "servers"), draw(seed, time.Unix(0, 0), "clients"), draw(seed, time.Unix(0, 0),
+		"natures")
 	for _, name := range []string{"a", "b"} {
-		options := oauthserver.Options{AutoApprove: true, Sessions: random.IntN(2) == 0, KeepRefreshTokens: random.IntN(6) == 0, NoRefreshTokens: random.IntN(10) == 0,
-			AccessTokenTTL: []time.Duration{time.Minute, 5 * time.Minute, 20 * time.Minute, time.Hour}[random.IntN(4)], Clients: map[string]string{"machine": "secret"},
+		options := oauthserver.Options{AutoApprove: true, Sessions: random.IntN(2) == 0, KeepRefreshTokens: random.IntN(6) == 0,
+			NoRefreshTokens:  random.IntN(10) == 0,
+			AccessTokenTTL:   []time.Duration{time.Minute, 5 * time.Minute, 20 * time.Minute, time.Hour}[random.IntN(4)],
+			Clients:          map[string]string{"machine": "secret"},
 			ConfidentialOnly: clients.IntN(4) == 0, ScopeBound: clients.IntN(4) == 0, PushRequired: clients.IntN(4) == 0}
 		c := upstream.Config{Name: name, Transport: upstream.HTTP, Settings: states.DefaultSettings()}
 		c.Settings.AutomaticLogin = random.IntN(3) == 0
@@ -165,7 +168,8 @@ func (w *world) run(storm time.Duration) result {
 	w.auditJournals()
 	story := w.story()
 	sum := sha256.Sum256([]byte(strings.Join(story, "\n")))
-	return result{hash: hex.EncodeToString(sum[:8]), story: story, violations: w.ledger.violations, faults: w.faults.n, taken: w.ledger.taken, simulated: time.Since(w.began), lives: w.lives, calls: w.answers}
+	return result{hash: hex.EncodeToString(sum[:8]), story: story, violations: w.ledger.violations, faults: w.faults.n, taken: w.ledger.taken,
+		simulated: time.Since(w.began), lives: w.lives, calls: w.answers}
 }
 
 // begin starts lives until one can start.

@@ -111,7 +111,8 @@ func (h *home) says(state string, code int, line string) {
 		h.Errorf("%s: exit code %d, not %d: %s", line, got, code, errs)
 	}
 	text := strings.TrimSpace(errs)
-	h.all = append(h.all, message{fmt.Sprintf("$ %s  # exit code %d", portless.ReplaceAllString(line, "127.0.0.1:49152"), code), state, h.normal(text)})
+	h.all = append(h.all, message{fmt.Sprintf("$ %s  # exit code %d", portless.ReplaceAllString(line, "127.0.0.1:49152"), code), state,
+		h.normal(text)})
 }
 
 var portless = regexp.MustCompile(`127\.0\.0\.1:[1-9]\d+`)

@@ -78,7 +78,8 @@ func configurations(t *testing.T) []message {
 	if err := os.WriteFile(path, []byte(`{"mcpServers": {"notes": {"url": "https://notes.example.com/mcp"}}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	all = append(all, message{"removing what is not there", "", strings.ReplaceAll(config.Remove(path, "nots").Error(), path, "~/.config/mcpproxy/config.json")})
+	all = append(all, message{"removing what is not there", "",
+		strings.ReplaceAll(config.Remove(path, "nots").Error(), path, "~/.config/mcpproxy/config.json")})
 	return all
 }
 
@@ -114,10 +115,13 @@ func clients(t *testing.T) []message {
 	mcp := "http://127.0.0.1:8930/mcp"
 	ask("a client without the token", face.Handler(), http.MethodPost, mcp, func(r *http.Request) { r.Header.Del("Authorization") })
 	ask("a client by another name", face.Handler(), http.MethodPost, "http://proxy.example.com/mcp", nil)
-	ask("another machine's page", face.Handler(), http.MethodPost, mcp, func(r *http.Request) { r.Header.Set("Origin", "https://page.example.com") })
+	ask("another machine's page", face.Handler(), http.MethodPost, mcp,
+		func(r *http.Request) { r.Header.Set("Origin", "https://page.example.com") })
 	ask("a client of an unknown upstream", face.Handler(), http.MethodPost, mcp+"/nots", nil)
-	ask("a client of a session that is over", face.Handler(), http.MethodGet, mcp, func(r *http.Request) { r.Header.Set("Mcp-Session-Id", "x") })
-	ask("a client of an unknown revision", face.Handler(), http.MethodPost, mcp, func(r *http.Request) { r.Header.Set("Mcp-Protocol-Version", "2019-01-01") })
+	ask("a client of a session that is over", face.Handler(), http.MethodGet, mcp,
+		func(r *http.Request) { r.Header.Set("Mcp-Session-Id", "x") })
+	ask("a client of an unknown revision", face.Handler(), http.MethodPost, mcp,
+		func(r *http.Request) { r.Header.Set("Mcp-Protocol-Version", "2019-01-01") })
 
 	api := admin.Handler(s.instance, "test", admin.Options{})
 	ask("a pasted text that is no address", api, http.MethodPost, "http://proxy/v1/paste", nil)

@@ -85,6 +85,7 @@ func visit(t *testing.T, address string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.Join(strings.FieldsFunc(markup.ReplaceAllString(visible.FindString(string(body)), "\n"), func(r rune) bool { return r == '\n' }), " | ")
+	text := strings.Join(strings.FieldsFunc(markup.ReplaceAllString(visible.FindString(string(body)), "\n"),
+		func(r rune) bool { return r == '\n' }), " | ")
 	return strings.NewReplacer("&#34;", `"`, "&#39;", "'", "&quot;", `"`).Replace(text)
 }

@@ -54,8 +54,10 @@ func newScene(t *testing.T, o oauthserver.Options) *scene {
 // start is the start of a proxy's process.
 func (s *scene) start() {
 	s.Helper()
-	i, err := instance.Start(context.Background(), instance.Options{StorePath: s.path, Keys: store.FileKeys(s.path + ".key"), Configs: []upstream.Config{s.config}, Connect: true,
-		Open: s.open, Logger: s.logger(), Version: "test", LoginURL: func(name string) string { return "http://127.0.0.1:8930/login/" + name }, Observe: journals.Watch(s)})
+	i, err := instance.Start(context.Background(),
+		instance.Options{StorePath: s.path, Keys: store.FileKeys(s.path + ".key"), Configs: []upstream.Config{s.config}, Connect: true,
+			Open: s.open, Logger: s.logger(), Version: "test", LoginURL: func(name string) string { return "http://127.0.0.1:8930/login/" + name },
+			Observe: journals.Watch(s)})
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -139,7 +141,8 @@ func (s *scene) awaitReason(reason states.Reason) {
 	s.Helper()
 	s.awaitThat(string(reason), func(now *transitions.Snapshot) bool {
 		state := now.Region(states.Credential).State
-		return now.Data.Reason == reason && (state == states.LoginRequired || state == states.Failed) && now.Region(states.Connection).State == states.AwaitingLogin
+		return now.Data.Reason == reason && (state == states.LoginRequired || state == states.Failed) &&
+			now.Region(states.Connection).State == states.AwaitingLogin
 	})
 }
 
@@ -147,7 +150,8 @@ func (s *scene) awaitThat(what string, condition func(*transitions.Snapshot) boo
 	s.Helper()
 	now, err := s.up.Machine().Wait(s.context(), condition)
 	if err != nil {
-		s.Fatalf("waiting for %s: %v in %s and %s (%s, %s)", what, err, now.Region(states.Connection).State, now.Region(states.Credential).State, now.Data.ConnectionError.Text, now.Data.CredentialError.Text)
+		s.Fatalf("waiting for %s: %v in %s and %s (%s, %s)", what, err, now.Region(states.Connection).State, now.Region(states.Credential).State,
+			now.Data.ConnectionError.Text, now.Data.CredentialError.Text)
 	}
 }
 

@@ -51,7 +51,8 @@ func stores(t *testing.T) []message {
 	}
 
 	path := filepath.Join(t.TempDir(), "store.db")
-	holder, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key"), Socket: "~/.local/share/mcpproxy/mcpproxy.sock"})
+	holder, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key"),
+		Socket: "~/.local/share/mcpproxy/mcpproxy.sock"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,7 +85,8 @@ func symptoms() []symptom {
 			return s.fails(s.tryLogin())
 		}},
 		{name: "expired-and-unavailable", options: approve, provoke: func(s *scene) error {
-			s.faults(oauthserver.Fault{Endpoint: "token", Kind: "ttl", TTL: 2, Grant: "authorization_code", Count: 1}, oauthserver.Fault{Endpoint: "token", Kind: "status", Status: 503, Grant: "refresh_token"})
+			s.faults(oauthserver.Fault{Endpoint: "token", Kind: "ttl", TTL: 2, Grant: "authorization_code", Count: 1},
+				oauthserver.Fault{Endpoint: "token", Kind: "status", Status: 503, Grant: "refresh_token"})
 			s.config.Settings.RefreshBudget = 0
 			s.start()
 			s.login()
@@ -206,7 +207,8 @@ func symptoms() []symptom {
 			return s.fails(s.call("echo"))
 		}},
 		{name: "command-not-found", provoke: func(s *scene) error {
-			s.config = upstream.Config{Name: "notes", Transport: upstream.Stdio, Command: "mcp-notes-that-is-not-installed", Settings: states.DefaultSettings()}
+			s.config = upstream.Config{Name: "notes", Transport: upstream.Stdio, Command: "mcp-notes-that-is-not-installed",
+				Settings: states.DefaultSettings()}
 			s.start()
 			s.await(states.Connection, states.Failed)
 			return s.fails(s.call("echo"))

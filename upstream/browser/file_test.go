@@ -89,14 +89,16 @@ func TestASnapIsGivenTheAddress(t *testing.T) {
 	t.Setenv("PATH", directory+":"+os.Getenv("PATH"))
 	t.Setenv("TMPDIR", directory)
 	const target = "http://127.0.0.1:1/once"
-	for browser, isFile := range map[string]bool{"firefox_firefox.desktop": false, "firefox.desktop": true, "org.mozilla.firefox.desktop": true, "": true} {
+	for browser, isFile := range map[string]bool{"firefox_firefox.desktop": false, "firefox.desktop": true,
+		"org.mozilla.firefox.desktop": true, "": true} {
 		t.Setenv("DEFAULT_BROWSER", browser)
 		remove, err := HandOver(t.Context(), []string{"xdg-open"}, target)
 		if err != nil {
 			t.Fatal(err)
 		}
 		remove()
-		if argument, err := os.ReadFile(given); err != nil || strings.HasPrefix(string(argument), "file://") != isFile || !isFile && string(argument) != target {
+		if argument, err := os.ReadFile(given); err != nil || strings.HasPrefix(string(argument), "file://") != isFile || !isFile &&
+			string(argument) != target {
 			t.Errorf("%q was given %q, %v", browser, argument, err)
 		}
 	}

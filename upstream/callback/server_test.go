@@ -135,7 +135,8 @@ func TestStrangersReachNoFlow(t *testing.T) {
 	if n := f.handled.Load() + f.late.Load(); n != 0 {
 		t.Errorf("the login was reached %d times", n)
 	}
-	if response, _ := send(t, http.MethodGet, good, host(fmt.Sprintf("localhost:%d", f.Port()))); response.StatusCode != http.StatusSeeOther || f.code.Load() == "" {
+	if response, _ := send(t, http.MethodGet, good,
+		host(fmt.Sprintf("localhost:%d", f.Port()))); response.StatusCode != http.StatusSeeOther || f.code.Load() == "" {
 		t.Errorf("the response itself: %d", response.StatusCode)
 	}
 }
@@ -155,7 +156,8 @@ func TestResponseLeadsToItsOutcome(t *testing.T) {
 		if response.StatusCode != http.StatusOK || !strings.Contains(page, "Logged in") || !strings.Contains(page, "&lt;&lt;b&gt;state&gt;") {
 			t.Errorf("%d: %s", response.StatusCode, page)
 		}
-		for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"} {
+		for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "no-referrer",
+			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"} {
 			if got := response.Header.Get(name); got != want {
 				t.Errorf("%s: %q", name, got)
 			}
@@ -184,7 +186,8 @@ func TestLateAnswer(t *testing.T) {
 		t.Errorf("%d: %s", response.StatusCode, page)
 	}
 	if over.handled.Load() != 0 || over.late.Load() != 1 || open.handled.Load() != 0 {
-		t.Errorf("the login that is over was reached %d and %d times, the open one %d times", over.handled.Load(), over.late.Load(), open.handled.Load())
+		t.Errorf("the login that is over was reached %d and %d times, the open one %d times", over.handled.Load(), over.late.Load(),
+			open.handled.Load())
 	}
 }
 
@@ -199,7 +202,8 @@ func TestPastedAddress(t *testing.T) {
 			t.Errorf("%s: %d, %v", state, page.Status, err)
 		}
 	}
-	for name, query := range map[string]map[string][]string{"no state": {"code": {"c"}}, "two states": {"state": {"open", "over"}}, "an unknown one": {"state": {"wrong"}}} {
+	for name, query := range map[string]map[string][]string{"no state": {"code": {"c"}}, "two states": {"state": {"open", "over"}},
+		"an unknown one": {"state": {"wrong"}}} {
 		if _, err := s.Pasted(t.Context(), query); err == nil {
 			t.Errorf("%s was taken", name)
 		}

@@ -52,7 +52,8 @@ func TestTheOlderHTTPIsFound(t *testing.T) {
 	for _, test := range []struct {
 		refusal int
 		known   string
-	}{{http.StatusBadRequest, ""}, {http.StatusNotFound, ""}, {http.StatusMethodNotAllowed, ""}, {http.StatusNotFound, "2025-11-25"}, {http.StatusTeapot, "2024-11-05"}} {
+	}{{http.StatusBadRequest, ""}, {http.StatusNotFound, ""}, {http.StatusMethodNotAllowed, ""}, {http.StatusNotFound, "2025-11-25"},
+		{http.StatusTeapot, "2024-11-05"}} {
 		conn, server, err := connectHTTP(t, olderServer(test.refusal, "/post"), test.known)
 		if err != nil || server.ProtocolVersion != "2024-11-05" {
 			t.Errorf("%d, known as %s: %q, %v", test.refusal, test.known, server.ProtocolVersion, err)

@@ -70,11 +70,13 @@ func TestASessionOverHTTP(t *testing.T) {
 				t.Errorf("it offers %s in the session %q", version, s.header.Get("Mcp-Session-Id"))
 			}
 		default:
-			if session, version := s.header.Get("Mcp-Session-Id"), s.header.Get("Mcp-Protocol-Version"); session != "session-1" || version != "2025-06-18" {
+			if session, version := s.header.Get("Mcp-Session-Id"), s.header.Get("Mcp-Protocol-Version"); session != "session-1" ||
+				version != "2025-06-18" {
 				t.Errorf("%s is of the session %q and the revision %q", name, session, version)
 			}
 		}
-		if s.method == http.MethodPost && (!strings.Contains(s.header.Get("Accept"), "application/json") || !strings.Contains(s.header.Get("Accept"), "text/event-stream")) {
+		if s.method == http.MethodPost && (!strings.Contains(s.header.Get("Accept"), "application/json") ||
+			!strings.Contains(s.header.Get("Accept"), "text/event-stream")) {
 			t.Errorf("%s takes %q", name, s.header.Get("Accept"))
 		}
 		if s.message != nil && s.message.IsRequest() {
@@ -226,7 +228,8 @@ func TestProgressTokensAreTheConnections(t *testing.T) {
 				both.Done()
 				both.Wait() // they are under way at once
 				say := stream(w)
-				say("data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":1}}\n\n", s.param("_meta", "progressToken"))
+				say("data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":1}}\n\n",
+					s.param("_meta", "progressToken"))
 				say("data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{}}\n\n", s.message.ID)
 			}
 			server := sessioned(revision, progress, nil)

@@ -25,7 +25,8 @@ type thinking struct {
 func (s *thinking) RoundTrip(request *http.Request) (*http.Response, error) {
 	if request.Method == http.MethodGet {
 		go s.say("event: endpoint\ndata: /post\n\n")
-		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: s.body, Request: request}, nil
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: s.body,
+			Request: request}, nil
 	}
 	var m struct {
 		ID     json.RawMessage

@@ -67,7 +67,8 @@ func TestARequestOfTheStatelessProtocolStandsAlone(t *testing.T) {
 		if meta("clientInfo") != `{"name":"t","version":"1"}` || meta("clientCapabilities") == "" {
 			t.Errorf("%s is of the client %s that can do %s", s.name(), meta("clientInfo"), meta("clientCapabilities"))
 		}
-		if want := []string{"", "t", "t", "p", "=?base64?YTovL8OpfA==?="}[i]; s.header.Get("Mcp-Method") != s.message.Method || i < 4 && s.header.Get("Mcp-Name") != want || i == 4 && !strings.HasPrefix(s.header.Get("Mcp-Name"), "=?base64?") {
+		if want := []string{"", "t", "t", "p", "=?base64?YTovL8OpfA==?="}[i]; s.header.Get("Mcp-Method") != s.message.Method || i < 4 &&
+			s.header.Get("Mcp-Name") != want || i == 4 && !strings.HasPrefix(s.header.Get("Mcp-Name"), "=?base64?") {
 			t.Errorf("%s has the headers %q and %q", s.name(), s.header.Get("Mcp-Method"), s.header.Get("Mcp-Name"))
 		}
 		if s.header.Get("Mcp-Session-Id") != "" || ids[string(s.message.ID)] {
@@ -87,7 +88,8 @@ func TestARequestOfTheStatelessProtocolStandsAlone(t *testing.T) {
 // method under 404 is no lost session, a missing capability under 400 no login and no
 // older server. Nothing else is tried for it.
 func TestErrorObjectsUnderAStatusAreAnswers(t *testing.T) {
-	for code, status := range map[int]int{-32601: http.StatusNotFound, -32021: http.StatusBadRequest, -32602: http.StatusBadRequest, -32002: http.StatusNotFound} {
+	for code, status := range map[int]int{-32601: http.StatusNotFound, -32021: http.StatusBadRequest, -32602: http.StatusBadRequest,
+		-32002: http.StatusNotFound} {
 		server := unattached(func(w http.ResponseWriter, _ *http.Request, s *sent) { refusal(w, s, status, code) })
 		conn, _, err := connectHTTP(t, server, "")
 		if err != nil {
