@@ -50,6 +50,8 @@ func readAnswer(response *http.Response) answer {
 	body = bytes.TrimSpace(unmarked(body))
 	switch a.members = document(body); {
 	case a.members != nil:
+	case len(body) == 0:
+		a.members = challenged(response)
 	case isPage(body, response.Header.Get("Content-Type")):
 		a.page, a.title = true, titleOf(body)
 	default:
@@ -90,30 +92,62 @@ func document(body []byte) map[string]any {
 		case map[string]any:
 			return folded(value)
 		case []any:
-			if len(value) == 1 {
-				if only, ok := value[0].(map[string]any); ok {
-					return folded(only)
+			if len(value) == 0 {
+				return nil
+			}
+			switch one := value[0].(type) {
+			case string:
+				return bare(one)
+			case map[string]any:
+				if members := folded(one); len(value) == 1 || refuses(members) {
+					return members
 				}
 			}
 		case string:
 			if inner := strings.TrimSpace(value); strings.HasPrefix(inner, "{") {
 				return document([]byte(inner)) // JSON that was encoded twice
 			}
+			return bare(value)
 		}
 		return nil
 	}
-	if bytes.ContainsAny(body, " \t\r\n<{") {
+	if found := markedUp.FindSubmatch(body); found != nil && bytes.HasPrefix(body, []byte("<")) {
+		return bare(string(found[1]))
+	}
+	if bytes.ContainsAny(body, "\t\r\n<{") || bytes.Contains(body, []byte(" ")) && !bytes.HasPrefix(body, []byte("error=")) {
 		return nil
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil || !form.Has("access_token") && !form.Has("error") {
-		return nil
+		return bare(string(body))
 	}
 	members := map[string]any{}
 	for name := range form {
 		members[fold(name)] = form.Get(name)
 	}
 	return members
+}
+
+// markedUp is an error of a server that writes XML.
+var markedUp = regexp.MustCompile(`<error>\s*([\w.-]+)\s*</error>`)
+
+// bare is the document that a code is which stands alone; nil for any other word.
+func bare(code string) map[string]any {
+	if _, class := classOfCode(code); class == "" || !isCode(code) {
+		return nil
+	}
+	return map[string]any{"error": code}
+}
+
+// challenged is the error of an answer that has it in a header only (RFC 6749 section 5.2);
+// others than these two speak of what a gateway asked for.
+func challenged(response *http.Response) map[string]any {
+	for _, c := range ParseChallenges(response.Header) {
+		if c.Error == "invalid_client" || c.Error == "invalid_grant" {
+			return map[string]any{"error": c.Error, "errordescription": c.ErrorDescription}
+		}
+	}
+	return nil
 }
 
 // fold makes access_token, accessToken and Access-Token one name.
@@ -158,8 +192,8 @@ func titleOf(page []byte) string {
 	return strings.Join(strings.Fields(html.UnescapeString(string(found[1]))), " ")
 }
 
-// word is the first of the named members that holds a word: a string, a number where a
-// string should stand, or a truth.
+// word is the first of the named members that holds a word: a string, or a number where a
+// string should stand.
 func word(members map[string]any, names ...string) string {
 	for _, name := range names {
 		switch value := members[fold(name)].(type) {
@@ -169,8 +203,6 @@ func word(members map[string]any, names ...string) string {
 			}
 		case json.Number:
 			return value.String()
-		case bool:
-			return strconv.FormatBool(value)
 		}
 	}
 	return ""

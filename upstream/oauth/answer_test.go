@@ -82,6 +82,14 @@ func TestTokenAnswers(t *testing.T) {
 		{name: "in data", body: `{"code":0,"msg":"success","data":{"access_token":"new-access","expires_in":3600,"refresh_token":"new-refresh"}}`, life: time.Hour},
 		{name: "in data, the rest beside it", body: `{"result":{"access_token":"new-access"},"expires_in":3600,"refresh_token":"new-refresh"}`, life: time.Hour},
 		{name: "an error that is none", body: with("{", `{"error":null,"error_description":"","ok":true,`), life: time.Hour},
+		{name: "an error number of nothing", body: with("{", `{"errcode":0,"errmsg":"ok",`), life: time.Hour},
+		{name: "an infinite life", body: with("3600", `"Infinity"`), life: 10 * 365 * 24 * time.Hour},
+		{name: "a life that is no number", body: with("3600", `"NaN"`)},
+		{name: "a life that is true", body: with("3600", "true")},
+		{name: "a life twice, the last counts", body: with(`"expires_in":3600`, `"expires_in":1,"expires_in":3600`), life: time.Hour},
+		{name: "the names twice, those of the RFC count", body: with("{", `{"accessToken":"other","expiresIn":1,`), life: time.Hour},
+		{name: "206", body: tokenBody, life: time.Hour, status: 206},
+		{name: "202", body: tokenBody, life: time.Hour, status: 202},
 		{name: "scopes", body: with("{", `{"scope":"b a",`), life: time.Hour, scopes: "a b"},
 		{name: "a narrower scope", body: with("{", `{"scope":"a",`), life: time.Hour, scopes: "a"},
 		{name: "scopes with commas", body: with("{", `{"scope":"read,write",`), life: time.Hour, scopes: "read write"},
@@ -105,6 +113,12 @@ func TestTokenAnswers(t *testing.T) {
 			old := credential.Token{Generation: 6, TokenEndpoint: s.URL, Refresh: secret("old"), Scopes: []string{"a", "b"}, RequestedScopes: []string{"a", "b"}}
 			renewed, err := oauth.Refresh(t.Context(), client(), old, anyone, oauth.RefreshOptions{})
 			wantToken(t, renewed, err, test.life, test.scopes, test.stated, before)
+			if quoted := strings.Replace(test.body, `"new-refresh"`, "false", 1); quoted != test.body {
+				s.answers[0].body = quoted
+				if renewed, err = oauth.Refresh(t.Context(), client(), old, anyone, oauth.RefreshOptions{}); err != nil || renewed.Refresh.Reveal() != "old" {
+					t.Errorf("a refresh token that is false is none: %v", err)
+				}
+			}
 			without := strings.ReplaceAll(test.body, "new-refresh", "")
 			if without == test.body {
 				return // in UTF-16
@@ -156,6 +170,11 @@ func TestAnswersWithoutAToken(t *testing.T) {
 		{"a token that is null", with(`"new-access"`, "null"), "application/json", oauth.Spent},
 		{"a token that is empty", with("new-access", ""), "application/json", oauth.Spent},
 		{"a token that is an object", with(`"new-access"`, `{"a":1}`), "application/json", oauth.Spent},
+		{"a token that is a truth", with(`"new-access"`, "true"), "application/json", oauth.Spent},
+		{"a token that no header can carry", with("new-access", `new\r\naccess`), "application/json", oauth.Spent},
+		{"a token with a control character", with("new-access", `new\u0000access`), "application/json", oauth.Spent},
+		{"numbers that say that all is well, without a token", `{"errcode":0,"errmsg":"ok"}`, "application/json", oauth.Spent},
+		{"lists of something else", `[{"a":1},{"b":2}]`, "application/json", oauth.Spent},
 		{"an encrypted token", "eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ.at-secret.b.c.d", "application/jwt", oauth.Spent},
 		{"a token in XML", `<oauth><access_token>at-secret</access_token></oauth>`, "application/xml", oauth.Spent},
 		{"a type that needs a proof of another kind", with("bearer", "mac"), "application/json", oauth.Spent},
@@ -282,6 +301,74 @@ func TestTokenFailures(t *testing.T) {
 		{501, ``, oauth.Moved},
 		{302, ``, oauth.Moved},
 		{308, ``, oauth.Moved},
+
+		// What vendors are known to say, and other shapes of the same.
+		{400, `invalid_grant`, oauth.InvalidGrant},
+		{400, `"invalid_grant"`, oauth.InvalidGrant},
+		{400, `["invalid_grant"]`, oauth.InvalidGrant},
+		{400, `{"error":"Invalid Grant"}`, oauth.InvalidGrant},
+		{400, `{"error":"invalidGrant"}`, oauth.InvalidGrant},
+		{400, `{"error":"InvalidGrantError"}`, oauth.InvalidGrant},
+		{400, `{"error":"OAuth2::InvalidGrant"}`, oauth.InvalidGrant},
+		{400, `{"Error":"INVALID_GRANT","Error_Description":"x"}`, oauth.InvalidGrant},
+		{400, `{"error":["invalid_grant"]}`, oauth.InvalidGrant},
+		{400, `{"errors":["invalid_grant"]}`, oauth.InvalidGrant},
+		{400, `{"errors":{"code":"invalid_grant"}}`, oauth.InvalidGrant},
+		{400, `[{"error":"invalid_grant"},{"error":"x"}]`, oauth.InvalidGrant},
+		{400, `{"error":{"error":"invalid_grant","error_description":"x"}}`, oauth.InvalidGrant},
+		{400, `{"detail":{"error":"invalid_grant"}}`, oauth.InvalidGrant},
+		{400, `{"data":{"error_code":10010,"description":"refresh token expired"},"message":"error"}`, oauth.InvalidGrant},
+		{400, `{"__type":"com.amazonaws.ssooidc#InvalidGrantException"}`, oauth.InvalidGrant},
+		{400, `{"error":"invalid_request","error_description":"Invalid \"refresh_token\" in request."}`, oauth.InvalidGrant},
+		{400, "{\"error\":\"invalid_request\",\"error_description\":\"The `refresh_token` provided was invalid.\"}", oauth.InvalidGrant},
+		{400, `{"error":"invalid_request","error_description":"session not found"}`, oauth.InvalidGrant},
+		{400, `{"error":"invalid_request","error_description":"This request requires an active refresh_token"}`, oauth.InvalidGrant},
+		{400, `{"error":{"code":400,"message":"TOKEN_EXPIRED","status":"INVALID_ARGUMENT"}}`, oauth.InvalidGrant},
+		{400, `{"error":{"code":400,"message":"INVALID_REFRESH_TOKEN","status":"INVALID_ARGUMENT"}}`, oauth.InvalidGrant},
+		{400, `{"error":{"code":400,"message":"USER_DISABLED","status":"INVALID_ARGUMENT"}}`, oauth.InvalidGrant},
+		{400, `{"error":"inactive_user"}`, oauth.InvalidGrant},
+		{400, `{"message":"Bad Request","errors":[{"resource":"RefreshToken","field":"refresh_token","code":"invalid"}]}`, oauth.InvalidGrant},
+		{401, `{"reason":"Invalid Token!","error":"invalid_request"}`, oauth.InvalidGrant},
+		{401, `{"ErrorCode":"InvalidRequest","Error":"Refresh Token expired"}`, oauth.InvalidGrant},
+		{401, `{"fault":{"faultstring":"Refresh Token expired","detail":{"errorcode":"keymanagement.service.refresh_token_expired"}}}`, oauth.InvalidGrant},
+		{401, `{"fault":{"faultstring":"x","detail":{"errorcode":"keymanagement.service.invalid_refresh_token"}}}`, oauth.InvalidGrant},
+		{200, `{"errcode":40030,"errmsg":"invalid refresh_token"}`, oauth.InvalidGrant},
+		{400, `{"err":"Refresh token not found","ECODE":"OAUTH_019"}`, oauth.InvalidGrant},
+		{400, `{"error":true,"status":400,"message":"Invalid refresh token","i18n":null}`, oauth.InvalidGrant},
+		{400, `{"message":["refresh_token is invalid"],"error":"Bad Request","statusCode":400}`, oauth.InvalidGrant},
+		{401, `{"status":{"error":true,"code":401,"type":"Unauthorized","message":"refresh_token is expired"}}`, oauth.InvalidGrant},
+		{400, `error=invalid_grant&error_description=the token is bad`, oauth.InvalidGrant},
+		{200, `{"error":"org_login_required"}`, oauth.InvalidGrant},
+		{400, `<?xml version="1.0"?><OAuth><error>invalid_grant</error><error_description>expired</error_description></OAuth>`, oauth.InvalidGrant},
+		{401, `{"error":"deleted_client"}`, oauth.InvalidClient},
+		{401, `{"error":"disabled_client"}`, oauth.InvalidClient},
+		{400, `{"__type":"InvalidClientException"}`, oauth.InvalidClient},
+		{401, `invalid_client`, oauth.InvalidClient},
+		{400, `{"error":"invalid_request","error_description":"Client not found"}`, oauth.InvalidClient},
+		{401, `{"ErrorCode":"invalid_request","Error":"Invalid client id : AVD7. ClientId is Invalid"}`, oauth.InvalidClient},
+		{401, `{"error":"unauthorized","error_description":"No client with requested id: xyz"}`, oauth.InvalidClient},
+
+		{403, `{"type":"about:blank","title":"Access Denied","status":403}`, oauth.Rejected},
+		{403, `{"title":"Access denied","status":403,"detail":"blocked by a rule"}`, oauth.Rejected},
+		{403, `{"message":"Forbidden"}`, oauth.Rejected},
+		{403, `{"__type":"ForbiddenException","message":"Request not allowed due to WAF block."}`, oauth.Rejected},
+		{401, `{"error":"server_error","error_description":"access_denied"}`, oauth.Rejected},
+		{400, `{"error":"invalid_request","error_description":"client authentication failed: no credentials"}`, oauth.Rejected},
+		{422, `{"detail":[{"loc":["body","refresh_token"],"msg":"field required","type":"value_error.missing"}]}`, oauth.Rejected},
+		{400, `{"error":{}}`, oauth.Rejected},
+		{400, `{"error":[]}`, oauth.Rejected},
+		{400, `{"error":null}`, oauth.Rejected},
+
+		{400, `{"error_description":"You have made too many requests continuously. Please try again after some time.","error":"Access Denied","status":"failure"}`, oauth.Transient},
+		{400, `{"error":"invalid_request","error_description":"AADSTS90033: A transient error has occurred. Please try again."}`, oauth.Transient},
+		{400, `{"__type":"ThrottlingException","message":"Rate exceeded"}`, oauth.Transient},
+		{400, `{"__type":"TooManyRequestsException"}`, oauth.Transient},
+		{400, `{"__type":"InternalServerException"}`, oauth.Transient},
+		{400, `{"error":{"message":"(#4) Application request limit reached","type":"OAuthException","code":4}}`, oauth.Transient},
+		{403, `{"error":{"code":403,"message":"Quota exceeded: rate limit exceeded","status":"RESOURCE_EXHAUSTED"}}`, oauth.Transient},
+		{400, `temporarily_unavailable`, oauth.Transient},
+		{400, `{"error":"Temporarily Unavailable"}`, oauth.Transient},
+		{400, `{"error":"server_error","error_description":"the grant could not be read; try again later"}`, oauth.Transient},
 	} {
 		s := record(t, answer{status: test.status, body: test.body, header: http.Header{"Location": {"https://other.example/"}}})
 		_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: s.URL, Refresh: secret("rt-old")}, anyone, oauth.RefreshOptions{})
@@ -294,7 +381,8 @@ func TestTokenFailures(t *testing.T) {
 
 // A refusal says when to come back, within reason.
 func TestRetryAfter(t *testing.T) {
-	for header, pause := range map[string]time.Duration{"7": 7 * time.Second, "86400": time.Hour, "": 0, "soon": 0} {
+	for header, pause := range map[string]time.Duration{"7": 7 * time.Second, "86400": time.Hour, "": 0, "soon": 0, " 7 ": 7 * time.Second, "1.5": 1500 * time.Millisecond,
+		"-3": 0, "0": 0, "9999999999999999999": time.Hour, "Tue, 01 Jan 2199 00:00:00 GMT": time.Hour, "Tue, 01 Jan 2019 00:00:00 GMT": 0} {
 		s := record(t, answer{status: http.StatusServiceUnavailable, header: http.Header{"Retry-After": {header}}})
 		_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: s.URL, Refresh: secret("r")}, anyone, oauth.RefreshOptions{})
 		var failure *oauth.Error

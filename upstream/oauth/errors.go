@@ -133,9 +133,9 @@ func where(text string) string {
 }
 
 func retryAfter(header http.Header) time.Duration {
-	text := header.Get("Retry-After")
-	if seconds, err := strconv.Atoi(text); err == nil && seconds > 0 {
-		return min(time.Duration(seconds)*time.Second, time.Hour)
+	text := strings.TrimSpace(header.Get("Retry-After"))
+	if n, err := strconv.ParseFloat(text, 64); err == nil && n > 0 {
+		return time.Duration(min(n, time.Hour.Seconds()) * float64(time.Second))
 	}
 	if at, err := http.ParseTime(text); err == nil {
 		return min(max(time.Until(at), 0), time.Hour)

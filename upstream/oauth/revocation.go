@@ -75,7 +75,7 @@ func revokeOne(ctx context.Context, hc *http.Client, endpoint string, r credenti
 	}
 	failure := &Error{Operation: "the revocation"}
 	a, err := post(ctx, hc, failure, endpoint, auth, url.Values{"token": {secret.Reveal()}, "token_type_hint": {hint}}, secret, r.Secret)
-	if err == nil && (a.page || a.refuses()) {
+	if err == nil && (a.page || refuses(a.members)) {
 		return a.refusal(failure, secret, r.Secret)
 	}
 	return err

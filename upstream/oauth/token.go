@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"mcpproxy/credential"
 )
@@ -81,7 +82,12 @@ func take(t credential.Token, members map[string]any, sentAt time.Time) (credent
 	if err != nil {
 		return credential.Token{}, &Error{Operation: "the token request", Class: Unsupported, URL: where(t.TokenEndpoint), Err: err}
 	}
-	t.Access, t.Type, t.StatedType, t.ObtainedAt, t.ExpiresAt = credential.NewSecret(word(members, "access_token")), kind, stated, sentAt, time.Time{}
+	access := word(members, "access_token")
+	if strings.ContainsFunc(access, unicode.IsControl) {
+		return credential.Token{}, &Error{Operation: "the token request", Class: Unsupported, URL: where(t.TokenEndpoint),
+			Err: errors.New("the token has control characters in it, and no header can carry it")}
+	}
+	t.Access, t.Type, t.StatedType, t.ObtainedAt, t.ExpiresAt = credential.NewSecret(access), kind, stated, sentAt, time.Time{}
 	if refresh := word(members, "refresh_token"); refresh != "" {
 		t.Refresh = credential.NewSecret(refresh)
 	}
