@@ -51,7 +51,7 @@ func (u *Upstream) pollDevice(ctx context.Context, order transitions.Order, flow
 func (u *Upstream) deviceRefused(order transitions.Order, flow *credential.Flow, err error) transitions.Input {
 	var answer *oauth.Error
 	err = oauth.Advise(err, flow.Registration, flow.TokenEndpoint, flow.Scopes)
-	if errors.As(err, &answer) && answer.Code == "access_denied" {
+	if errors.As(err, &answer) && (answer.Code == "access_denied" || answer.Code == "authorization_declined") {
 		return u.loginEnd(order, transitions.LoginDenied, states.LoginDenied, err)
 	}
 	if class, _ := classOf(err); class == oauth.InvalidClient {

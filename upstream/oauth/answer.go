@@ -213,10 +213,7 @@ func (a answer) word(names ...string) string { return word(a.members, names...) 
 // tokens are the members that hold the access token: the document's own, or those of an
 // object within it (Slack's authed_user, others' data or result).
 func (a answer) tokens() map[string]any {
-	if word(a.members, "access_token") != "" {
-		return a.members
-	}
-	inner := nested(a.members, 2)
+	inner := a.holding("access_token")
 	for _, name := range []string{"refreshtoken", "expiresin"} {
 		if outer, there := a.members[name]; inner != nil && inner[name] == nil && there {
 			inner[name] = outer
@@ -225,7 +222,16 @@ func (a answer) tokens() map[string]any {
 	return inner
 }
 
-func nested(members map[string]any, depth int) map[string]any {
+// holding are the members of the document, or of the object within it, that have one of a
+// name; nil where there is none.
+func (a answer) holding(name string) map[string]any {
+	if word(a.members, name) != "" {
+		return a.members
+	}
+	return nested(a.members, name, 2)
+}
+
+func nested(members map[string]any, wanted string, depth int) map[string]any {
 	if depth == 0 {
 		return nil
 	}
@@ -240,8 +246,8 @@ func nested(members map[string]any, depth int) map[string]any {
 			continue
 		}
 		inner := folded(object)
-		if word(inner, "access_token") == "" {
-			inner = nested(inner, depth-1)
+		if word(inner, wanted) == "" {
+			inner = nested(inner, wanted, depth-1)
 		}
 		if inner != nil {
 			return inner

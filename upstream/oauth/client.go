@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -151,15 +150,15 @@ func redirect(response *http.Response) string {
 
 func read(response *http.Response, failure *Error, redirected bool, into any) (http.Header, error) {
 	defer response.Body.Close()
-	if failure.Status = response.StatusCode; response.StatusCode != http.StatusOK {
+	if failure.Status = response.StatusCode; response.StatusCode != http.StatusOK && response.StatusCode != http.StatusNonAuthoritativeInfo {
 		if failure.Class = classOfStatus(response.StatusCode); failure.Class == Transient {
 			failure.RetryAfter = retryAfter(response.Header)
 			return nil, failure
 		}
 		return nil, nil
 	}
-	if err := decode(response.Body, into); err != nil {
-		if redirected && strings.Contains(response.Header.Get("Content-Type"), "html") {
+	if err := decode(response, into); err != nil {
+		if redirected && errors.Is(err, errPage) {
 			return nil, nil // a login page, say
 		}
 		failure.Class, failure.Err = Misconfigured, err
@@ -168,15 +167,23 @@ func read(response *http.Response, failure *Error, redirected bool, into any) (h
 	return response.Header, nil
 }
 
-func decode(body io.Reader, into any) error {
-	text, err := io.ReadAll(io.LimitReader(body, maxBody+1))
+// errPage says that there is a page in the place of a document: many sites have one for
+// every address that they do not know.
+var errPage = errors.New("it is a page")
+
+func decode(response *http.Response, into any) error {
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxBody+1))
 	if err != nil {
 		return err
 	}
 	if len(text) > maxBody {
 		return errors.New("the answer is longer than 1 MiB")
 	}
-	if err := json.Unmarshal(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), into); err != nil {
+	text = bytes.TrimSpace(unmarked(text))
+	if err := json.Unmarshal(text, into); err != nil {
+		if isPage(text, response.Header.Get("Content-Type")) {
+			return fmt.Errorf("the answer is not the JSON that the specification asks for: %w", errPage)
+		}
 		return fmt.Errorf("the answer is not the JSON that the specification asks for: %w", err)
 	}
 	return nil

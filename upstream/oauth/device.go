@@ -39,16 +39,16 @@ func NewDeviceFlow(ctx context.Context, hc *http.Client, d credential.Discovery,
 	if err != nil {
 		return credential.Flow{}, err
 	}
-	code, at := a.word("device_code"), a.word("verification_uri", "verification_url")
+	code, at := a.word("device_code"), webPage(a.word("verification_uri", "verification_url"), d.DeviceEndpoint)
 	if code == "" || at == "" || a.word("user_code") == "" {
 		failure = a.refusal(failure, registration.Secret)
-		failure.Err = errors.New("the answer lacks device_code, user_code or verification_uri")
+		failure.Err = errors.New("the answer lacks device_code, user_code, or a verification_uri that is a page")
 		return credential.Flow{}, failure
 	}
 	flow := credential.Flow{StartedAt: asked, Deadline: asked.Add(r.Lifetime), Issuer: d.Issuer, TokenEndpoint: d.TokenEndpoint, RevocationEndpoint: d.RevocationEndpoint,
 		Resource: d.Resource, Scopes: wanted, Registration: registration, Key: r.Key, DeviceCode: credential.NewSecret(code), UserCode: a.word("user_code"),
-		PollInterval: cmp.Or(seconds(a.members, "interval"), pollInterval), AuthorizationURL: credential.NewSecret(at)}
-	if complete := a.word("verification_uri_complete"); complete != "" {
+		PollInterval: min(cmp.Or(seconds(a.members, "interval"), pollInterval), longestInterval), AuthorizationURL: credential.NewSecret(at)}
+	if complete := webPage(a.word("verification_uri_complete", "verification_url_complete"), d.DeviceEndpoint); complete != "" {
 		flow.AuthorizationURL = credential.NewSecret(complete)
 	}
 	if life := seconds(a.members, "expires_in"); life > 0 && asked.Add(life).Before(flow.Deadline) {
@@ -60,6 +60,26 @@ func NewDeviceFlow(ctx context.Context, hc *http.Client, d credential.Discovery,
 // pollInterval is how often to ask where the server does not say (RFC 8628 section 3.2),
 // and by how much more where it asks for less (section 3.5).
 const pollInterval = 5 * time.Second
+
+// longestInterval bounds what a server may ask for: one that counts in milliseconds would
+// never be asked.
+const longestInterval = time.Minute
+
+// webPage is an address to show to a user: a server may leave out its scheme, or its own host.
+// Empty is what is no page of the web.
+func webPage(address, endpoint string) string {
+	if address == "" {
+		return ""
+	}
+	if !strings.HasPrefix(address, "/") && !strings.Contains(address, ":") {
+		address = "https://" + address
+	}
+	at := text(address).at(endpoint)
+	if u, err := url.Parse(at); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return ""
+	}
+	return at
+}
 
 // AwaitDevice polls for the person's answer (RFC 8628 section 3.4), at the pace that
 // the server asks for, until there is one or ctx ends.

@@ -54,9 +54,21 @@ const maxServers = 5
 func Discover(ctx context.Context, hc *http.Client, r DiscoveryRequest) (credential.Discovery, error) {
 	r.Reach = max(r.Reach, ReachOf(r.ServerURL, r.ConfiguredIssuer))
 	resource, at, err := discoverResource(ctx, hc, r)
+	if errors.Is(err, errPage) {
+		// It knows no such document, and may be an authorization server itself.
+		d, failed := discoverAt(ctx, hc, nil, source{}, r)
+		if failed == nil || passing(failed) {
+			return d, failed
+		}
+	}
 	if err != nil {
 		return credential.Discovery{}, err
 	}
+	return discoverAt(ctx, hc, resource, at, r)
+}
+
+// discoverAt takes the first of the resource's authorization servers that will do.
+func discoverAt(ctx context.Context, hc *http.Client, resource *resourceMetadata, at source, r DiscoveryRequest) (credential.Discovery, error) {
 	issuers, err := chooseIssuers(resource, r)
 	if err != nil {
 		return credential.Discovery{}, err

@@ -38,6 +38,8 @@ func TestDiscoveryReadsWhatIsMeant(t *testing.T) {
 		{"an odd one among them", map[string]string{resourcePath: strings.Replace(resourceDocument, `["$"]`, `[null,7,{"issuer":"x"},"$"]`, 1), serverPath: serverDocument}, ""},
 		{"relative endpoints", map[string]string{resourcePath: resourceDocument, serverPath: strings.NewReplacer(`"$/authorize"`, `"/authorize"`, `"$/token"`, `"/token"`).Replace(serverDocument)}, ""},
 		{"the place of the metadata in place of the issuer", map[string]string{resourcePath: strings.Replace(resourceDocument, `["$"]`, `["$/.well-known/openid-configuration"]`, 1), serverPath: serverDocument}, ""},
+		{"a page for what the site does not know", map[string]string{resourcePath: "<html>", resourceRoot: "<!DOCTYPE html>", serverPath: serverDocument}, ""},
+		{"a method of PKCE in small letters", map[string]string{resourcePath: resourceDocument, serverPath: strings.Replace(serverDocument, "S256", "s256", 1)}, ""},
 		{"a byte order mark", map[string]string{resourcePath: "\ufeff" + resourceDocument, serverPath: "\ufeff" + serverDocument}, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -114,7 +114,7 @@ func checkEndpoints(d credential.Discovery, r DiscoveryRequest) error {
 		}
 	}
 	silent := len(d.CodeChallengeMethods) == 0
-	if r.Unattended || slices.Contains(d.CodeChallengeMethods, "S256") || silent && r.AssumePKCE {
+	if r.Unattended || slices.ContainsFunc(d.CodeChallengeMethods, func(m string) bool { return strings.EqualFold(m, "S256") }) || silent && r.AssumePKCE {
 		return nil
 	}
 	failure := &Error{Operation: "discovery", Class: Unsupported, URL: where(d.Issuer), Err: errors.New("the authorization server does not say that it supports PKCE with S256")}

@@ -47,7 +47,9 @@ func Push(ctx context.Context, hc *http.Client, d credential.Discovery, f creden
 	}
 	reference := a.word("request_uri")
 	if reference == "" {
-		failure.Class, failure.Status, failure.Err = Rejected, a.status, errors.New("the answer has no request_uri")
+		if failure = a.refusal(failure, f.State, client.Secret); failure.Class == Spent {
+			failure.Class, failure.Err = Rejected, errors.New("the answer has no request_uri")
+		}
 		return f, failure
 	}
 	query.Set("client_id", client.ClientID)

@@ -96,7 +96,7 @@ func negotiable(refused *Error) bool {
 	case "invalid_redirect_uri", "invalid_software_statement", "unapproved_software_statement":
 		return false
 	}
-	return refused.Class == Rejected && (refused.Status == http.StatusBadRequest || refused.Status == http.StatusUnprocessableEntity)
+	return refused.Class == Rejected && (refused.Status == http.StatusBadRequest || refused.Status == http.StatusUnprocessableEntity || refused.Status/100 == 2 && refused.Code != "")
 }
 
 func speaksOf(word string, refused *Error) bool {
@@ -121,12 +121,9 @@ func registerAs(ctx context.Context, hc *http.Client, d credential.Discovery, r 
 		}
 		metadata["jwks"], metadata["token_endpoint_auth_signing_alg"] = key.public, key.algorithm
 	}
-	var answer registrationAnswer
-	if err := postJSON(ctx, hc, "registration", d.RegistrationEndpoint, metadata, &answer); err != nil {
+	answer, err := postMetadata(ctx, hc, d.RegistrationEndpoint, metadata)
+	if err != nil {
 		return credential.Registration{}, err
-	}
-	if answer.ClientID == "" {
-		return credential.Registration{}, &Error{Operation: "registration", Class: Rejected, URL: where(d.RegistrationEndpoint), Err: errors.New("the answer has no client_id")}
 	}
 	registration := answer.registration()
 	if err := key.join(&registration, &answer); err != nil {
@@ -151,23 +148,23 @@ func registerAs(ctx context.Context, hc *http.Client, d credential.Discovery, r 
 // registrationAnswer is client information (RFC 7591 section 3.2.1): what counts is what
 // was registered, not what was asked for.
 type registrationAnswer struct {
-	ClientID        string `json:"client_id"`
-	ClientSecret    string `json:"client_secret"`
-	SecretExpiresAt moment `json:"client_secret_expires_at"`
-	AuthMethod      string `json:"token_endpoint_auth_method"`
-	RedirectURIs    words  `json:"redirect_uris"`
+	ClientID        string `json:"-"`
+	ClientSecret    string `json:"-"`
+	AuthMethod      string `json:"-"`
+	SecretExpiresAt moment `json:"clientsecretexpiresat"`
+	RedirectURIs    words  `json:"redirecturis"`
 	Scope           words  `json:"scope"`
-	PushRequired    flag   `json:"require_pushed_authorization_requests"`
+	PushRequired    flag   `json:"requirepushedauthorizationrequests"`
 }
 
 func (a *registrationAnswer) registration() credential.Registration {
 	r := credential.Registration{Source: credential.SourceDynamic, ClientID: a.ClientID, Secret: credential.NewSecret(a.ClientSecret), AuthMethod: a.AuthMethod,
 		RedirectURIs: a.RedirectURIs, Scopes: a.Scope, PushRequired: bool(a.PushRequired), SecretExpiresAt: a.SecretExpiresAt.Time, ObtainedAt: time.Now().UTC()}
-	if r.AuthMethod == "" {
-		r.AuthMethod = "none"
-		if a.ClientSecret != "" {
-			r.AuthMethod = "client_secret_basic"
-		}
+	switch {
+	case a.ClientSecret == "" && (r.AuthMethod == "" || strings.HasPrefix(r.AuthMethod, "client_secret_")):
+		r.AuthMethod = "none" // there is nothing to show, whatever the default is called
+	case r.AuthMethod == "":
+		r.AuthMethod = "client_secret_basic"
 	}
 	return r
 }
@@ -241,37 +238,48 @@ func authMethods(supported []string) []string {
 	return methods
 }
 
-func postJSON(ctx context.Context, hc *http.Client, operation, target string, body, into any) error {
-	failure := &Error{Operation: operation, URL: where(target)}
-	text, err := json.Marshal(body)
+// postMetadata asks for a client once. Any success will do that has a client_id, in whatever
+// form; one that has none is a refusal.
+func postMetadata(ctx context.Context, hc *http.Client, target string, metadata any) (registrationAnswer, error) {
+	failure, said := &Error{Operation: "registration", URL: where(target)}, registrationAnswer{}
+	body, err := json.Marshal(metadata)
 	if err == nil {
 		err = checkURL(target)
 	}
 	if err != nil {
 		failure.Class, failure.Err = Misconfigured, err
-		return failure
+		return said, failure
 	}
 	ctx, sent := traced(ctx)
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(text))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
 		failure.Class, failure.Err = Misconfigured, err
-		return failure
+		return said, failure
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("Accept", "application/json")
 	response, err := hc.Do(request)
 	if err != nil {
 		failure.Class, failure.Err = classOfNetwork(err, sent.Load()), stripURL(err)
-		return failure
+		return said, failure
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusCreated {
+	a := readAnswer(response)
+	members := a.holding("client_id")
+	if a.status/100 != 2 || members == nil {
 		failure.RetryAfter = retryAfter(response.Header)
-		return readAnswer(response).refusal(failure)
+		if failure = a.refusal(failure); failure.Class == Spent {
+			failure.Class, failure.Err = Rejected, errors.New("the answer has no client_id")
+		}
+		return said, failure
 	}
-	if err := decode(response.Body, into); err != nil {
-		failure.Class, failure.Err, failure.Status = Rejected, err, response.StatusCode
-		return failure
+	if body, err = json.Marshal(members); err == nil {
+		err = json.Unmarshal(body, &said)
 	}
-	return nil
+	if err != nil {
+		failure.Class, failure.Status, failure.Err = Rejected, a.status, err
+		return said, failure
+	}
+	said.ClientID, said.ClientSecret, said.AuthMethod = word(members, "client_id"), word(members, "client_secret"), word(members, "token_endpoint_auth_method")
+	return said, nil
 }

@@ -79,7 +79,8 @@ func TestRegistrationRequest(t *testing.T) {
 	}
 }
 
-// What counts is what the server has registered, not what was asked for.
+// What counts is what the server has registered, in whatever form, not what was asked for (faults
+// E5 and E7).
 func TestRegistrationAnswers(t *testing.T) {
 	for _, test := range []struct {
 		name, body string
@@ -95,6 +96,22 @@ func TestRegistrationAnswers(t *testing.T) {
 		{"another port of this machine", `{"client_id":"c","redirect_uris":["http://127.0.0.1/callback"]}`, 201, "none", "", []string{"http://127.0.0.1/callback"}},
 		{"another redirect address", `{"client_id":"c","redirect_uris":["https://other.example/callback"]}`, 201, "", "", nil},
 		{"no client id", `{}`, 201, "", "", nil},
+		{"a client id that is null", `{"client_id":null}`, 201, "", "", nil},
+		{"a client id that is empty", `{"client_id":""}`, 201, "", "", nil},
+		{"a client id that is an object", `{"client_id":{"a":1}}`, 201, "", "", nil},
+		{"nothing", ``, 204, "", "", nil},
+		{"half of it", `{"client_id":"c","redir`, 201, "", "", nil},
+		{"a refusal under success", `{"client_id":"","error":"invalid_client_metadata"}`, 200, "", "", nil},
+		{"202", `{"client_id":"c"}`, 202, "none", "", []string{redirect}},
+		{"a byte order mark", "\xEF\xBB\xBF" + `{"client_id":"c"}`, 201, "none", "", []string{redirect}},
+		{"UTF-16", inUTF16(`{"client_id":"c"}`), 201, "none", "", []string{redirect}},
+		{"something behind it", `{"client_id":"c"}<!-- 3 ms -->`, 201, "none", "", []string{redirect}},
+		{"within an object", `{"success":true,"data":{"client_id":"c","client_secret":"s"}}`, 201, "client_secret_basic", "s", []string{redirect}},
+		{"other names", `{"clientId":"c","clientSecret":"s","tokenEndpointAuthMethod":"client_secret_post","redirectUris":["` + redirect + `"]}`, 201,
+			"client_secret_post", "s", []string{redirect}},
+		{"a secret that is empty", `{"client_id":"c","client_secret":"","token_endpoint_auth_method":""}`, 201, "none", "", []string{redirect}},
+		{"a secret that is null", `{"client_id":"c","client_secret":null,"token_endpoint_auth_method":null,"grant_types":null}`, 201, "none", "", []string{redirect}},
+		{"a method without the secret that it needs", `{"client_id":"c","token_endpoint_auth_method":"client_secret_basic"}`, 201, "none", "", []string{redirect}},
 		{"no JSON", `<html>`, 201, "", "", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -104,6 +121,11 @@ func TestRegistrationAnswers(t *testing.T) {
 				t.Errorf("Register = %+v, %v", got, err)
 			}
 		})
+	}
+	numbers := record(t, answer{status: 201, body: `{"client_id":12345678901234567890,"client_secret":17,"client_secret_expires_at":-1}`})
+	d := credential.Discovery{Issuer: numbers.URL, RegistrationEndpoint: numbers.URL}
+	if got, err := oauth.Register(t.Context(), client(), d, oauth.RegistrationRequest{}); err != nil || got.ClientID != "12345678901234567890" || got.Secret.Reveal() != "17" || !got.SecretExpiresAt.IsZero() {
+		t.Errorf("numbers: Register = %+v, %v", got, err)
 	}
 	s := record(t, answer{status: 201, body: `{"client_id":"c","client_secret":"s","client_secret_expires_at":1900000000}`})
 	got, err := oauth.Register(t.Context(), client(), credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL}, oauth.RegistrationRequest{})
@@ -127,6 +149,9 @@ func TestRegistrationFailures(t *testing.T) {
 		{501, ``, oauth.Moved, "501"},
 		{503, ``, oauth.Transient, "503"},
 		{403, `<html><title>Access denied</title></html>`, oauth.Transient, "Access denied"},
+		{201, `<html><title>Down</title></html>`, oauth.Transient, "Down"},
+		{200, `{"error":"invalid_redirect_uri","error_description":"only https"}`, oauth.Rejected, "invalid_redirect_uri: only https"},
+		{200, `{"error":"temporarily_unavailable"}`, oauth.Transient, "temporarily_unavailable"},
 		{429, `{"error":"slow_down"}`, oauth.Transient, "429"},
 	} {
 		s := record(t, answer{status: test.status, body: test.body})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"mcpproxy/credential"
@@ -65,6 +66,18 @@ func AccessToken(t credential.Token) string {
 	return "the access token (until " + t.ExpiresAt.UTC().Format(time.RFC3339) + ")"
 }
 
+// endedThere reports whether a refusal says that the token is none any more, as Google does
+// of an access token whose refresh token was revoked before. One under 401 or 403 may be
+// about the client.
+func endedThere(err error) bool {
+	var refused *Error
+	if !errors.As(err, &refused) || refused.Class != InvalidGrant {
+		return false
+	}
+	needsUser := strings.HasSuffix(refused.Code, "_required") || refused.Code == "access_denied"
+	return !needsUser && refused.Status != http.StatusUnauthorized && refused.Status != http.StatusForbidden
+}
+
 // revokeOne asks for the end of one token. Any success will do, 204 too, that holds no
 // refusal; a page is no answer of the server.
 func revokeOne(ctx context.Context, hc *http.Client, endpoint string, r credential.Registration, secret credential.Secret, hint string) error {
@@ -76,7 +89,10 @@ func revokeOne(ctx context.Context, hc *http.Client, endpoint string, r credenti
 	failure := &Error{Operation: "the revocation"}
 	a, err := post(ctx, hc, failure, endpoint, auth, url.Values{"token": {secret.Reveal()}, "token_type_hint": {hint}}, secret, r.Secret)
 	if err == nil && (a.page || refuses(a.members)) {
-		return a.refusal(failure, secret, r.Secret)
+		err = a.refusal(failure, secret, r.Secret)
+	}
+	if endedThere(err) {
+		return nil
 	}
 	return err
 }
