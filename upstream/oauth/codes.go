@@ -41,7 +41,7 @@ var (
 	deadCode = regexp.MustCompile(`^(?:\w+_)?(?:(?:bad|invalid|expired|revoked|unknown|inactive|used)_(?:refresh_token|refreshtoken|grant|session)` +
 		`|(?:refresh_token|refreshtoken|grant|session)_(?:is_)?(?:already_)?(?:invalid|expired|revoked|unknown|inactive|used|reused|not_found|not_valid|reuse_detected)` +
 		`|(?:user|account)_(?:inactive|disabled|suspended|locked|deactivated|banned|deleted|not_found)|(?:inactive|disabled|suspended|unknown)_(?:user|account)` +
-		`|(?:login|log_in|sign_in|interaction|consent|reauth|reauthentication|reauthorization|user_authentication|mfa|sso|two_factor_setup)_(?:required|needed))$`)
+		`|(?:login|log_in|sign_in|interaction|consent|reauth|reauthentication|reauthorization|user_authentication|mfa|sso|two_factor_setup)_required)$`)
 	deadWords = regexp.MustCompile(`\b(?:` + dead + `(?:(?:,| or| and|/)+ ?` + dead + `)* (?:the |your |this |or |provided )*` + subject +
 		`|(?:requires?|needs?) an? (?:active|valid|new) refresh token` +
 		`|` + subject + `(?: passed| provided| supplied| given)?:?(?: (?:is|was|has|have|been|are|already|either|a|reuse))* (?:\w+ or )?(?:` + dead + `|detected))\b`)

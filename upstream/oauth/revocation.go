@@ -30,11 +30,15 @@ func (e *RevocationError) Unwrap() error { return e.Err }
 // where the server has revoked the grant and does not revoke access tokens.
 func Revoke(ctx context.Context, hc *http.Client, t credential.Token, registration credential.Registration) (untilExpiry string, err error) {
 	var failure RevocationError
+	whole := false // the refresh token is revoked
 	revoke := func(secret credential.Secret, hint, words string) (unsupported bool) {
 		err := revokeOne(ctx, hc, t.RevocationEndpoint, registration, secret, hint)
 		var refused *Error
-		if errors.As(err, &refused) && refused.Code == "unsupported_token_type" {
+		switch isRefused := errors.As(err, &refused); {
+		case isRefused && refused.Code == "unsupported_token_type":
 			unsupported = true
+		case isRefused && whole && endedThere(refused):
+			return false
 		}
 		if err != nil {
 			failure.Alive, failure.Err = append(failure.Alive, words), errors.Join(failure.Err, err)
@@ -48,7 +52,7 @@ func Revoke(ctx context.Context, hc *http.Client, t credential.Token, registrati
 		return "", nil
 	}
 	revoke(t.Refresh, "refresh_token", "the refresh token")
-	whole := failure.Err == nil
+	whole = failure.Err == nil
 	if t.UsableAt(time.Now()) && revoke(t.Access, "access_token", AccessToken(t)) && whole {
 		return AccessToken(t), nil
 	}
@@ -69,13 +73,9 @@ func AccessToken(t credential.Token) string {
 // endedThere reports whether a refusal says that the token is none any more, as Google does
 // of an access token whose refresh token was revoked before. One under 401 or 403 may be
 // about the client.
-func endedThere(err error) bool {
-	var refused *Error
-	if !errors.As(err, &refused) || refused.Class != InvalidGrant {
-		return false
-	}
+func endedThere(refused *Error) bool {
 	needsUser := strings.HasSuffix(refused.Code, "_required") || refused.Code == "access_denied"
-	return !needsUser && refused.Status != http.StatusUnauthorized && refused.Status != http.StatusForbidden
+	return refused.Class == InvalidGrant && !needsUser && refused.Status != http.StatusUnauthorized && refused.Status != http.StatusForbidden
 }
 
 // revokeOne asks for the end of one token. Any success will do, 204 too, that holds no
@@ -89,10 +89,7 @@ func revokeOne(ctx context.Context, hc *http.Client, endpoint string, r credenti
 	failure := &Error{Operation: "the revocation"}
 	a, err := post(ctx, hc, failure, endpoint, auth, url.Values{"token": {secret.Reveal()}, "token_type_hint": {hint}}, secret, r.Secret)
 	if err == nil && (a.page || refuses(a.members)) {
-		err = a.refusal(failure, secret, r.Secret)
-	}
-	if endedThere(err) {
-		return nil
+		return a.refusal(failure, secret, r.Secret)
 	}
 	return err
 }
