@@ -59,7 +59,8 @@ func TestLoad(t *testing.T) {
 	if old.Transport != upstream.SSE {
 		t.Errorf("old = %+v", old)
 	}
-	if header := remote.Headers["X-Key"]; header.Reveal() != "from the environment" || !remote.Settings.AutomaticLogin || remote.Settings.LoginDeadline.Minutes() != 2 {
+	if header := remote.Headers["X-Key"]; header.Reveal() != "from the environment" || !remote.Settings.AutomaticLogin ||
+		remote.Settings.LoginDeadline.Minutes() != 2 {
 		t.Errorf("remote = %+v", remote)
 	}
 	if !robot.OAuth.Grant.Unattended() || remote.OAuth.Grant.Unattended() {
@@ -145,7 +146,8 @@ func TestAddAndRemoveKeepTheOthers(t *testing.T) {
 // What cannot be written says so, with the way out.
 func TestAddToAPlaceThatIsNone(t *testing.T) {
 	path := filepath.Join(write(t, "a file, and no directory"), "config.json")
-	if err := config.Add(path, "new", map[string]any{"url": "https://new"}, false); err == nil || !strings.Contains(err.Error(), "the configuration cannot be written: ") || !strings.Contains(err.Error(), "--config") {
+	if err := config.Add(path, "new", map[string]any{"url": "https://new"}, false); err == nil ||
+		!strings.Contains(err.Error(), "the configuration cannot be written: ") || !strings.Contains(err.Error(), "--config") {
 		t.Errorf("Add = %v", err)
 	}
 }
@@ -188,7 +190,8 @@ func TestImport(t *testing.T) {
 	if len(loaded) != 4 {
 		t.Fatalf("Load = %+v", loaded)
 	}
-	if g := loaded[1]; g.URL != "https://mcp.example.com/mcp" || g.Transport != upstream.HTTP || g.Headers["Authorization"].Reveal() != "Bearer k" || g.Command != "" {
+	if g := loaded[1]; g.URL != "https://mcp.example.com/mcp" || g.Transport != upstream.HTTP ||
+		g.Headers["Authorization"].Reveal() != "Bearer k" || g.Command != "" {
 		t.Errorf("github is %+v", g)
 	}
 	if o := loaded[2]; o.URL != "https://old.example.com/sse" || o.Transport != upstream.SSE {
@@ -196,14 +199,17 @@ func TestImport(t *testing.T) {
 	}
 
 	before, _ := os.ReadFile(into)
-	if said, err := config.Import(into, from, []string{"files"}, false); err != nil || len(said) != 1 || !errors.Is(said[0].Refused, config.ErrInvalid) || !strings.Contains(said[0].Refused.Error(), "is there already") {
+	if said, err := config.Import(into, from, []string{"files"}, false); err != nil || len(said) != 1 ||
+		!errors.Is(said[0].Refused, config.ErrInvalid) || !strings.Contains(said[0].Refused.Error(), "is there already") {
 		t.Errorf("one that is there: %+v, %v", said, err)
 	}
-	if _, err := config.Import(into, from, []string{"nobody"}, false); !errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), "is not there") {
+	if _, err := config.Import(into, from, []string{"nobody"}, false); !errors.Is(err, config.ErrInvalid) ||
+		!strings.Contains(err.Error(), "is not there") {
 		t.Errorf("one that is not there: %v", err)
 	}
 	bad := write(t, `{"servers": {"bad": {"url": "no"}}}`)
-	if said, err := config.Import(into, bad, nil, false); err != nil || len(said) != 1 || !strings.Contains(said[0].Refused.Error(), bad+": mcpServers.bad.url") {
+	if said, err := config.Import(into, bad, nil, false); err != nil || len(said) != 1 ||
+		!strings.Contains(said[0].Refused.Error(), bad+": mcpServers.bad.url") {
 		t.Errorf("a bad entry: %+v, %v", said, err)
 	}
 	after, _ := os.ReadFile(into)
@@ -223,7 +229,8 @@ func FuzzImport(f *testing.F) {
 			return
 		}
 		// What its variables come to is not known before it is used.
-		if file, err := config.Load(into, func(string) (string, bool) { return "https://set", true }); err != nil || file.Err() != nil && !strings.Contains(text, "${") {
+		if file, err := config.Load(into, func(string) (string, bool) { return "https://set", true }); err != nil || file.Err() != nil &&
+			!strings.Contains(text, "${") {
 			t.Errorf("%q is imported and cannot be loaded: %v, %+v", text, err, file)
 		}
 	})

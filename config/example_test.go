@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"mcpproxy/config"
 )
@@ -32,10 +33,11 @@ func ExampleLoad() {
 		fmt.Println(u.Name, u.Transport, u.Problem == "")
 	}
 	for _, p := range file.Problems {
-		fmt.Println(p.Line, p.Path, p.Problem)
+		what, _, _ := strings.Cut(p.Problem, "; accepted are")
+		fmt.Println(p.Line, p.Path, what)
 	}
 	// Output:
 	// files http false
 	// notes http true
-	// 3 mcpServers.files unknown field "comand"; did you mean command?; accepted are url, type, headers, command, args, env, inheritEnv, cwd, disabled, oauth
+	// 3 mcpServers.files unknown field "comand"; did you mean command?
 }

@@ -54,7 +54,8 @@ func TestAnEntryThatCannotBeUsedKeepsNoOtherFromIt(t *testing.T) {
 // What is wrong beside the entries keeps none from being used (fault I1).
 func TestWhatIsWrongBesideTheEntries(t *testing.T) {
 	file, err := config.Load(write(t, `{"mcpServers": {"good": {"url": "https://good"}}, "limit": {}, "limits": {"connecting": "many"}}`), environment)
-	if err != nil || len(file.Upstreams) != 1 || file.Upstreams[0].Problem != "" || len(file.Problems) != 2 || file.Problems[0].Upstream != "" {
+	if err != nil || len(file.Upstreams) != 1 || file.Upstreams[0].Problem != "" || len(file.Problems) != 2 ||
+		file.Problems[0].Upstream != "" {
 		t.Errorf("%+v, %v", file, err)
 	}
 }

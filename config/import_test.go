@@ -96,7 +96,8 @@ func TestOneOddEntryStopsNoOther(t *testing.T) {
 	all, said := imported(t, "mcp.json", []byte(`{"mcpServers": {
 		"My Server (v2)": {"url": "https://a"}, "my__files": {"command": "b"}, "my_files": {"command": "c"}, "日本": {"command": "d"},
 		"odd": {"url": 7}, "odder": 3, "odd-variable": {"command": "a", "args": ["${workspaceFolder}"]}, "asked": {"command": "a", "env": {"K": "${input:api key}"}}}}`))
-	if len(all) != 5 || all["My-Server-v2"].URL != "https://a" || all["my_files"].Command == "" || all["my_files-2"].Command == "" || all["server"].Command != "d" {
+	if len(all) != 5 || all["My-Server-v2"].URL != "https://a" || all["my_files"].Command == "" || all["my_files-2"].Command == "" ||
+		all["server"].Command != "d" {
 		t.Errorf("taken: %+v", all)
 	}
 	if key := all["asked"].Env["K"]; key.Reveal() != "value of INPUT_API_KEY" {
@@ -130,8 +131,10 @@ func TestImportKeepsWhatMcpRemoteIsTold(t *testing.T) {
 		"c": {"command": "npx", "args": ["mcp-remote", "--header=X: y", "https://c/mcp", "--allow-http", "--static-oauth-client-info", "none"]}}}`))
 	a := all["a"]
 	header := a.Headers["X-Key"]
-	if a.URL != "https://a/mcp" || a.Transport != upstream.SSE || a.OAuth.CallbackPort != 9696 || a.OAuth.ClientID != "id" || a.OAuth.ClientSecret.Reveal() != "value of SECRET" ||
-		strings.Join(a.OAuth.Scopes, " ") != "x y" || a.OAuth.Resource != "https://r/" || a.OAuth.RedirectHost != "localhost" || a.Settings.LoginDeadline.Seconds() != 60 || header.Reveal() != "value of KEY" {
+	if a.URL != "https://a/mcp" || a.Transport != upstream.SSE || a.OAuth.CallbackPort != 9696 || a.OAuth.ClientID != "id" ||
+		a.OAuth.ClientSecret.Reveal() != "value of SECRET" ||
+		strings.Join(a.OAuth.Scopes, " ") != "x y" || a.OAuth.Resource != "https://r/" || a.OAuth.RedirectHost != "localhost" ||
+		a.Settings.LoginDeadline.Seconds() != 60 || header.Reveal() != "value of KEY" {
 		t.Errorf("a is %+v", a)
 	}
 	if b := all["b"]; b.OAuth.ClientID != "id" || b.OAuth.ClientSecret.Reveal() != "s" {
@@ -141,7 +144,8 @@ func TestImportKeepsWhatMcpRemoteIsTold(t *testing.T) {
 	for _, one := range said {
 		notes[one.Name] = strings.Join(one.Notes, "; ")
 	}
-	for name, wants := range map[string][]string{"a": {"--ignore-tool delete* of mcp-remote means nothing here", "--debug of mcp-remote"}, "c": {"--static-oauth-client-info of mcp-remote has no JSON object"}} {
+	for name, wants := range map[string][]string{"a": {"--ignore-tool delete* of mcp-remote means nothing here", "--debug of mcp-remote"},
+		"c": {"--static-oauth-client-info of mcp-remote has no JSON object"}} {
 		for _, want := range wants {
 			if !strings.Contains(notes[name], want) {
 				t.Errorf("%s: %q is not noted: %s", name, want, notes[name])

@@ -45,7 +45,8 @@ func schemaOf[T any](t *testing.T, k *key[T]) *jsonschema.Schema {
 func objectSchema[T any](t *testing.T, keys []key[T]) *jsonschema.Schema {
 	t.Helper()
 	closed := func() *jsonschema.Schema {
-		return &jsonschema.Schema{Type: "object", Properties: map[string]*jsonschema.Schema{}, AdditionalProperties: &jsonschema.Schema{Not: &jsonschema.Schema{}}}
+		return &jsonschema.Schema{Type: "object", Properties: map[string]*jsonschema.Schema{},
+			AdditionalProperties: &jsonschema.Schema{Not: &jsonschema.Schema{}}}
 	}
 	root := closed()
 	for i := range keys {
@@ -67,7 +68,8 @@ func schema(t *testing.T) *jsonschema.Schema {
 	root := objectSchema(t, documentKeys())
 	root.Schema, root.Title = "https://json-schema.org/draft/2020-12/schema", "the configuration of mcpproxy"
 	root.Properties["$schema"] = &jsonschema.Schema{Type: "string"}
-	root.Properties["mcpServers"] = &jsonschema.Schema{Type: "object", Description: "the upstreams, by name", AdditionalProperties: objectSchema(t, entryKeys())}
+	root.Properties["mcpServers"] = &jsonschema.Schema{Type: "object", Description: "the upstreams, by name",
+		AdditionalProperties: objectSchema(t, entryKeys())}
 	return root
 }
 
@@ -122,7 +124,8 @@ func TestTheReadmeHasEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	made := string(text)
-	for begin, table := range map[string]string{"<!-- the keys of an entry -->\n": rows(entryKeys()), "<!-- the keys of the document -->\n": rows(documentKeys())} {
+	for begin, table := range map[string]string{"<!-- the keys of an entry -->\n": rows(entryKeys()),
+		"<!-- the keys of the document -->\n": rows(documentKeys())} {
 		before, rest, ok := strings.Cut(made, begin)
 		_, after, closed := strings.Cut(rest, "<!-- up to here -->\n")
 		if !ok || !closed {

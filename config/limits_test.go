@@ -24,7 +24,8 @@ func TestLimits(t *testing.T) {
 		"callsPerSession": 4, "abandonedAfter": "2m", "sessions": 5, "requestMiB": 64, "queuedMiB": 7, "queuedPerClientMiB": 6}}`)
 	want := upstream.DefaultLimits()
 	want.Connecting.Total, want.Refreshing.PerHost, want.CallWait, want.CallsPerUpstream = 200, 2, 5*time.Second, 3
-	wantClients := proxy.Limits{Sessions: 5, CallsPerSession: 4, AbandonedAfter: 2 * time.Minute, RequestMiB: 64, QueuedMiB: 7, QueuedPerClientMiB: 6}
+	wantClients := proxy.Limits{Sessions: 5, CallsPerSession: 4, AbandonedAfter: 2 * time.Minute, RequestMiB: 64, QueuedMiB: 7,
+		QueuedPerClientMiB: 6}
 	if err != nil || got != want || clients != wantClients {
 		t.Errorf("Limits = %+v, %+v, %v, want %+v, %+v", got, clients, err, want, wantClients)
 	}

@@ -95,14 +95,16 @@ func TestWhatIsNoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{loop, directory, below} {
-		if _, err := config.Load(path, environment); err == nil || !strings.Contains(err.Error(), "the configuration cannot be read: ") || !strings.Contains(err.Error(), "(--config)") {
+		if _, err := config.Load(path, environment); err == nil || !strings.Contains(err.Error(), "the configuration cannot be read: ") ||
+			!strings.Contains(err.Error(), "(--config)") {
 			t.Errorf("Load of %s: %v", path, err)
 		}
 		if err := config.Add(path, "a", map[string]any{"url": "https://a"}, false); err == nil || !strings.Contains(err.Error(), "(--config)") {
 			t.Errorf("Add to %s: %v", path, err)
 		}
 	}
-	if err := config.Add("/dev/null", "a", map[string]any{"url": "https://a"}, false); err == nil || !strings.Contains(err.Error(), "/dev/null is no regular file") {
+	if err := config.Add("/dev/null", "a", map[string]any{"url": "https://a"}, false); err == nil ||
+		!strings.Contains(err.Error(), "/dev/null is no regular file") {
 		t.Errorf("Add to a device: %v", err)
 	}
 }
@@ -114,7 +116,8 @@ func TestPathsInTheHomeDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}) // as openssl genrsa -traditional writes it
+	// as openssl genrsa -traditional writes it
+	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
 	if err := os.WriteFile(filepath.Join(home, "key.pem"), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +134,8 @@ func TestPathsInTheHomeDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if problem := none.Upstreams[0].Problem; !strings.Contains(problem, "command: the home directory is not known, as the environment variable HOME is not set") {
+	if problem := none.Upstreams[0].Problem; !strings.Contains(problem,
+		"command: the home directory is not known, as the environment variable HOME is not set") {
 		t.Errorf("without HOME: %q", problem)
 	}
 }
@@ -141,7 +145,8 @@ func TestPathsInTheHomeDirectory(t *testing.T) {
 func TestImportLeavesOutTheProtocolsHeaders(t *testing.T) {
 	text := `{"mcpServers": {"a": {"command": "npx", "args": ["mcp-remote", "https://a/mcp", "--header", "Host: b", "--header", "X-Key: k"]}}}`
 	all, said := imported(t, "mcp.json", []byte(text))
-	if got := all["a"]; len(got.Headers) != 1 || got.Transport != upstream.HTTP || !strings.Contains(strings.Join(said[0].Notes, "; "), "headers.Host was left out, as it is taken from the url") {
+	if got := all["a"]; len(got.Headers) != 1 || got.Transport != upstream.HTTP ||
+		!strings.Contains(strings.Join(said[0].Notes, "; "), "headers.Host was left out, as it is taken from the url") {
 		t.Errorf("%+v, %v", got, said)
 	}
 }

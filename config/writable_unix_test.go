@@ -15,7 +15,8 @@ import (
 // A file that others may write is neither read nor added to: it names commands that
 // are run.
 func TestAFileThatOthersMayWriteIsRefused(t *testing.T) {
-	for mode, words := range map[os.FileMode]string{0o600: "", 0o644: "", 0o400: "", 0o666: "by every user (mode 0666)", 0o602: "by every user", 0o664: "by the group 12345 (mode 0664)"} {
+	for mode, words := range map[os.FileMode]string{0o600: "", 0o644: "", 0o400: "", 0o666: "by every user (mode 0666)",
+		0o602: "by every user", 0o664: "by the group 12345 (mode 0664)"} {
 		path := filepath.Join(t.TempDir(), "config.json")
 		if err := os.WriteFile(path, []byte(`{"mcpServers": {"u": {"command": "true"}}}`), 0o600); err != nil {
 			t.Fatal(err)
@@ -32,7 +33,8 @@ func TestAFileThatOthersMayWriteIsRefused(t *testing.T) {
 		_, loaded := config.Load(path, os.LookupEnv)
 		added := config.Add(path, "v", map[string]string{"url": "https://mcp.example"}, false)
 		for _, err := range []error{loaded, added} {
-			if (err == nil) != (words == "") || err != nil && (!errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), words) || !strings.Contains(err.Error(), "chmod go-w ")) {
+			if (err == nil) != (words == "") || err != nil &&
+				(!errors.Is(err, config.ErrInvalid) || !strings.Contains(err.Error(), words) || !strings.Contains(err.Error(), "chmod go-w ")) {
 				t.Errorf("%04o: %v, want %q and what to do", mode, err, words)
 			}
 		}

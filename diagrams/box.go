@@ -52,8 +52,10 @@ func (p *picture) state(region string, s fsm.GraphState, notes []string) {
 	if len(small) > 0 {
 		row(p.small, ink, strings.Join(small, "<BR/>"))
 	}
-	p.line("    %s [id=%s, class=%s, tooltip=%s, label=<<TABLE BORDER=\"%d\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"2\" STYLE=\"ROUNDED\" BGCOLOR=%s COLOR=%s TITLE=%s>%s</TABLE>>];",
-		quote(region+"."+s.Name), quote(StateID(region, s.Name)), quote(class), quote(s.Doc), width, quote(fill), quote(border), `"`+escape(s.Doc)+`"`, rows.String())
+	p.line("    %s [id=%s, class=%s, tooltip=%s, label=<<TABLE BORDER=\"%d\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"2\" "+
+		"STYLE=\"ROUNDED\" BGCOLOR=%s COLOR=%s TITLE=%s>%s</TABLE>>];",
+		quote(region+"."+s.Name), quote(StateID(region, s.Name)), quote(class), quote(s.Doc), width,
+		quote(fill), quote(border), `"`+escape(s.Doc)+`"`, rows.String())
 }
 
 // timerNotes are a state's timers; those that strike at the same time stand together.

@@ -37,7 +37,8 @@ func (p *picture) boxes(r fsm.GraphRegion, draw func(fsm.GraphState)) {
 				continue
 			}
 			p.line("    subgraph %s {", quote("cluster_"+r.Name+"."+c.Name))
-			p.line("    class=composite; style=\"rounded,filled\"; fillcolor=%s; color=%s; fontcolor=%s; fontsize=%g; labeljust=l; margin=8; label=%s; tooltip=%s;",
+			p.line("    class=composite; style=\"rounded,filled\"; fillcolor=%s; color=%s; fontcolor=%s; fontsize=%g; labeljust=l; margin=8; "+
+				"label=%s; tooltip=%s;",
 				quote(boxFill), quote(boxLine), quote(quiet), p.small+1, quote(c.Name), quote(c.Doc))
 			within(c.Name)
 			p.line("    }")
@@ -135,7 +136,8 @@ func (p *picture) leaf(r fsm.GraphRegion, c fsm.GraphComposite) {
 		}
 	}
 	p.line("    %s [id=%s, class=%s, tooltip=%s, label=<<TABLE BORDER=\"1\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"3\" "+
-		"STYLE=\"ROUNDED\" BGCOLOR=%s COLOR=%s><TR><TD ALIGN=\"LEFT\"><B>%s</B></TD></TR><TR><TD ALIGN=\"LEFT\" BALIGN=\"LEFT\"><FONT POINT-SIZE=\"%g\">%s</FONT></TD></TR></TABLE>>];",
+		"STYLE=\"ROUNDED\" BGCOLOR=%s COLOR=%s><TR><TD ALIGN=\"LEFT\"><B>%s</B></TD></TR><TR><TD ALIGN=\"LEFT\" BALIGN=\"LEFT\"><FONT "+
+		"POINT-SIZE=\"%g\">%s</FONT></TD></TR></TABLE>>];",
 		quote(r.Name+"."+c.Name), quote(StateID(r.Name, c.Name)), quote("composite"), quote(c.Doc), quote("white"), quote(boxLine),
 		escape(c.Name)+"&#160;", p.small, names.String())
 }

@@ -11,8 +11,10 @@ import (
 )
 
 func ExampleMermaid() {
-	fmt.Print(diagrams.Mermaid(fsm.GraphRegion{Name: "door", Initial: "Shut", States: []fsm.GraphState{{Name: "Shut", Timers: []fsm.GraphTimer{{Event: "Knock"}}}, {Name: "Open"}},
-		Edges: []fsm.GraphEdge{{From: "Shut", Event: "Push", To: "Open", Guards: []fsm.GraphGuard{{Name: "unlocked"}}}, {From: "Shut", Event: "Knock", To: "Open"}}}))
+	fmt.Print(diagrams.Mermaid(fsm.GraphRegion{Name: "door", Initial: "Shut",
+		States: []fsm.GraphState{{Name: "Shut", Timers: []fsm.GraphTimer{{Event: "Knock"}}}, {Name: "Open"}},
+		Edges: []fsm.GraphEdge{{From: "Shut", Event: "Push", To: "Open", Guards: []fsm.GraphGuard{{Name: "unlocked"}}},
+			{From: "Shut", Event: "Knock", To: "Open"}}}))
 	// Output:
 	// stateDiagram-v2
 	//   [*] --> Shut
@@ -51,7 +53,8 @@ func TestAConcernNamesRowsOfTheGraph(t *testing.T) {
 }
 
 func TestEverySelectedWayCanBeFoundInThePicture(t *testing.T) {
-	r := fsm.GraphRegion{Name: "door", States: []fsm.GraphState{{Name: "Shut"}, {Name: "Open"}}, Edges: []fsm.GraphEdge{{From: "Shut", Event: "Push", To: "Open"}}}
+	r := fsm.GraphRegion{Name: "door", States: []fsm.GraphState{{Name: "Shut"}, {Name: "Open"}},
+		Edges: []fsm.GraphEdge{{From: "Shut", Event: "Push", To: "Open"}}}
 	dot := diagrams.DOT(r)
 	for _, id := range []string{diagrams.StateID("door", "Shut"), diagrams.StateID("door", "Open"), diagrams.WayID("door", "Shut", "Open")} {
 		if !strings.Contains(dot, `id="`+id+`"`) {

@@ -138,7 +138,8 @@ const font = "Helvetica"
 
 func (p *picture) head(name string) {
 	p.line("digraph %s {", quote(name))
-	p.line("  graph [rankdir=TB, compound=true, bgcolor=white, fontname=%s, fontsize=13, nodesep=0.2, ranksep=0.4, splines=true, pad=0.15];", quote(font))
+	p.line("  graph [rankdir=TB, compound=true, bgcolor=white, fontname=%s, fontsize=13, nodesep=0.2, ranksep=0.4, splines=true, pad=0.15];",
+		quote(font))
 	p.line("  node [shape=plain, fontname=%s, fontcolor=%s];", quote(font), quote(ink))
 	p.line("  edge [fontname=%s, fontsize=10.5, color=%s, fontcolor=%s, arrowsize=0.7];", quote(font), quote(lineColour), quote(ink))
 }
@@ -214,7 +215,8 @@ func (p *picture) way(r fsm.GraphRegion, e edge) {
 		style += ", lhead=" + quote("cluster_"+r.Name+"."+to)
 		to = p.shown(r, inner[len(inner)/2])
 	}
-	p.line("    %s -> %s [id=%s, class=%s%s];", quote(r.Name+"."+from), quote(r.Name+"."+to), quote(WayID(r.Name, e.from, e.to)), quote(class), style)
+	p.line("    %s -> %s [id=%s, class=%s%s];", quote(r.Name+"."+from), quote(r.Name+"."+to), quote(WayID(r.Name, e.from, e.to)),
+		quote(class), style)
 }
 
 // wayLines are an event and its guards, one a line.

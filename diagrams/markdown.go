@@ -13,7 +13,8 @@ func Markdown(g fsm.Graph) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# The graph of %s\n\nGenerated from the declaration; `make diagrams` writes it anew.\n", cell(g.Name))
 	for _, r := range g.Regions {
-		fmt.Fprintf(&b, "\n## Region %s\n\n%s\n\n### States\n\n| state | kind | runs | leaves by itself | what it is for |\n|---|---|---|---|---|\n", cell(r.Name), cell(r.Doc))
+		fmt.Fprintf(&b, "\n## Region %s\n\n%s\n\n### States\n\n| state | kind | runs | leaves by itself | what it is for |\n"+
+			"|---|---|---|---|---|\n", cell(r.Name), cell(r.Doc))
 		for _, s := range r.States {
 			var timers []string
 			for _, timer := range s.Timers {
@@ -35,7 +36,8 @@ func Markdown(g fsm.Graph) string {
 			if e.Internal {
 				to = "stays"
 			}
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", cell(e.From), cell(e.Event), cell(to), cell(strings.Join(guards, "; ")), cell(strings.Join(e.Signals, ", ")), cell(e.Doc))
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", cell(e.From), cell(e.Event), cell(to), cell(strings.Join(guards, "; ")),
+				cell(strings.Join(e.Signals, ", ")), cell(e.Doc))
 		}
 		b.WriteString("\n### Joined, postponed and ignored\n\n| state | event | is | because |\n|---|---|---|---|\n")
 		for _, rule := range r.Rules {
@@ -50,7 +52,9 @@ func Markdown(g fsm.Graph) string {
 // says of it.
 func EventTable(g fsm.Graph) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# The events of %s\n\nGenerated from the declaration; `make diagrams` writes it anew. An *outcome* is what a state's own job or timer says, and is\nstale once that state was left; a *happening* comes from elsewhere. Where an event is not listed it is refused, for the reason given.\n", cell(g.Name))
+	fmt.Fprintf(&b, "# The events of %s\n\nGenerated from the declaration; `make diagrams` writes it anew. An *outcome* is what a "+
+		"state's own job or timer says, and is\nstale once that state was left; a *happening* comes from elsewhere. Where an event is not "+
+		"listed it is refused, for the reason given.\n", cell(g.Name))
 	for _, r := range g.Regions {
 		fmt.Fprintf(&b, "\n## Region %s\n\n| event | is | what it says | leads | else refused because |\n|---|---|---|---|---|\n", cell(r.Name))
 		for _, e := range r.Events {

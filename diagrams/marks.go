@@ -140,5 +140,6 @@ func (p *picture) markedWay(region string, e edge) {
 	if lines != nil {
 		style += ", label=<" + strings.Join(lines, `<BR ALIGN="LEFT"/>`) + `<BR ALIGN="LEFT"/>>`
 	}
-	p.line("    %s -> %s [id=%s, class=%s, %s];", quote(region+"."+e.from), quote(region+"."+e.to), quote(WayID(region, e.from, e.to)), quote(class), style)
+	p.line("    %s -> %s [id=%s, class=%s, %s];", quote(region+"."+e.from), quote(region+"."+e.to), quote(WayID(region, e.from, e.to)),
+		quote(class), style)
 }

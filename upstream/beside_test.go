@@ -28,7 +28,8 @@ func TestAnOpenLoginDoesNotKeepCallsFromATokenThatWorks(t *testing.T) {
 			}
 		},
 		"lost connection": func(r *rig) {
-			if _, err := r.up.Machine().Fire(transitions.Input{Event: transitions.TransportFailed, Actor: fsm.Automatic, At: time.Now()}); err != nil {
+			if _, err := r.up.Machine().Fire(transitions.Input{Event: transitions.TransportFailed, Actor: fsm.Automatic,
+				At: time.Now()}); err != nil {
 				r.Fatal(err)
 			}
 		},

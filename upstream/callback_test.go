@@ -56,7 +56,8 @@ func TestForeignRequestsDoNotDisturbTheOpenLogin(t *testing.T) {
 			t.Errorf("%s: %d, want %d", name, response.StatusCode, test.status)
 		}
 	}
-	if now := r.up.Snapshot(); now.Region(states.Credential).Epoch != before.Region(states.Credential).Epoch || now.Data.FlowID != before.Data.FlowID {
+	if now := r.up.Snapshot(); now.Region(states.Credential).Epoch != before.Region(states.Credential).Epoch ||
+		now.Data.FlowID != before.Data.FlowID {
 		t.Error("the open login was disturbed")
 	}
 	if status, text := r.visit(page); status != http.StatusOK {

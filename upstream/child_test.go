@@ -195,7 +195,8 @@ func TestAChildThatEndsIsStartedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	var answer *jsonrpc.Error
-	if err := <-lost; !errors.As(err, &answer) || !strings.Contains(answer.Message, "signal: killed") || !strings.Contains(answer.Message, "is not known") {
+	if err := <-lost; !errors.As(err, &answer) || !strings.Contains(answer.Message, "signal: killed") ||
+		!strings.Contains(answer.Message, "is not known") {
 		t.Errorf("the call that was under way: %v", err)
 	}
 	r.await("another connection", func(s *transitions.Snapshot) bool { return s.Data.Connection != connection })
@@ -269,7 +270,8 @@ func TestTheWordsOfAChildThatEnds(t *testing.T) {
 	})
 	r.await("the end", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.BackingOff })
 	status := r.up.Status()
-	if text := status.ConnectionError.Text; !strings.Contains(text, "exit status 1; it said last: error: API_KEY ") || strings.Contains(text, "s3cret") {
+	if text := status.ConnectionError.Text; !strings.Contains(text, "exit status 1; it said last: error: API_KEY ") ||
+		strings.Contains(text, "s3cret") {
 		t.Errorf("the error is %q", text)
 	} else if strings.Contains(text, "-value") {
 		t.Errorf("the error has the end of a secret: %q", text)
@@ -278,7 +280,8 @@ func TestTheWordsOfAChildThatEnds(t *testing.T) {
 	for _, line := range status.Said {
 		streams[line.Stream] += line.Text + "\n"
 	}
-	for stream, want := range map[child.Stream]string{child.Stdout: "Welcome to this server!", child.Stderr: "is odd", child.Started: "as process", child.Ended: "exit status 1"} {
+	for stream, want := range map[child.Stream]string{child.Stdout: "Welcome to this server!", child.Stderr: "is odd",
+		child.Started: "as process", child.Ended: "exit status 1"} {
 		if !strings.Contains(streams[stream], want) || strings.Contains(streams[stream], "s3cret") {
 			t.Errorf("%s: %q, want %q in it", stream, streams[stream], want)
 		}
@@ -310,7 +313,8 @@ func TestTheEnvironmentOfAChild(t *testing.T) {
 		for _, line := range r.up.Words().After(0) {
 			said += line.Text + "\n"
 		}
-		if !strings.Contains(said, "has PATH\n") || !strings.Contains(said, "has "+childKind+"\n") || strings.Contains(said, "has UPSTREAM_TEST_ANOTHERS_TOKEN\n") != test.has {
+		if !strings.Contains(said, "has PATH\n") || !strings.Contains(said, "has "+childKind+"\n") ||
+			strings.Contains(said, "has UPSTREAM_TEST_ANOTHERS_TOKEN\n") != test.has {
 			t.Errorf("with inheritEnv %q it has:\n%s", test.inherit, said)
 		}
 	}

@@ -128,7 +128,8 @@ func TestDeviceLoginOfADynamicClient(t *testing.T) {
 	for name, confidential := range map[string]bool{"public": false, "confidential": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, oauthserver.Options{ConfidentialOnly: confidential, ScopeBound: true}, func(c *upstream.Config) { c.OAuth.Grant = upstream.DeviceCode })
+			r := newRig(t, oauthserver.Options{ConfidentialOnly: confidential, ScopeBound: true},
+				func(c *upstream.Config) { c.OAuth.Grant = upstream.DeviceCode })
 			page, outcome := r.openLogin()
 			r.answer(page, "approve")
 			if err := <-outcome; err != nil {
@@ -160,7 +161,8 @@ func TestBrowsersClientIsNotTheDevices(t *testing.T) {
 	r.stopped()
 	r.stored(func(s *store.Store) {
 		all, err := s.Registrations(r.server.URL())
-		if err != nil || len(all) != 2 || !slices.ContainsFunc(all[0].GrantTypes, func(grant string) bool { return strings.HasSuffix(grant, "device_code") }) {
+		if err != nil || len(all) != 2 || !slices.ContainsFunc(all[0].GrantTypes,
+			func(grant string) bool { return strings.HasSuffix(grant, "device_code") }) {
 			t.Errorf("registered are %+v, %v", all, err)
 		}
 	})
@@ -287,8 +289,10 @@ func TestLoginThatRegisters(t *testing.T) {
 	}
 	r.wantCounts(want{Authorize: 2, Code: 1, Register: 1})
 
-	given := newRig(t, oauthserver.Options{AutoApprove: true, Clients: map[string]string{"box": ""}}, func(c *upstream.Config) { c.OAuth.ClientID = "box" })
-	if err := given.up.LoginWith(given.context(), upstream.LoginOptions{Register: true}, nil); err == nil || !strings.Contains(err.Error(), "oauth.clientId") {
+	given := newRig(t, oauthserver.Options{AutoApprove: true, Clients: map[string]string{"box": ""}},
+		func(c *upstream.Config) { c.OAuth.ClientID = "box" })
+	if err := given.up.LoginWith(given.context(), upstream.LoginOptions{Register: true}, nil); err == nil ||
+		!strings.Contains(err.Error(), "oauth.clientId") {
 		t.Errorf("with a configured client: %v", err)
 	}
 }
@@ -315,7 +319,8 @@ func TestAnswersSettleTheDoubt(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				back := u.Query().Get("redirect_uri") + "?state=" + u.Query().Get("state") + "&iss=" + url.QueryEscape(r.server.URL()) + "&" + test.response
+				back := u.Query().Get("redirect_uri") + "?state=" + u.Query().Get("state") + "&iss=" + url.QueryEscape(r.server.URL()) + "&" +
+					test.response
 				r.visit(back)
 			}
 			if err := <-outcome; (err == nil) != (test.response == "") {

@@ -85,7 +85,8 @@ func TestAServerThatChangesItsEraIsFoundAgain(t *testing.T) {
 	}
 	c.become(true)
 	r.mustCall()
-	if version, asked := r.up.Catalog().ProtocolVersion, c.handshakes(); version != "2026-07-28" || !slices.Equal(asked, []string{"initialize", "server/discover"}) {
+	if version, asked := r.up.Catalog().ProtocolVersion, c.handshakes(); version != "2026-07-28" ||
+		!slices.Equal(asked, []string{"initialize", "server/discover"}) {
 		t.Errorf("it speaks %s, and was asked %q", version, asked)
 	}
 	c.become(false)
@@ -98,7 +99,8 @@ func TestAServerThatChangesItsEraIsFoundAgain(t *testing.T) {
 	}
 	r.await("Connected", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.Connected })
 	r.mustCall()
-	if version, asked := r.up.Catalog().ProtocolVersion, c.handshakes(); version != "2025-11-25" || !slices.Equal(asked, []string{"server/discover", "initialize"}) {
+	if version, asked := r.up.Catalog().ProtocolVersion, c.handshakes(); version != "2025-11-25" ||
+		!slices.Equal(asked, []string{"server/discover", "initialize"}) {
 		t.Errorf("it speaks %s, and was asked %q", version, asked)
 	}
 }

@@ -90,7 +90,8 @@ func TestPageOfTheOutcome(t *testing.T) {
 		if end := response.Request.URL; end.RawQuery != "" || end.Host != back.Host {
 			t.Errorf("%s: the browser ends at %s", test.name, end)
 		}
-		for header, want := range map[string]string{"Content-Security-Policy": "default-src 'none'", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"} {
+		for header, want := range map[string]string{"Content-Security-Policy": "default-src 'none'", "Cache-Control": "no-store",
+			"Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"} {
 			if !strings.Contains(response.Header.Get(header), want) {
 				t.Errorf("%s: %s is %q", test.name, header, response.Header.Get(header))
 			}
@@ -109,7 +110,8 @@ func TestBusyCallbackPortIsNamed(t *testing.T) {
 	}
 	r := newRig(t, oauthserver.Options{AutoApprove: true}, func(c *upstream.Config) { c.OAuth.CallbackPort = busy.Addr().(*net.TCPAddr).Port })
 	var failed *upstream.LoginError
-	if err := r.up.Login(r.context(), nil); !errors.As(err, &failed) || failed.Reason != states.ListenerFailed || !strings.Contains(err.Error(), busy.Addr().String()) {
+	if err := r.up.Login(r.context(), nil); !errors.As(err, &failed) || failed.Reason != states.ListenerFailed ||
+		!strings.Contains(err.Error(), busy.Addr().String()) {
 		t.Errorf("login = %v", err)
 	}
 	r.wantCounts(want{})

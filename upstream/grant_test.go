@@ -19,7 +19,8 @@ import (
 func machineClient(secret string) func(*upstream.Config) {
 	return func(c *upstream.Config) {
 		c.Settings.Unattended = true
-		c.OAuth = upstream.OAuth{Grant: upstream.ClientCredentials, ClientID: "machine", ClientSecret: credential.NewSecret(secret), AuthMethod: "client_secret_basic"}
+		c.OAuth = upstream.OAuth{Grant: upstream.ClientCredentials, ClientID: "machine", ClientSecret: credential.NewSecret(secret),
+			AuthMethod: "client_secret_basic"}
 	}
 }
 
@@ -71,7 +72,8 @@ func TestAGrantThatLacksAScopeEndsThere(t *testing.T) {
 // for where they say by then.
 func TestMetadataThatIsNotToBeKeptIsReadAnew(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, oauthserver.Options{Clients: machines, AccessTokenTTL: 2 * time.Second, Leeway: time.Minute, MetadataCacheControl: "no-store"}, machineClient("its secret"))
+	r := newRig(t, oauthserver.Options{Clients: machines, AccessTokenTTL: 2 * time.Second, Leeway: time.Minute,
+		MetadataCacheControl: "no-store"}, machineClient("its secret"))
 	r.awaitConnected()
 	first := r.up.Snapshot().Data.Token
 	r.await("a second token", func(s *transitions.Snapshot) bool {
@@ -178,7 +180,8 @@ func TestDeviceLoginThatIsDeclined(t *testing.T) {
 func TestDeviceLoginIsSlowedDown(t *testing.T) {
 	t.Parallel()
 	r := deviceUser(t)
-	r.setFaults(oauthserver.Fault{Endpoint: "token", Kind: "refuse", Error: "slow_down", Grant: "urn:ietf:params:oauth:grant-type:device_code", Count: 1})
+	r.setFaults(oauthserver.Fault{Endpoint: "token", Kind: "refuse", Error: "slow_down",
+		Grant: "urn:ietf:params:oauth:grant-type:device_code", Count: 1})
 	began := time.Now()
 	page, outcome := r.openLogin()
 	r.answer(page, "approve")
@@ -194,7 +197,8 @@ func TestDeviceLoginIsSlowedDown(t *testing.T) {
 func TestDeviceCodeExpires(t *testing.T) {
 	t.Parallel()
 	r := deviceUser(t)
-	r.setFaults(oauthserver.Fault{Endpoint: "token", Kind: "refuse", Error: "expired_token", Grant: "urn:ietf:params:oauth:grant-type:device_code", Count: 1})
+	r.setFaults(oauthserver.Fault{Endpoint: "token", Kind: "refuse", Error: "expired_token",
+		Grant: "urn:ietf:params:oauth:grant-type:device_code", Count: 1})
 	_, outcome := r.openLogin()
 	if err := <-outcome; err == nil || !strings.Contains(err.Error(), "expired_token") {
 		t.Fatalf("the login ended with %v", err)

@@ -110,7 +110,8 @@ func TestLoginDemandDuringARefreshIsRefusedAndNamed(t *testing.T) {
 	answered := make(chan error, 1)
 	go func() { answered <- r.call() }()
 	r.awaitCredential(states.Refreshing)
-	_, err := r.up.Machine().Fire(transitions.Input{Event: transitions.LoginProposed, Actor: fsm.Automatic, At: time.Now(), Flow: "00000000-0000-4000-8000-000000000001"})
+	_, err := r.up.Machine().Fire(transitions.Input{Event: transitions.LoginProposed, Actor: fsm.Automatic, At: time.Now(),
+		Flow: "00000000-0000-4000-8000-000000000001"})
 	var illegal *fsm.IllegalTransitionError
 	if !errors.As(err, &illegal) || !strings.Contains(err.Error(), "Refreshing") || !strings.Contains(err.Error(), "LoginProposed") {
 		t.Errorf("the demand was answered with %v", err)

@@ -157,7 +157,9 @@ func TestALogoutEndsTheConnection(t *testing.T) {
 	if err := r.up.Logout(r.context()); err != nil {
 		t.Fatal(err)
 	}
-	r.await("the end of the connection", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.AwaitingLogin })
+	r.await("the end of the connection", func(s *transitions.Snapshot) bool {
+		return s.Region(states.Connection).State == states.AwaitingLogin
+	})
 	r.login()
 	r.mustCall()
 	r.stopped() // each session has ended by now

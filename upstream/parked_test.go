@@ -63,7 +63,8 @@ var consentID = regexp.MustCompile(`name="id" value="([^"]+)"`)
 // consent is a person who presses the button on the consent page.
 func (r *rig) consent(target string) {
 	_, page := r.visit(target)
-	response, err := http.PostForm(r.server.URL()+"/authorize", url.Values{"id": {consentID.FindStringSubmatch(page)[1]}, "decision": {"approve"}})
+	response, err := http.PostForm(r.server.URL()+"/authorize",
+		url.Values{"id": {consentID.FindStringSubmatch(page)[1]}, "decision": {"approve"}})
 	if err != nil {
 		r.Error(err)
 		return

@@ -55,8 +55,9 @@ func (r *rig) mustBeConnected(epoch uint64) {
 // requests work: fault D1. It is connected without such a stream, which is a fact, and
 // asked for it again seldom. A 401 there begins no login.
 func TestAServerNeedNotHaveAStream(t *testing.T) {
-	kinds := map[string]oauthserver.Fault{"empty": {Kind: "empty"}, "text": {Kind: "text"}, "html": {Kind: "html"}, "malformed": {Kind: "malformed"},
-		"cut": {Kind: "cut-before"}}
+	kinds := map[string]oauthserver.Fault{"empty": {Kind: "empty"}, "text": {Kind: "text"}, "html": {Kind: "html"},
+		"malformed": {Kind: "malformed"},
+		"cut":       {Kind: "cut-before"}}
 	for _, status := range []int{400, 401, 403, 404, 405, 406, 410, 429, 500, 501, 502, 503, 504} {
 		kinds[fmt.Sprint(status)] = oauthserver.Fault{Kind: "status", Status: status}
 	}
@@ -89,7 +90,8 @@ func TestAServerNeedNotHaveAStream(t *testing.T) {
 // A 401 to the GET says nothing about a token that requests are taken with: fault D1.
 func TestAStreamThatIsRefusedEndsNoToken(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, oauthserver.Options{AutoApprove: true, Sessions: true, Faults: []oauthserver.Fault{{Endpoint: "mcp", Kind: "unauthorized", Method: http.MethodGet}}}, nil)
+	r := newRig(t, oauthserver.Options{AutoApprove: true, Sessions: true,
+		Faults: []oauthserver.Fault{{Endpoint: "mcp", Kind: "unauthorized", Method: http.MethodGet}}}, nil)
 	r.login()
 	r.missing(states.OwnStream)
 	r.mustCall()
@@ -134,7 +136,8 @@ func TestAListThatCannotBeReadDecidesNothing(t *testing.T) {
 		for _, method := range methods[:n] {
 			t.Run(kind+" "+method, func(t *testing.T) {
 				t.Parallel()
-				o := oauthserver.Options{NoAuth: true, Sessions: true, Faults: []oauthserver.Fault{{Endpoint: "mcp", Kind: kind, Status: 503, Method: method}}}
+				o := oauthserver.Options{NoAuth: true, Sessions: true,
+					Faults: []oauthserver.Fault{{Endpoint: "mcp", Kind: kind, Status: 503, Method: method}}}
 				r := newRig(t, o, func(c *upstream.Config) { c.Settings.ConnectDeadline = 9 * time.Second })
 				r.await("the connection", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.Connected })
 				part := r.missing(method)
@@ -258,7 +261,8 @@ func TestAnEndpointThatMovedIsFollowed(t *testing.T) {
 	for _, status := range []int{http.StatusTemporaryRedirect, http.StatusPermanentRedirect, http.StatusMovedPermanently} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, oauthserver.Options{AutoApprove: true, Sessions: true, Faults: []oauthserver.Fault{{Endpoint: "mcp", Kind: "moved", Status: status}}}, nil)
+			r := newRig(t, oauthserver.Options{AutoApprove: true, Sessions: true,
+				Faults: []oauthserver.Fault{{Endpoint: "mcp", Kind: "moved", Status: status}}}, nil)
 			r.login()
 			r.mustCall()
 			before := r.server.Counters().MCP["tools/call"]
@@ -277,7 +281,8 @@ func TestATokenFollowsNoRedirectToAnotherOrigin(t *testing.T) {
 	r := newRigOver(t, elsewhere{upstream.NewNetwork(), &foreign}, oauthserver.Options{AutoApprove: true}, nil)
 	r.login()
 	r.mustCall()
-	for _, target := range []string{"http://other.invalid/mcp", "https://" + r.up.Config().URL[len("http://"):], "//other.invalid/mcp", "http://127.0.0.1:1/mcp"} {
+	for _, target := range []string{"http://other.invalid/mcp", "https://" + r.up.Config().URL[len("http://"):], "//other.invalid/mcp",
+		"http://127.0.0.1:1/mcp"} {
 		_, err := r.up.Call(context.WithValue(r.context(), redirectKey{}, target), relay.Call{Method: "tools/call", Params: echo.Params})
 		if err == nil || !strings.Contains(err.Error(), "redirects to") {
 			t.Errorf("%s: %v", target, err)
@@ -302,7 +307,8 @@ func (e elsewhere) RoundTrip(request *http.Request) (*http.Response, error) {
 		e.foreign.Add(1)
 	}
 	if target, ok := request.Context().Value(redirectKey{}).(string); ok {
-		return &http.Response{StatusCode: http.StatusTemporaryRedirect, Header: http.Header{"Location": {target}}, Body: http.NoBody, Request: request}, nil
+		return &http.Response{StatusCode: http.StatusTemporaryRedirect, Header: http.Header{"Location": {target}}, Body: http.NoBody,
+			Request: request}, nil
 	}
 	return e.next.RoundTrip(request)
 }

@@ -71,7 +71,8 @@ func (f *flapping) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
 	}
 	answer := func(kind string, body io.ReadCloser) (*http.Response, error) {
-		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {kind}}, Body: body, Request: request, ContentLength: -1}, nil
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {kind}}, Body: body, Request: request,
+			ContentLength: -1}, nil
 	}
 	switch m.Method {
 	case "subscriptions/listen":
@@ -157,7 +158,8 @@ func (f *flapping) serve(t *testing.T) bubbled {
 // serveOver starts an upstream behind a network.
 func serveOver(t *testing.T, network http.RoundTripper) bubbled {
 	manager, _ := managed(t, network, slog.New(slog.DiscardHandler))
-	if err := manager.Apply(t.Context(), []upstream.Config{{Name: "u", Transport: upstream.HTTP, URL: "http://127.0.0.1:1/mcp"}}, true); err != nil {
+	if err := manager.Apply(t.Context(), []upstream.Config{{Name: "u", Transport: upstream.HTTP, URL: "http://127.0.0.1:1/mcp"}},
+		true); err != nil {
 		t.Fatal(err)
 	}
 	u, err := manager.Get("u")
@@ -169,14 +171,16 @@ func serveOver(t *testing.T, network http.RoundTripper) bubbled {
 
 // managed is a manager without upstreams over a network, and its store. Their journals are
 // replayed in the end.
-func managed(t *testing.T, network http.RoundTripper, logger *slog.Logger, changes ...func(*upstream.Environment)) (*upstream.Manager, *store.Store) {
+func managed(t *testing.T, network http.RoundTripper, logger *slog.Logger,
+	changes ...func(*upstream.Environment)) (*upstream.Manager, *store.Store) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	kept, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	listener := callback.NewServer(logger)
-	environment := &upstream.Environment{Store: kept, Callback: listener, Authorization: oauth.Clients(), Network: network, Logger: logger, Version: "test"}
+	environment := &upstream.Environment{Store: kept, Callback: listener, Authorization: oauth.Clients(), Network: network, Logger: logger,
+		Version: "test"}
 	for _, change := range changes {
 		change(environment)
 	}

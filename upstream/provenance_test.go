@@ -36,43 +36,57 @@ func TestTokenFactsSayWhereItComesFrom(t *testing.T) {
 	}{
 		{
 			name: "a registered client", server: oauthserver.Options{AutoApprove: true},
-			want:  status.Token{Type: "Bearer", Grant: "authorization_code", Client: &status.Client{Registration: "dynamic", Authentication: "none"}, HasRefreshToken: true},
+			want: status.Token{Type: "Bearer", Grant: "authorization_code",
+				Client: &status.Client{Registration: "dynamic", Authentication: "none"}, HasRefreshToken: true},
 			notes: []string{"resource metadata that the challenge named", "client dynamic, authentication none, for mcp", "token generation 1"},
 		},
 		{
-			name: "a metadata document", server: oauthserver.Options{AutoApprove: true}, config: upstream.OAuth{ClientMetadataURL: clientDocument(t)},
-			want:  status.Token{Type: "Bearer", Grant: "authorization_code", Client: &status.Client{Registration: "client-id-metadata-document", Authentication: "none"}, HasRefreshToken: true},
+			name: "a metadata document", server: oauthserver.Options{AutoApprove: true},
+			config: upstream.OAuth{ClientMetadataURL: clientDocument(t)},
+			want: status.Token{Type: "Bearer", Grant: "authorization_code",
+				Client: &status.Client{Registration: "client-id-metadata-document", Authentication: "none"}, HasRefreshToken: true},
 			notes: []string{"client client-id-metadata-document, authentication none"},
 		},
 		{
-			name: "a configured client with a secret in the header", server: confidential, config: upstream.OAuth{ClientID: "box", ClientSecret: credential.NewSecret("s3cret")},
-			want:  status.Token{Type: "Bearer", Grant: "authorization_code", Client: &status.Client{Registration: "pre-registered", Authentication: "client_secret_basic"}, HasRefreshToken: true},
+			name: "a configured client with a secret in the header", server: confidential,
+			config: upstream.OAuth{ClientID: "box", ClientSecret: credential.NewSecret("s3cret")},
+			want: status.Token{Type: "Bearer", Grant: "authorization_code",
+				Client: &status.Client{Registration: "pre-registered", Authentication: "client_secret_basic"}, HasRefreshToken: true},
 			notes: []string{"client pre-registered, authentication client_secret_basic"},
 		},
 		{
-			name: "and with it in the body", server: confidential, config: upstream.OAuth{ClientID: "box", ClientSecret: credential.NewSecret("s3cret"), AuthMethod: "client_secret_post"},
-			want:  status.Token{Type: "Bearer", Grant: "authorization_code", Client: &status.Client{Registration: "pre-registered", Authentication: "client_secret_post"}, HasRefreshToken: true},
+			name: "and with it in the body", server: confidential,
+			config: upstream.OAuth{ClientID: "box", ClientSecret: credential.NewSecret("s3cret"), AuthMethod: "client_secret_post"},
+			want: status.Token{Type: "Bearer", Grant: "authorization_code",
+				Client: &status.Client{Registration: "pre-registered", Authentication: "client_secret_post"}, HasRefreshToken: true},
 			notes: []string{"client pre-registered, authentication client_secret_post"},
 		},
 		{
-			name: "the client's own credentials", server: confidential, config: upstream.OAuth{Grant: upstream.ClientCredentials, ClientID: "box", ClientSecret: credential.NewSecret("s3cret")},
-			want:  status.Token{Type: "Bearer", Grant: "client_credentials", Client: &status.Client{Registration: "pre-registered", Authentication: "client_secret_basic"}},
+			name: "the client's own credentials", server: confidential,
+			config: upstream.OAuth{Grant: upstream.ClientCredentials, ClientID: "box", ClientSecret: credential.NewSecret("s3cret")},
+			want: status.Token{Type: "Bearer", Grant: "client_credentials",
+				Client: &status.Client{Registration: "pre-registered", Authentication: "client_secret_basic"}},
 			notes: []string{"client pre-registered, authentication client_secret_basic"},
 		},
 		{
-			name: "a workload's identity", server: oauthserver.Options{Identities: []string{"the platform's JWT"}}, config: upstream.OAuth{Grant: upstream.WorkloadIdentity, AssertionFile: file(t, "the platform's JWT")},
-			want:  status.Token{Type: "Bearer", Grant: "workload_identity"},
-			notes: []string{"authentication none, for mcp"},
+			name: "a workload's identity", server: oauthserver.Options{Identities: []string{"the platform's JWT"}},
+			config: upstream.OAuth{Grant: upstream.WorkloadIdentity, AssertionFile: file(t, "the platform's JWT")},
+			want:   status.Token{Type: "Bearer", Grant: "workload_identity"},
+			notes:  []string{"authentication none, for mcp"},
 		},
 		{
-			name: "an enterprise's sign-on", server: oauthserver.Options{Clients: map[string]string{"box": "s3cret", "person": ""}, Identities: []string{"the ID token"}},
-			config: upstream.OAuth{Grant: upstream.EnterpriseManaged, ClientID: "box", ClientSecret: credential.NewSecret("s3cret"), IdentityProvider: upstream.IdentityProvider{ClientID: "person", IDTokenFile: file(t, "the ID token")}},
-			want:   status.Token{Type: "Bearer", Grant: "enterprise_managed", Client: &status.Client{Registration: "pre-registered", Authentication: "client_secret_basic"}},
-			notes:  []string{"client pre-registered, authentication client_secret_basic"},
+			name: "an enterprise's sign-on", server: oauthserver.Options{Clients: map[string]string{"box": "s3cret", "person": ""},
+				Identities: []string{"the ID token"}},
+			config: upstream.OAuth{Grant: upstream.EnterpriseManaged, ClientID: "box", ClientSecret: credential.NewSecret("s3cret"),
+				IdentityProvider: upstream.IdentityProvider{ClientID: "person", IDTokenFile: file(t, "the ID token")}},
+			want: status.Token{Type: "Bearer", Grant: "enterprise_managed",
+				Client: &status.Client{Registration: "pre-registered", Authentication: "client_secret_basic"}},
+			notes: []string{"client pre-registered, authentication client_secret_basic"},
 		},
 		{
 			name: "a token that is bound to a key", server: oauthserver.Options{AutoApprove: true, ProofRequired: true},
-			want:  status.Token{Type: "DPoP", Grant: "authorization_code", Client: &status.Client{Registration: "dynamic", Authentication: "none"}, HasRefreshToken: true},
+			want: status.Token{Type: "DPoP", Grant: "authorization_code", Client: &status.Client{Registration: "dynamic", Authentication: "none"},
+				HasRefreshToken: true},
 			notes: []string{"for mcp, to be bound to a key", "token generation 1, bound to a key"},
 		},
 	} {
@@ -86,7 +100,8 @@ func TestTokenFactsSayWhereItComesFrom(t *testing.T) {
 			r.mustCall()
 			token := r.up.Snapshot().Data.Token
 			got := status.OfToken(token)
-			test.want.Generation, test.want.Issuer, test.want.Resource, test.want.Scopes, test.want.Revocable = 1, r.server.URL(), r.server.MCPURL(), []string{"mcp"}, true
+			test.want.Generation, test.want.Issuer, test.want.Resource, test.want.Scopes, test.want.Revocable = 1, r.server.URL(),
+				r.server.MCPURL(), []string{"mcp"}, true
 			test.want.ObtainedAt, test.want.ExpiresAt, test.want.Fingerprint = token.ObtainedAt, &token.ExpiresAt, token.Access.Fingerprint()
 			if test.want.Client != nil {
 				test.want.Client.ID = token.ClientID
@@ -129,7 +144,9 @@ func file(t *testing.T, text string) string {
 func clientDocument(t *testing.T) string {
 	var s *httptest.Server
 	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]any{"client_id": s.URL + "/client", "client_name": "a client", "redirect_uris": []string{"http://127.0.0.1/callback"}}) // the server went away
+		// the server went away
+		_ = json.NewEncoder(w).Encode(map[string]any{"client_id": s.URL + "/client", "client_name": "a client",
+			"redirect_uris": []string{"http://127.0.0.1/callback"}})
 	}))
 	t.Cleanup(s.Close)
 	return s.URL + "/client"
@@ -207,7 +224,8 @@ func TestProofsAndAServerWhoseClockIsOff(t *testing.T) {
 		t.Parallel()
 		r := newRig(t, oauthserver.Options{AutoApprove: true, ProofRequired: true, Clock: off}, nil)
 		var failed *upstream.LoginError
-		if err := r.up.Login(r.context(), nil); !errors.As(err, &failed) || !strings.Contains(failed.Detail, "invalid_dpop_proof") || !strings.Contains(failed.Detail, "from the future") {
+		if err := r.up.Login(r.context(), nil); !errors.As(err, &failed) || !strings.Contains(failed.Detail, "invalid_dpop_proof") ||
+			!strings.Contains(failed.Detail, "from the future") {
 			t.Fatalf("the login ended with %v", err)
 		}
 		r.wantCounts(want{Authorize: 1, Code: 1, Register: 1})

@@ -61,7 +61,8 @@ func TestFreshTokenThatIsRefusedMakesNoStorm(t *testing.T) {
 	sent := r.server.Counters().MCP
 	for range 20 {
 		var answer *jsonrpc.Error
-		if err := r.call(); !errors.As(err, &answer) || answer.Code != jsonrpc.CodeLoginNeeded || !strings.Contains(answer.Message, states.TokenRejected.Doc()) {
+		if err := r.call(); !errors.As(err, &answer) || answer.Code != jsonrpc.CodeLoginNeeded ||
+			!strings.Contains(answer.Message, states.TokenRejected.Doc()) {
 			t.Fatalf("call = %v", err)
 		}
 	}

@@ -60,7 +60,8 @@ func TestServerThatIsNotOAuth(t *testing.T) {
 	r := newRig(t, oauthserver.Options{}, func(c *upstream.Config) { c.URL = other.URL + "/mcp" })
 	r.awaitCredential(states.LoginRequired)
 	var failed *upstream.LoginError
-	if err := r.up.Login(r.context(), nil); !errors.As(err, &failed) || failed.Reason != states.NotOAuth || !strings.Contains(err.Error(), "headers.Authorization") {
+	if err := r.up.Login(r.context(), nil); !errors.As(err, &failed) || failed.Reason != states.NotOAuth ||
+		!strings.Contains(err.Error(), "headers.Authorization") {
 		t.Errorf("login = %v", err)
 	}
 	if values, asked := other.sent("Authorization"); len(values) != 0 || !asked || r.opened.Load() != 0 {
@@ -95,7 +96,8 @@ func TestConfiguredHeadersReplaceNoneOfTheProtocol(t *testing.T) {
 		}
 	})
 	r.awaitCredential(states.LoginRequired)
-	for header, want := range map[string]string{"Accept": "application/json, text/event-stream", "Content-Type": "application/json", "X-Mine": "mine"} {
+	for header, want := range map[string]string{"Accept": "application/json, text/event-stream", "Content-Type": "application/json",
+		"X-Mine": "mine"} {
 		if values, _ := other.sent(header); len(values) == 0 || values[0] != want {
 			t.Errorf("%s: %q, want %q", header, values, want)
 		}

@@ -164,7 +164,8 @@ func (r *rig) await(what string, condition func(*transitions.Snapshot) bool) {
 	r.Helper()
 	s, err := r.up.Machine().Wait(r.context(), condition)
 	if err != nil {
-		r.Fatalf("waiting for %s: %v in %s/%s (%s %s)", what, err, s.Region("connection").State, s.Region("credential").State, s.Data.ConnectionError.Text, s.Data.CredentialError.Text)
+		r.Fatalf("waiting for %s: %v in %s/%s (%s %s)", what, err, s.Region("connection").State, s.Region("credential").State,
+			s.Data.ConnectionError.Text, s.Data.CredentialError.Text)
 	}
 }
 

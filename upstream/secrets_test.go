@@ -20,9 +20,10 @@ import (
 // journalled, shown or answered, through a whole life.
 func TestNoSecretLeaves(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, oauthserver.Options{AutoApprove: true, Clients: map[string]string{"known-client": "canary-client-secret"}}, func(c *upstream.Config) {
-		c.OAuth.ClientID, c.OAuth.ClientSecret = "known-client", credential.NewSecret("canary-client-secret")
-	})
+	r := newRig(t, oauthserver.Options{AutoApprove: true, Clients: map[string]string{"known-client": "canary-client-secret"}},
+		func(c *upstream.Config) {
+			c.OAuth.ClientID, c.OAuth.ClientSecret = "known-client", credential.NewSecret("canary-client-secret")
+		})
 	secrets := map[string]string{"the client secret": "canary-client-secret"}
 	var shown strings.Builder
 	look := func() {
@@ -78,7 +79,8 @@ func TestNoSecretLeaves(t *testing.T) {
 	if len(secrets) < 8 {
 		t.Errorf("only %d secrets were seen", len(secrets))
 	}
-	for place, text := range map[string]string{"log": r.logs.String(), "journal": string(journal), "status, pages and errors": shown.String()} {
+	for place, text := range map[string]string{"log": r.logs.String(), "journal": string(journal),
+		"status, pages and errors": shown.String()} {
 		if len(text) < 1000 {
 			t.Errorf("the %s has only %d bytes", place, len(text))
 		}

@@ -73,7 +73,8 @@ func TestUnsuitableServerIsSaid(t *testing.T) {
 // upstream was removed.
 func TestLogoutOfANamedResource(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, oauthserver.Options{AutoApprove: true, Quirks: oauthserver.Quirks{Resource: "api://notes"}}, func(c *upstream.Config) { c.OAuth.Resource = "api://notes" })
+	r := newRig(t, oauthserver.Options{AutoApprove: true, Quirks: oauthserver.Quirks{Resource: "api://notes"}},
+		func(c *upstream.Config) { c.OAuth.Resource = "api://notes" })
 	r.login()
 	if err := r.manager.Apply(r.context(), nil, true); err != nil {
 		t.Fatal(err)
@@ -89,7 +90,8 @@ func TestLogoutOfANamedResource(t *testing.T) {
 // A login that is open goes on at its own redirect address after a restart.
 func TestRedirectAddressOutlivesARestart(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, oauthserver.Options{AutoApprove: true}, func(c *upstream.Config) { c.OAuth.RedirectHost, c.OAuth.RedirectPath = "localhost", "/oauth/back" })
+	r := newRig(t, oauthserver.Options{AutoApprove: true},
+		func(c *upstream.Config) { c.OAuth.RedirectHost, c.OAuth.RedirectPath = "localhost", "/oauth/back" })
 	page, _ := r.openLogin()
 	r.restart()
 	r.awaitCredential(states.AwaitingBrowser)
@@ -114,7 +116,8 @@ func TestTokenParametersWithEachGrant(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			config.TokenParameters = map[string]string{"audience": "notes"}
-			r := newRig(t, oauthserver.Options{AutoApprove: true, Clients: map[string]string{"box": "s3cret"}, Quirks: oauthserver.Quirks{Audience: "notes"}}, func(c *upstream.Config) {
+			r := newRig(t, oauthserver.Options{AutoApprove: true, Clients: map[string]string{"box": "s3cret"},
+				Quirks: oauthserver.Quirks{Audience: "notes"}}, func(c *upstream.Config) {
 				c.OAuth, c.Settings.Unattended = config, config.Grant.Unattended()
 			})
 			if !config.Grant.Unattended() {
@@ -127,7 +130,8 @@ func TestTokenParametersWithEachGrant(t *testing.T) {
 
 // All of them are in the table, and none is in it that no error names.
 func TestEverySettingIsShown(t *testing.T) {
-	shown := []oauth.Setting{oauth.AssumePKCE, oauth.MetadataIssuer, oauth.RedirectHost, oauth.RedirectPath, oauth.Resource, oauth.TokenParameters, oauth.OmitOfflineAccess,
+	shown := []oauth.Setting{oauth.AssumePKCE, oauth.MetadataIssuer, oauth.RedirectHost, oauth.RedirectPath, oauth.Resource,
+		oauth.TokenParameters, oauth.OmitOfflineAccess,
 		oauth.OmitResource, oauth.AssertionAudience} // the last two: package oauth
 	for _, g := range oauth.Guides() {
 		if !slices.Contains(shown, g.Setting) {

@@ -118,14 +118,16 @@ func TestParkedUpstreamsCostNoGoroutine(t *testing.T) {
 	at := time.Now()
 	for n := range upstreams {
 		c := upstream.Config{Name: fmt.Sprintf("u%d", n), Transport: upstream.HTTP, URL: "http://127.0.0.1:9/mcp"}
-		spent := credential.Token{Generation: 1, Access: credential.NewSecret("a"), ObtainedAt: at.Add(-2 * time.Hour), ExpiresAt: at.Add(-time.Hour)}
+		spent := credential.Token{Generation: 1, Access: credential.NewSecret("a"), ObtainedAt: at.Add(-2 * time.Hour),
+			ExpiresAt: at.Add(-time.Hour)}
 		if err := kept.SaveToken(c.Name, spent, 0, func() bool { return true }); err != nil {
 			t.Fatal(err)
 		}
 		configs = append(configs, c)
 	}
 	before := runtime.NumGoroutine()
-	manager := upstream.NewManager(context.Background(), &upstream.Environment{Store: kept, Authorization: oauth.Clients(), Logger: slog.New(slog.DiscardHandler)})
+	manager := upstream.NewManager(context.Background(),
+		&upstream.Environment{Store: kept, Authorization: oauth.Clients(), Logger: slog.New(slog.DiscardHandler)})
 	defer func() {
 		manager.Close()
 		journals.CheckStore(t, kept)

@@ -63,7 +63,8 @@ func TestThePhaseIsNotConnectedWithoutATokenThatWorks(t *testing.T) {
 				return at && !s.Data.TokenUsable(time.Now())
 			})
 			r.await("the phase to say so", func(s *transitions.Snapshot) bool { return transitions.PhaseOf(s) != states.Phase(states.Connected) })
-			if s := r.up.Status(); s.Phase == states.Phase(states.Connected) || s.Outlook == transitions.Serves || s.Phase == states.Phase(states.Fresh) {
+			if s := r.up.Status(); s.Phase == states.Phase(states.Connected) || s.Outlook == transitions.Serves ||
+				s.Phase == states.Phase(states.Fresh) {
 				t.Errorf("the phase is %s, and a call %s", s.Phase, s.Outlook)
 			}
 			r.server.Reset()
@@ -162,7 +163,8 @@ func TestALoginTakesNothingFromAServerThatNeedsNone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, oauthserver.Options{NoAuth: true, AutoApprove: true}, func(c *upstream.Config) { c.Settings.LoginDeadline = 4 * time.Second })
+			r := newRig(t, oauthserver.Options{NoAuth: true, AutoApprove: true},
+				func(c *upstream.Config) { c.Settings.LoginDeadline = 4 * time.Second })
 			r.await("Connected", func(s *transitions.Snapshot) bool { return transitions.PhaseOf(s) == states.Phase(states.Connected) })
 			connection := r.up.Snapshot().Region(states.Connection).Epoch
 			r.setFaults(test.faults...)
@@ -234,7 +236,8 @@ func TestAServerMayAskForTheLoginThatIsOpen(t *testing.T) {
 func TestALogoutOfAServerWithoutALoginCanBeEnded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, oauthserver.Options{NoAuth: true}, nil)
-	r.setFaults(oauthserver.Fault{Endpoint: "prm", Kind: "status", Status: http.StatusNotFound}, oauthserver.Fault{Endpoint: "metadata", Kind: "status", Status: http.StatusNotFound})
+	r.setFaults(oauthserver.Fault{Endpoint: "prm", Kind: "status", Status: http.StatusNotFound},
+		oauthserver.Fault{Endpoint: "metadata", Kind: "status", Status: http.StatusNotFound})
 	r.await("Connected", func(s *transitions.Snapshot) bool { return transitions.PhaseOf(s) == states.Phase(states.Connected) })
 	if err := r.up.Logout(r.context()); err != nil {
 		t.Fatal(err)

@@ -116,7 +116,8 @@ func (r *rig) outcome(at string, err error) string {
 		return "no login is begun: the error names `oauth.assumePKCE`"
 	case at == "discovery" && err != nil && strings.Contains(err.Error(), "oauth.clientId"):
 		return noSelf
-	case at == "registration" && failed != nil && failed.Reason == states.RegistrationFailed && (strings.Contains(err.Error(), "Invalid session") || strings.Contains(err.Error(), "Trusted Hosts")):
+	case at == "registration" && failed != nil && failed.Reason == states.RegistrationFailed &&
+		(strings.Contains(err.Error(), "Invalid session") || strings.Contains(err.Error(), "Trusted Hosts")):
 		return "the registration fails with the server's words"
 	case err != nil:
 		return err.Error()

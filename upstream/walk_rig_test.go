@@ -129,7 +129,8 @@ func wayOf(region, state, event string) way {
 	case "LoadingToken TokenLapsed":
 		return way{"", plain("Connect TokenExpired RefreshTurnOverdue")}
 	case "LoginRequired LoginProposed": // which it does by itself on entry, and not after a login of its own
-		return way{automatic, []step{{event: transitions.Connect}, {event: transitions.TokenUsable}, {event: transitions.LoginRequested}, {event: transitions.LoginTimedOut}}}
+		return way{automatic, []step{{event: transitions.Connect}, {event: transitions.TokenUsable}, {event: transitions.LoginRequested},
+			{event: transitions.LoginTimedOut}}}
 	case "LoginRequired GrantDue":
 		return way{unattended, plain("Connect TokenSpent")}
 	case "Fresh LoginProposed":
@@ -153,7 +154,8 @@ func newWalk(t *testing.T, all []journey) *walk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &walk{T: t, kept: kept, graph: transitions.Definition().Graph(), homes: map[transitions.Event]string{}, bound: map[transitions.Event]bool{}, release: make(chan struct{}), held: map[string][]*held{}}
+	w := &walk{T: t, kept: kept, graph: transitions.Definition().Graph(), homes: map[transitions.Event]string{},
+		bound: map[transitions.Event]bool{}, release: make(chan struct{}), held: map[string][]*held{}}
 	for _, region := range w.graph.Regions {
 		for _, event := range region.Events {
 			w.homes[transitions.Event(event.Name)], w.bound[transitions.Event(event.Name)] = region.Name, event.Bound
@@ -161,9 +163,11 @@ func newWalk(t *testing.T, all []journey) *walk {
 	}
 	logger := slog.New(slog.DiscardHandler)
 	listener := callback.NewServer(logger)
-	w.manager = upstream.NewManager(context.Background(), &upstream.Environment{Store: kept, Callback: listener, Logger: logger, Version: "walk",
-		Limits: upstream.Limits{Connecting: turns.Limits{Total: 1}, Refreshing: turns.Limits{Total: 1}},
-		Open:   func(context.Context, string) error { return nil }, Authorization: func(oauth.Reach) *http.Client { return &http.Client{Transport: nowhere{}} }, ObserveJob: w.hold, Observe: w.observe})
+	w.manager = upstream.NewManager(context.Background(),
+		&upstream.Environment{Store: kept, Callback: listener, Logger: logger, Version: "walk",
+			Limits:        upstream.Limits{Connecting: turns.Limits{Total: 1}, Refreshing: turns.Limits{Total: 1}},
+			Open:          func(context.Context, string) error { return nil },
+			Authorization: func(oauth.Reach) *http.Client { return &http.Client{Transport: nowhere{}} }, ObserveJob: w.hold, Observe: w.observe})
 	t.Cleanup(func() {
 		close(w.release)
 		w.manager.Close()
@@ -195,8 +199,10 @@ func newWalk(t *testing.T, all []journey) *walk {
 	if err := w.manager.Apply(t.Context(), configs, false); err != nil {
 		t.Fatal(err)
 	}
-	w.lead(holders[0], journey{region: states.Connection, edge: fsm.GraphEdge{From: string(states.Connecting)}, way: way{"", plain("Connect TokenUsable")}})
-	w.lead(holders[1], journey{region: states.Credential, edge: fsm.GraphEdge{From: string(states.Refreshing)}, way: way{"", plain("Connect TokenExpired")}})
+	w.lead(holders[0], journey{region: states.Connection, edge: fsm.GraphEdge{From: string(states.Connecting)},
+		way: way{"", plain("Connect TokenUsable")}})
+	w.lead(holders[1], journey{region: states.Credential, edge: fsm.GraphEdge{From: string(states.Refreshing)},
+		way: way{"", plain("Connect TokenExpired")}})
 	return w
 }
 
@@ -359,8 +365,10 @@ func payloadOf(event transitions.Event, s *transitions.Snapshot) transitions.Pay
 	p := transitions.Payload{Generation: s.Data.Generation, RetryAt: now.Add(time.Hour), Challenge: states.Challenge{Scopes: []string{"more"}},
 		Discovery: &credential.Discovery{}, Flow: &credential.Flow{ID: s.Data.FlowID, Deadline: now.Add(time.Hour)}}
 	switch event {
-	case transitions.TokenUsable, transitions.TokenExpired, transitions.TokenUncertain, transitions.RefreshUncertain, transitions.Refreshed, transitions.CodeExchanged, transitions.TokenGranted:
-		p.Token = &credential.Token{Generation: s.Data.Generation + 1, Access: credential.NewSecret("a"), Refresh: credential.NewSecret("r"), ObtainedAt: now, ExpiresAt: now.Add(time.Hour), Key: proofKey()}
+	case transitions.TokenUsable, transitions.TokenExpired, transitions.TokenUncertain, transitions.RefreshUncertain, transitions.Refreshed,
+		transitions.CodeExchanged, transitions.TokenGranted:
+		p.Token = &credential.Token{Generation: s.Data.Generation + 1, Access: credential.NewSecret("a"), Refresh: credential.NewSecret("r"),
+			ObtainedAt: now, ExpiresAt: now.Add(time.Hour), Key: proofKey()}
 	case transitions.CodeReceived:
 		p.Code = credential.NewSecret("code")
 	case transitions.FlowOpen, transitions.DeviceFlowOpen, transitions.FlowBesideToken, transitions.DeviceFlowBesideToken:

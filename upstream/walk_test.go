@@ -127,7 +127,8 @@ func (w *walk) refused(u *upstream.Upstream, j journey, s step, want fsm.Disposi
 	case outcome.Disposition != want || !errors.Is(err, errorOf[want]) || (err == nil) != (errorOf[want] == nil):
 		w.Errorf("%s %s: %s: %s, want %s: %v", j.region, j.edge.From, s.event, outcome.Disposition, want, err)
 	case want == fsm.Postponed:
-		if !slices.Contains(after.Postponed(), s.event) || !reflect.DeepEqual(after.Regions, before.Regions) || !reflect.DeepEqual(after.Data, before.Data) {
+		if !slices.Contains(after.Postponed(), s.event) || !reflect.DeepEqual(after.Regions, before.Regions) ||
+			!reflect.DeepEqual(after.Data, before.Data) {
 			w.Errorf("%s %s: %s was postponed, and more has changed", j.region, j.edge.From, s.event)
 		}
 	case after != before:
