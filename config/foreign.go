@@ -20,6 +20,8 @@ type foreignEntry struct {
 	// name is the other client's.
 	name string
 	keys members
+	// odd is the entry where it is no object, and keys are nil.
+	odd json.RawMessage
 }
 
 // members are those of a JSON object.
@@ -71,14 +73,40 @@ func foreignRoot(from string, text []byte) (members, error) {
 	}
 	v, err := s.parse()
 	if err != nil {
+		if ext := strings.ToLower(filepath.Ext(from)); ext == ".yaml" || ext == ".yml" {
+			return nil, &Error{File: from, Problem: "YAML is not read; write its servers as JSON, or add them with: mcpproxy upstream add"}
+		}
 		return nil, err
 	}
+	apart(v)
 	v.Standardize()
 	root := object(v.Pack())
 	if _, ok := v.Value.(*hujson.Object); !ok {
 		return nil, &Error{File: from, Problem: "has " + found(v) + " where an object has to be"}
 	}
 	return root, nil
+}
+
+// apart gives objects that have the same name in one object a name each: none is lost.
+func apart(v *hujson.Value) {
+	for inner := range v.All() {
+		object, ok := inner.Value.(*hujson.Object)
+		if !ok {
+			continue
+		}
+		taken := map[string]bool{}
+		for i := range object.Members {
+			m := &object.Members[i]
+			name := nameOf(m)
+			if _, entry := m.Value.Value.(*hujson.Object); entry && taken[name] {
+				for n := 2; taken[name]; n++ {
+					name = fmt.Sprint(nameOf(m), "-", n)
+				}
+				m.Name.Value = hujson.String(name)
+			}
+			taken[name] = true
+		}
+	}
 }
 
 // entriesOf are the servers of every section of an object.
@@ -93,7 +121,7 @@ func entriesOf(root members) (all []foreignEntry) {
 			for _, keys := range list {
 				name := text(keys, "name")
 				delete(keys, "name")
-				all = append(all, foreignEntry{name, keys})
+				all = append(all, foreignEntry{name: name, keys: keys})
 			}
 			continue
 		}
@@ -109,7 +137,7 @@ func entriesOf(root members) (all []foreignEntry) {
 
 func listed(servers members) (all []foreignEntry) {
 	for _, name := range slices.Sorted(maps.Keys(servers)) {
-		all = append(all, foreignEntry{name, object(servers[name])})
+		all = append(all, foreignEntry{name: name, keys: object(servers[name]), odd: servers[name]})
 	}
 	return all
 }
@@ -135,6 +163,9 @@ func texts(keys members, key string) map[string]string {
 	all := map[string]string{}
 	for name, raw := range object(keys[key]) {
 		value := string(raw) // a number, or true
+		if value == "null" { // as if it were not there
+			continue
+		}
 		_ = json.Unmarshal(raw, &value)
 		all[name] = value
 	}

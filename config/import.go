@@ -53,6 +53,9 @@ func Import(into, from string, names []string, replace bool) ([]Imported, error)
 		}
 		one.Notes = append(one.Notes, native(e.keys)...)
 		raw, err := json.Marshal(e.keys)
+		if e.keys == nil && e.odd != nil {
+			raw = e.odd // which the reader says
+		}
 		one.Refused = errors.Join(err, joinProblems(check(from, one.Name, raw)))
 		all, taken = append(all, one), append(taken, raw)
 	}
@@ -223,6 +226,10 @@ func variables(keys members) (notes []string) {
 
 // nativeOAuth keeps of an oauth object what means something here.
 func nativeOAuth(keys members) (notes []string) {
+	if auth := object(keys["auth"]); auth["CLIENT_ID"] != nil && keys["oauth"] == nil { // Cursor's
+		put(keys, "oauth", members{"clientId": auth["CLIENT_ID"], "clientSecret": auth["CLIENT_SECRET"], "scopes": auth["scopes"]})
+		delete(keys, "auth")
+	}
 	o := object(keys["oauth"])
 	if o == nil {
 		if keys["oauth"] != nil && string(keys["oauth"]) == "false" {

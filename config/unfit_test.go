@@ -150,3 +150,27 @@ func TestImportLeavesOutTheProtocolsHeaders(t *testing.T) {
 		t.Errorf("%+v, %v", got, said)
 	}
 }
+
+// An entry that is there twice is taken twice, and what is no object, or null, is called
+// so (fault I4); the secret of a client of Cursor's is kept.
+func TestImportLosesNothing(t *testing.T) {
+	all, said := imported(t, "mcp.json", []byte(`{"mcpServers": {
+		"a": {"url": "https://a/one", "auth": {"CLIENT_ID": "c", "CLIENT_SECRET": "s", "scopes": ["x"]}},
+		"a": {"url": "https://a/two"}, "b": {"command": "b", "env": {"N": null, "PORT": 8080}}, "c": "https://c/mcp"}}`))
+	if a := all["a"]; a.URL != "https://a/one" || a.OAuth.ClientID != "c" || a.OAuth.ClientSecret.Reveal() != "s" || a.OAuth.Scopes[0] != "x" {
+		t.Errorf("%+v", a)
+	}
+	if all["a-2"].URL != "https://a/two" || len(all["b"].Env) != 1 {
+		t.Errorf("%+v", all)
+	}
+	if refused := said[len(said)-1].Refused; refused == nil || !strings.Contains(refused.Error(), "mcpServers.c: has a text where an object has to be") {
+		t.Errorf("%v", refused)
+	}
+	yaml := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(yaml, []byte("mcpServers:\n  - name: a\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := config.Import(write(t, "{}"), yaml, nil, false); err == nil || !strings.Contains(err.Error(), "YAML is not read; write its servers as JSON") {
+		t.Errorf("YAML: %v", err)
+	}
+}
