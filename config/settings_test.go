@@ -21,7 +21,9 @@ func TestEachSettingIsAKey(t *testing.T) {
 			t.Errorf("%s: %v, %+v", g.Setting, err, file)
 			continue
 		}
-		field := reflect.ValueOf(file.Upstreams[0].OAuth).FieldByNameFunc(func(name string) bool { return strings.EqualFold(name, string(g.Setting)) })
+		field := reflect.ValueOf(file.Upstreams[0].OAuth).FieldByNameFunc(func(name string) bool {
+			return strings.EqualFold(name, string(g.Setting))
+		})
 		if !field.IsValid() || field.IsZero() {
 			t.Errorf("%s: %s is not taken", g.Setting, g.Value)
 		}

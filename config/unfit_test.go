@@ -163,14 +163,16 @@ func TestImportLosesNothing(t *testing.T) {
 	if all["a-2"].URL != "https://a/two" || len(all["b"].Env) != 1 {
 		t.Errorf("%+v", all)
 	}
-	if refused := said[len(said)-1].Refused; refused == nil || !strings.Contains(refused.Error(), "mcpServers.c: has a text where an object has to be") {
+	if refused := said[len(said)-1].Refused; refused == nil ||
+		!strings.Contains(refused.Error(), "mcpServers.c: has a text where an object has to be") {
 		t.Errorf("%v", refused)
 	}
 	yaml := filepath.Join(t.TempDir(), "config.yaml")
 	if err := os.WriteFile(yaml, []byte("mcpServers:\n  - name: a\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := config.Import(write(t, "{}"), yaml, nil, false); err == nil || !strings.Contains(err.Error(), "YAML is not read; write its servers as JSON") {
+	if _, err := config.Import(write(t, "{}"), yaml, nil, false); err == nil ||
+		!strings.Contains(err.Error(), "YAML is not read; write its servers as JSON") {
 		t.Errorf("YAML: %v", err)
 	}
 }

@@ -69,7 +69,8 @@ func Damaged(name string, err error) Explanation {
 		Then:     "At the next start the upstream fails, and the record is left as it is.",
 		Calls:    "Nobody takes calls.",
 		Mend:     states.StoreCorrupt.Mend(),
-		Can:      []status.Action{{Request: transitions.RequestLogout, Command: "mcpproxy auth logout " + name, Why: "erases what is damaged, so that a login can begin anew"}},
+		Can: []status.Action{{Request: transitions.RequestLogout, Command: "mcpproxy auth logout " + name,
+			Why: "erases what is damaged, so that a login can begin anew"}},
 	}
 }
 

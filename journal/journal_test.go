@@ -93,24 +93,32 @@ func TestCounting(t *testing.T) {
 			journal: begin().move("LoadingToken", "TokenUsable", "Fresh").
 				after(time.Hour).move("Fresh", "RenewDue", "Refreshing").after(time.Second).move("Refreshing", "Refreshed", "Fresh").
 				after(time.Minute).move("Fresh", "RenewDue", "Refreshing").after(3*time.Second).move("Refreshing", "RefreshFailed", "RefreshBackoff"),
-			refreshes:      journal.Attempts{Begun: 2, Succeeded: 1, Failed: 1, Median: 3000, Longest: 3000, Endings: []journal.Ending{{Event: "Refreshed", Count: 1}, {Event: "RefreshFailed", Count: 1}}},
+			refreshes: journal.Attempts{Begun: 2, Succeeded: 1, Failed: 1, Median: 3000, Longest: 3000,
+				Endings: []journal.Ending{{Event: "Refreshed", Count: 1}, {Event: "RefreshFailed", Count: 1}}},
 			longestInFresh: time.Hour, processes: 1,
 		},
 		"a login that goes through its states is one": {
-			journal: begin().login("LoginRequired", "LoginRequested", "Discovering", "a").after(time.Second).login("Discovering", "Discovered", "Registering", "a").
-				login("Registering", "Registered", "AwaitingBrowser", "a").after(time.Minute).login("AwaitingBrowser", "CodeReceived", "ExchangingCode", "a").login("ExchangingCode", "CodeExchanged", "Fresh", "a"),
-			running:        time.Second,
-			logins:         journal.Attempts{Begun: 1, Succeeded: 1, Median: 61000, Longest: 61000, Endings: []journal.Ending{{Event: "CodeExchanged", Count: 1}}},
+			journal: begin().login("LoginRequired", "LoginRequested", "Discovering", "a").after(time.Second).
+				login("Discovering", "Discovered", "Registering", "a").
+				login("Registering", "Registered", "AwaitingBrowser", "a").after(time.Minute).
+				login("AwaitingBrowser", "CodeReceived", "ExchangingCode", "a").login("ExchangingCode", "CodeExchanged", "Fresh", "a"),
+			running: time.Second,
+			logins: journal.Attempts{Begun: 1, Succeeded: 1, Median: 61000, Longest: 61000,
+				Endings: []journal.Ending{{Event: "CodeExchanged", Count: 1}}},
 			longestInFresh: time.Second, processes: 1,
 		},
 		"a login that outlives its process is still one, and as long as the person took": {
-			journal: begin().login("LoginRequired", "LoginRequested", "Discovering", "a").login("Discovering", "Discovered", "Registering", "a").login("Registering", "Registered", "AwaitingBrowser", "a").
-				after(time.Second).another().move("Unloaded", "CredentialDemanded", "LoadingToken").login("LoadingToken", "FlowOpen", "AwaitingBrowser", "a").
+			journal: begin().login("LoginRequired", "LoginRequested", "Discovering", "a").login("Discovering", "Discovered", "Registering", "a").
+				login("Registering", "Registered", "AwaitingBrowser", "a").
+				after(time.Second).another().move("Unloaded", "CredentialDemanded", "LoadingToken").
+				login("LoadingToken", "FlowOpen", "AwaitingBrowser", "a").
 				after(time.Second).login("AwaitingBrowser", "LoginDenied", "LoginRequired", "a"),
-			logins: journal.Attempts{Begun: 1, Failed: 1, Median: 2000, Longest: 2000, Endings: []journal.Ending{{Event: "LoginDenied", Count: 1}}}, processes: 2,
+			logins: journal.Attempts{Begun: 1, Failed: 1, Median: 2000, Longest: 2000,
+				Endings: []journal.Ending{{Event: "LoginDenied", Count: 1}}}, processes: 2,
 		},
 		"what a process took with it has no known end": {
-			journal: begin().login("LoginRequired", "LoginRequested", "Discovering", "a").another().move("Unloaded", "CredentialDemanded", "LoadingToken").move("LoadingToken", "TokenExpired", "Refreshing"),
+			journal: begin().login("LoginRequired", "LoginRequested", "Discovering", "a").another().
+				move("Unloaded", "CredentialDemanded", "LoadingToken").move("LoadingToken", "TokenExpired", "Refreshing"),
 			running: time.Second, logins: journal.Attempts{Begun: 1, Unknown: 1}, refreshes: journal.Attempts{Begun: 1, Open: 1}, processes: 2,
 		},
 		"an attempt whose begin was dropped counts, and has no length": {
@@ -118,9 +126,11 @@ func TestCounting(t *testing.T) {
 			logins:  journal.Attempts{Begun: 1, Failed: 1, Endings: []journal.Ending{{Event: "ExchangeRejected", Count: 1}}}, processes: 1,
 		},
 		"a grant is no login": {
-			journal: begin().move("LoginRequired", "GrantDue", "Discovering").move("Discovering", "Discovered", "Registering").move("Registering", "ClientIdentified", "RequestingToken").
+			journal: begin().move("LoginRequired", "GrantDue", "Discovering").move("Discovering", "Discovered", "Registering").
+				move("Registering", "ClientIdentified", "RequestingToken").
 				after(time.Second).move("RequestingToken", "TokenGranted", "Fresh"),
-			grants: journal.Attempts{Begun: 1, Succeeded: 1, Median: 1000, Longest: 1000, Endings: []journal.Ending{{Event: "TokenGranted", Count: 1}}}, processes: 1,
+			grants: journal.Attempts{Begun: 1, Succeeded: 1, Median: 1000, Longest: 1000,
+				Endings: []journal.Ending{{Event: "TokenGranted", Count: 1}}}, processes: 1,
 		},
 		"refusals": {journal: begin().refuse("LoggedOut", "Refreshed").refuse("LoggedOut", "Refreshed"), processes: 1, refused: 2},
 	} {
@@ -160,8 +170,10 @@ func TestCounting(t *testing.T) {
 }
 
 func TestSharesAddUp(t *testing.T) {
-	s := journal.Count("u", begin().move("Unloaded", "CredentialDemanded", "LoadingToken").after(time.Second).move("LoadingToken", "TokenUsable", "Fresh").entries, noon.Add(4*time.Second))
-	if len(s.States) != 2 || s.States[0].State != "LoadingToken" || s.States[0].Share != 0.25 || s.States[1].Share != 0.75 || !s.States[1].Now || s.States[0].Now {
+	s := journal.Count("u", begin().move("Unloaded", "CredentialDemanded", "LoadingToken").after(time.Second).
+		move("LoadingToken", "TokenUsable", "Fresh").entries, noon.Add(4*time.Second))
+	if len(s.States) != 2 || s.States[0].State != "LoadingToken" || s.States[0].Share != 0.25 || s.States[1].Share != 0.75 ||
+		!s.States[1].Now || s.States[0].Now {
 		t.Errorf("%+v", s.States)
 	}
 }
@@ -188,7 +200,8 @@ func TestRoundsCountAsOftenAsTheyCame(t *testing.T) {
 	counted[2].Again = &fsm.Again{Round: 3, Times: 19, Last: whole[59].Time}
 	counted = append(counted, whole[60])
 	now := w.after(time.Second).at
-	if diff := cmp.Diff(journal.Count("u", whole, now), journal.Count("u", counted, now), cmpopts.IgnoreUnexported(journal.Attempts{})); diff != "" {
+	if diff := cmp.Diff(journal.Count("u", whole, now), journal.Count("u", counted, now),
+		cmpopts.IgnoreUnexported(journal.Attempts{})); diff != "" {
 		t.Errorf("(-each by itself +counted):\n%s", diff)
 	}
 	lines := journal.Lines(counted)

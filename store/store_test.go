@@ -75,7 +75,8 @@ func TestTokenSurvivesReopening(t *testing.T) {
 			Audience: "aud", TokenParameters: map[string]string{"audience": "x"}},
 		Key: credential.NewSecret("canary-key"), DeviceCode: credential.NewSecret("canary-device"), UserCode: "ABCD",
 		PollInterval: 5 * time.Second,
-		Request:      credential.NewSecret("https://as.example/authorize?state=canary-state"), PushEndpoint: "https://as.example/par", PushedUntil: at}
+		Request:      credential.NewSecret("https://as.example/authorize?state=canary-state"), PushEndpoint: "https://as.example/par",
+		PushedUntil: at}
 	wantFull(t, flow)
 	wantFull(t, flow.Registration)
 	if err := errors.Join(s.SaveFlow("git", flow, wanted), s.SaveToken("git", token(1), 0, wanted),

@@ -107,8 +107,9 @@ func TestConnectedMeansThatTheTokenIsTaken(t *testing.T) {
 	if err := r.call(); err == nil {
 		t.Fatal("a call with a token that was revoked was answered")
 	}
-	r.await("the end of the "+
-		"connection", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.AwaitingLogin })
+	r.await("the end of the connection", func(s *transitions.Snapshot) bool {
+		return s.Region(states.Connection).State == states.AwaitingLogin
+	})
 	r.login()
 	r.mustCall()
 	r.stopped()

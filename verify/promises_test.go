@@ -201,7 +201,8 @@ func one(s *spec, from states.State, event transitions.Event, change func(*row))
 	r.From = []states.State{from}
 	change(&r)
 	for i := range s.Regions {
-		if slices.ContainsFunc(s.Regions[i].States, func(state fsm.State[states.State, transitions.Event, states.Data, transitions.Payload]) bool {
+		type state = fsm.State[states.State, transitions.Event, states.Data, transitions.Payload]
+		if slices.ContainsFunc(s.Regions[i].States, func(state state) bool {
 			return state.Name == from
 		}) {
 			s.Regions[i].Transitions = append(s.Regions[i].Transitions, r)

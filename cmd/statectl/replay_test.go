@@ -24,7 +24,9 @@ func recordedLife(t *testing.T, machine string, begun time.Time) []fsm.Entry {
 	t.Helper()
 	var entries []fsm.Entry
 	m := fsm.New(transitions.Definition(), machine, states.Data{Settings: states.DefaultSettings()}, begun,
-		fsm.Options[states.State, transitions.Event, states.Data, transitions.Payload]{Journal: func(e *fsm.Entry) { entries = append(entries, *e) }})
+		fsm.Options[states.State, transitions.Event, states.Data, transitions.Payload]{
+			Journal: func(e *fsm.Entry) { entries = append(entries, *e) },
+		})
 	now := begun
 	fire := func(region string, in transitions.Input) {
 		t.Helper()

@@ -131,8 +131,9 @@ func TestUpstreamsAreAddedAndRemoved(t *testing.T) {
 		t.Errorf("adding it twice: exit code %d: %s", code, errs)
 	}
 	m.mustRun("mcpproxy", "upstream", "remove", "u")
-	m.eventually("the upstream to be "+
-		"gone", func() bool { return strings.TrimSpace(m.mustRun("mcpproxy", "upstream", "list", "--json")) == "[]" })
+	m.eventually("the upstream to be gone", func() bool {
+		return strings.TrimSpace(m.mustRun("mcpproxy", "upstream", "list", "--json")) == "[]"
+	})
 }
 
 // A command behind -- is a local server; what is neither that nor a URL is no entry.
@@ -238,8 +239,7 @@ func TestHangupReloads(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.eventually("the configuration is applied", func() bool {
-		return strings.Count(m.logs.String(), "the configuration was "+
-			"applied") > applied
+		return strings.Count(m.logs.String(), "the configuration was applied") > applied
 	})
 	if err := m.call(); err != nil {
 		t.Error(err)

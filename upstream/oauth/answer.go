@@ -285,7 +285,8 @@ func scopesOf(members map[string]any, name string) []string {
 	switch value := members[fold(name)].(type) {
 	case string:
 		scopes = strings.Fields(value)
-		if len(scopes) == 1 || len(scopes) > 1 && !slices.ContainsFunc(scopes, func(s string) bool { return !strings.HasSuffix(s, ",") && s != scopes[len(scopes)-1] }) {
+		if len(scopes) == 1 || len(scopes) > 1 && !slices.ContainsFunc(scopes,
+			func(s string) bool { return !strings.HasSuffix(s, ",") && s != scopes[len(scopes)-1] }) {
 			scopes = strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })
 		}
 	case []any:

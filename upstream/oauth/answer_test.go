@@ -110,12 +110,14 @@ func TestTokenAnswers(t *testing.T) {
 			flow := credential.Flow{TokenEndpoint: s.URL, Scopes: []string{"a", "b"}, Registration: anyone}
 			exchanged, err := oauth.Exchange(t.Context(), client(), flow, secret("code"), 7)
 			wantToken(t, exchanged, err, test.life, test.scopes, test.stated, before)
-			old := credential.Token{Generation: 6, TokenEndpoint: s.URL, Refresh: secret("old"), Scopes: []string{"a", "b"}, RequestedScopes: []string{"a", "b"}}
+			old := credential.Token{Generation: 6, TokenEndpoint: s.URL, Refresh: secret("old"), Scopes: []string{"a", "b"},
+				RequestedScopes: []string{"a", "b"}}
 			renewed, err := oauth.Refresh(t.Context(), client(), old, anyone, oauth.RefreshOptions{})
 			wantToken(t, renewed, err, test.life, test.scopes, test.stated, before)
 			if quoted := strings.Replace(test.body, `"new-refresh"`, "false", 1); quoted != test.body {
 				s.answers[0].body = quoted
-				if renewed, err = oauth.Refresh(t.Context(), client(), old, anyone, oauth.RefreshOptions{}); err != nil || renewed.Refresh.Reveal() != "old" {
+				if renewed, err = oauth.Refresh(t.Context(), client(), old, anyone, oauth.RefreshOptions{}); err != nil ||
+					renewed.Refresh.Reveal() != "old" {
 					t.Errorf("a refresh token that is false is none: %v", err)
 				}
 			}
@@ -124,7 +126,8 @@ func TestTokenAnswers(t *testing.T) {
 				return // in UTF-16
 			}
 			s.answers[0].body = without
-			if renewed, err = oauth.Refresh(t.Context(), client(), old, anyone, oauth.RefreshOptions{}); err != nil || renewed.Refresh.Reveal() != "old" {
+			if renewed, err = oauth.Refresh(t.Context(), client(), old, anyone, oauth.RefreshOptions{}); err != nil ||
+				renewed.Refresh.Reveal() != "old" {
 				t.Errorf("without a new refresh token the old one goes on: %v", err)
 			}
 		})
@@ -136,7 +139,8 @@ func wantToken(t *testing.T, token credential.Token, err error, life time.Durati
 	if scopes == "" {
 		scopes = "a b"
 	}
-	if err != nil || token.Access.Reveal() != "new-access" || token.Refresh.Reveal() != "new-refresh" || token.Generation != 7 || token.Type != "Bearer" || token.StatedType != stated ||
+	if err != nil || token.Access.Reveal() != "new-access" || token.Refresh.Reveal() != "new-refresh" || token.Generation != 7 ||
+		token.Type != "Bearer" || token.StatedType != stated ||
 		strings.Join(token.Scopes, " ") != scopes || strings.Join(token.RequestedScopes, " ") != "a b" {
 		t.Fatalf("%+v, %v", token, err)
 	}
@@ -189,7 +193,8 @@ func TestAnswersWithoutAToken(t *testing.T) {
 		{"a page behind a byte order mark", "\xEF\xBB\xBF<html></html>", "", oauth.Transient},
 	} {
 		s := record(t, answer{status: http.StatusOK, body: test.body, header: typed(test.mediaType)})
-		_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: s.URL, Refresh: secret("rt-old")}, anyone, oauth.RefreshOptions{})
+		_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: s.URL, Refresh: secret("rt-old")}, anyone,
+			oauth.RefreshOptions{})
 		var failure *oauth.Error
 		if !errors.As(err, &failure) || failure.Class != test.class {
 			t.Errorf("%s: %v, want the class %s", test.name, err, test.class)
@@ -207,7 +212,8 @@ func TestAnswersWithoutAToken(t *testing.T) {
 // A body that breaks off after a status of success is one that was carried out.
 func TestAnswerThatBreaksOff(t *testing.T) {
 	s := record(t, answer{status: http.StatusOK, body: tokenBody[:40], header: http.Header{"Content-Length": {"400"}}})
-	_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: s.URL, Refresh: secret("old")}, anyone, oauth.RefreshOptions{})
+	_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: s.URL, Refresh: secret("old")}, anyone,
+		oauth.RefreshOptions{})
 	var failure *oauth.Error
 	if !errors.As(err, &failure) || failure.Class != oauth.Spent || !strings.Contains(err.Error(), "could not be read to its end") {
 		t.Errorf("%v", err)
@@ -371,7 +377,8 @@ func TestTokenFailures(t *testing.T) {
 		{400, `{"error":"server_error","error_description":"the grant could not be read; try again later"}`, oauth.Transient},
 	} {
 		s := record(t, answer{status: test.status, body: test.body, header: http.Header{"Location": {"https://other.example/"}}})
-		_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: s.URL, Refresh: secret("rt-old")}, anyone, oauth.RefreshOptions{})
+		_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: s.URL, Refresh: secret("rt-old")}, anyone,
+			oauth.RefreshOptions{})
 		var failure *oauth.Error
 		if !errors.As(err, &failure) || failure.Class != test.class || failure.Status != test.status {
 			t.Errorf("%d %s: %v (%s), want the class %s", test.status, test.body, err, failure.Class, test.class)
@@ -381,10 +388,12 @@ func TestTokenFailures(t *testing.T) {
 
 // A refusal says when to come back, within reason.
 func TestRetryAfter(t *testing.T) {
-	for header, pause := range map[string]time.Duration{"7": 7 * time.Second, "86400": time.Hour, "": 0, "soon": 0, " 7 ": 7 * time.Second, "1.5": 1500 * time.Millisecond,
-		"-3": 0, "0": 0, "9999999999999999999": time.Hour, "Tue, 01 Jan 2199 00:00:00 GMT": time.Hour, "Tue, 01 Jan 2019 00:00:00 GMT": 0} {
+	for header, pause := range map[string]time.Duration{"7": 7 * time.Second, "86400": time.Hour, "": 0, "soon": 0, " 7 ": 7 * time.Second,
+		"1.5": 1500 * time.Millisecond,
+		"-3":  0, "0": 0, "9999999999999999999": time.Hour, "Tue, 01 Jan 2199 00:00:00 GMT": time.Hour, "Tue, 01 Jan 2019 00:00:00 GMT": 0} {
 		s := record(t, answer{status: http.StatusServiceUnavailable, header: http.Header{"Retry-After": {header}}})
-		_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: s.URL, Refresh: secret("r")}, anyone, oauth.RefreshOptions{})
+		_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: s.URL, Refresh: secret("r")}, anyone,
+			oauth.RefreshOptions{})
 		var failure *oauth.Error
 		if !errors.As(err, &failure) || failure.RetryAfter != pause {
 			t.Errorf("%q: a pause of %v, want %v", header, failure.RetryAfter, pause)

@@ -37,13 +37,31 @@ type FlowRequest struct {
 // state and the resource indicator (RFC 8707). The caller gives the flow its id.
 func NewFlow(d credential.Discovery, registration credential.Registration, r FlowRequest) (credential.Flow, error) {
 	if registration.Issuer != d.Issuer {
-		return credential.Flow{}, &Error{Operation: "the authorization request", Class: Misconfigured, Err: fmt.Errorf("the client identity is that of %q and not of %q", registration.Issuer, d.Issuer)}
+		return credential.Flow{}, &Error{Operation: "the authorization request", Class: Misconfigured,
+			Err: fmt.Errorf("the client identity is that of %q and not of %q", registration.Issuer, d.Issuer)}
 	}
 	now := time.Now().UTC()
-	flow := credential.Flow{StartedAt: now, Deadline: now.Add(r.Lifetime), State: credential.NewSecret(rand.Text()),
-		Verifier: credential.NewSecret(oauth2.GenerateVerifier()), RedirectURI: r.RedirectURI, Issuer: d.Issuer, IssuerInResponse: d.IssuerInResponse,
-		TokenEndpoint: d.TokenEndpoint, RevocationEndpoint: d.RevocationEndpoint, Resource: d.Resource, Scopes: SelectScopes(d, r), Registration: registration, Key: r.Key}
-	config := oauth2.Config{ClientID: registration.ClientID, RedirectURL: r.RedirectURI, Scopes: flow.Scopes, Endpoint: oauth2.Endpoint{AuthURL: d.AuthorizationEndpoint}}
+	flow := credential.Flow{
+		StartedAt:          now,
+		Deadline:           now.Add(r.Lifetime),
+		State:              credential.NewSecret(rand.Text()),
+		Verifier:           credential.NewSecret(oauth2.GenerateVerifier()),
+		RedirectURI:        r.RedirectURI,
+		Issuer:             d.Issuer,
+		IssuerInResponse:   d.IssuerInResponse,
+		TokenEndpoint:      d.TokenEndpoint,
+		RevocationEndpoint: d.RevocationEndpoint,
+		Resource:           d.Resource,
+		Scopes:             SelectScopes(d, r),
+		Registration:       registration,
+		Key:                r.Key,
+	}
+	config := oauth2.Config{
+		ClientID:    registration.ClientID,
+		RedirectURL: r.RedirectURI,
+		Scopes:      flow.Scopes,
+		Endpoint:    oauth2.Endpoint{AuthURL: d.AuthorizationEndpoint},
+	}
 	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(flow.Verifier.Reveal())}
 	if d.Resource != "" {
 		options = append(options, oauth2.SetAuthURLParam("resource", d.Resource))
@@ -56,8 +74,10 @@ func NewFlow(d credential.Discovery, registration credential.Registration, r Flo
 		if r.Parameters[name] == "" {
 			continue // keeps a parameter from being sent
 		}
-		if slices.Contains([]string{"state", "client_id", "redirect_uri", "code_challenge", "code_challenge_method", "response_type", "resource", "scope"}, name) {
-			return credential.Flow{}, &Error{Operation: "the authorization request", Class: Misconfigured, Err: fmt.Errorf("the parameter %q may not be configured", name)}
+		if slices.Contains([]string{"state", "client_id", "redirect_uri", "code_challenge", "code_challenge_method", "response_type", "resource",
+			"scope"}, name) {
+			return credential.Flow{}, &Error{Operation: "the authorization request", Class: Misconfigured,
+				Err: fmt.Errorf("the parameter %q may not be configured", name)}
 		}
 		options = append(options, oauth2.SetAuthURLParam(name, r.Parameters[name]))
 	}
@@ -133,7 +153,8 @@ func BlamesClient(err error) bool {
 	if !errors.As(err, &refused) {
 		return false
 	}
-	return slices.Contains([]string{"unauthorized_client", "invalid_client", "invalid_client_id", "invalid_scope", "invalid_redirect_uri", "redirect_uri_mismatch", "unsupported_response_type"}, refused.Code)
+	return slices.Contains([]string{"unauthorized_client", "invalid_client", "invalid_client_id", "invalid_scope", "invalid_redirect_uri",
+		"redirect_uri_mismatch", "unsupported_response_type"}, refused.Code)
 }
 
 // CheckCallback checks a response at the redirect address (RFC 6749 section
@@ -156,9 +177,11 @@ func CheckCallback(f credential.Flow, query url.Values) (credential.Secret, erro
 	}
 	switch issuer := query.Get("iss"); {
 	case issuer != "" && issuer != f.Issuer:
-		return fail(CallbackWrongIssuer, fmt.Sprintf("the response comes from the issuer %q and not from %q; it was not used (RFC 9207)", clean(issuer), f.Issuer))
+		return fail(CallbackWrongIssuer, fmt.Sprintf("the response comes from the issuer %q and not from %q; it was not used (RFC 9207)",
+			clean(issuer), f.Issuer))
 	case issuer == "" && f.IssuerInResponse:
-		return fail(CallbackWrongIssuer, "the authorization server says that its responses name the issuer, and this one does not; it was not used (RFC 9207)")
+		return fail(CallbackWrongIssuer, "the authorization server says that its responses name the issuer, and this one does not; it was "+
+			"not used (RFC 9207)")
 	}
 	if failure != "" {
 		class := CallbackFailed

@@ -14,9 +14,12 @@ import (
 )
 
 var (
-	as = credential.Discovery{Issuer: "https://as.example", AuthorizationEndpoint: "https://as.example/authorize?tenant=a", TokenEndpoint: "https://as.example/token",
-		Resource: "https://mcp.example/mcp", ScopesSupported: []string{"read", "write"}, CodeChallengeMethods: []string{"S256"}, IssuerInResponse: true}
-	public   = credential.Registration{Issuer: "https://as.example", Source: credential.SourceDynamic, ClientID: "client-1", AuthMethod: "none"}
+	as = credential.Discovery{Issuer: "https://as.example", AuthorizationEndpoint: "https://as.example/authorize?tenant=a",
+		TokenEndpoint: "https://as.example/token",
+		Resource:      "https://mcp.example/mcp", ScopesSupported: []string{"read", "write"},
+		CodeChallengeMethods: []string{"S256"}, IssuerInResponse: true}
+	public = credential.Registration{Issuer: "https://as.example", Source: credential.SourceDynamic, ClientID: "client-1",
+		AuthMethod: "none"}
 	redirect = "http://127.0.0.1:4711/callback"
 )
 
@@ -32,12 +35,14 @@ func query(t *testing.T, f credential.Flow) url.Values {
 // Everything that the code exchange will need is in the record, and everything that
 // the specifications want is in the address.
 func TestAuthorizationRequest(t *testing.T) {
-	flow, err := oauth.NewFlow(as, public, oauth.FlowRequest{RedirectURI: redirect, Lifetime: time.Minute, Parameters: map[string]string{"audience": "x"}})
+	flow, err := oauth.NewFlow(as, public, oauth.FlowRequest{RedirectURI: redirect, Lifetime: time.Minute,
+		Parameters: map[string]string{"audience": "x"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	asked := query(t, flow)
-	for name, want := range map[string]string{"tenant": "a", "response_type": "code", "client_id": "client-1", "redirect_uri": redirect, "state": flow.State.Reveal(),
+	for name, want := range map[string]string{"tenant": "a", "response_type": "code", "client_id": "client-1", "redirect_uri": redirect,
+		"state":                 flow.State.Reveal(),
 		"code_challenge_method": "S256", "resource": as.Resource, "scope": "read write", "audience": "x", "prompt": ""} {
 		if asked.Get(name) != want {
 			t.Errorf("%s = %q, want %q", name, asked.Get(name), want)
@@ -46,7 +51,8 @@ func TestAuthorizationRequest(t *testing.T) {
 	if len(asked.Get("code_challenge")) != 43 || asked.Get("code_challenge") == flow.Verifier.Reveal() {
 		t.Errorf("the code challenge is %q", asked.Get("code_challenge"))
 	}
-	if flow.Issuer != as.Issuer || flow.TokenEndpoint != as.TokenEndpoint || flow.Resource != as.Resource || !flow.IssuerInResponse || flow.RedirectURI != redirect || flow.Registration.ClientID != public.ClientID {
+	if flow.Issuer != as.Issuer || flow.TokenEndpoint != as.TokenEndpoint || flow.Resource != as.Resource || !flow.IssuerInResponse ||
+		flow.RedirectURI != redirect || flow.Registration.ClientID != public.ClientID {
 		t.Errorf("the record is %+v", flow)
 	}
 	if _, err := oauth.NewFlow(as, credential.Registration{Issuer: "https://other.example", ClientID: "c"}, oauth.FlowRequest{}); err == nil {
@@ -125,14 +131,16 @@ func TestWordsOfACallbackAreCleaned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = oauth.CheckCallback(flow, url.Values{"state": {flow.State.Reveal()}, "iss": {flow.Issuer}, "error": {"access_denied\x1b[2J"}, "error_description": {"no\x1b[31m \u202eway\n"}})
+	_, err = oauth.CheckCallback(flow, url.Values{"state": {flow.State.Reveal()}, "iss": {flow.Issuer}, "error": {"access_denied\x1b[2J"},
+		"error_description": {"no\x1b[31m \u202eway\n"}})
 	if err == nil || strings.ContainsAny(err.Error(), "\x1b\u202e\n") || !strings.Contains(err.Error(), "no") {
 		t.Errorf("%q", err)
 	}
 }
 
 func TestParametersThatMayNotBeConfigured(t *testing.T) {
-	for _, name := range []string{"state", "client_id", "redirect_uri", "code_challenge", "code_challenge_method", "response_type", "resource", "scope"} {
+	for _, name := range []string{"state", "client_id", "redirect_uri", "code_challenge", "code_challenge_method", "response_type",
+		"resource", "scope"} {
 		_, err := oauth.NewFlow(as, public, oauth.FlowRequest{RedirectURI: redirect, Parameters: map[string]string{name: "x"}})
 		var failure *oauth.Error
 		if !errors.As(err, &failure) || failure.Class != oauth.Misconfigured {

@@ -29,7 +29,8 @@ func TestTokenChallenge(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, found := oauth.TokenChallenge(http.Header{"Www-Authenticate": test.lines})
-			if found != (test.scheme != "") || c.Scheme != test.scheme || c.ResourceMetadata != test.meta || c.Error != test.error || !slices.Equal(c.Scopes, test.scopes) {
+			if found != (test.scheme != "") || c.Scheme != test.scheme || c.ResourceMetadata != test.meta || c.Error != test.error ||
+				!slices.Equal(c.Scopes, test.scopes) {
 				t.Errorf("TokenChallenge = %+v, %t", c, found)
 			}
 		})

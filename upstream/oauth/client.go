@@ -46,7 +46,8 @@ func NewHTTPClient(o HTTPOptions) *http.Client {
 	}
 	t.proxied.Proxy = t.proxy
 	if t.direct.DialContext = o.Dial; o.Dial == nil {
-		dialer := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error { return o.Reach.checkAddress(address) }}
+		dialer := &net.Dialer{Timeout: 10 * time.Second,
+			Control: func(_, address string, _ syscall.RawConn) error { return o.Reach.checkAddress(address) }}
 		t.direct.DialContext = dialer.DialContext
 	}
 	return &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}

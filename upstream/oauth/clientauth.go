@@ -84,7 +84,8 @@ func clientAssertion(r credential.Registration) (string, error) {
 		return "", fmt.Errorf("signing a client assertion: %w", err)
 	}
 	now := time.Now()
-	return jwt.Signed(signer).Claims(jwt.Claims{Issuer: r.ClientID, Subject: r.ClientID, Audience: jwt.Audience{cmp.Or(r.Audience, r.Issuer)}, ID: rand.Text(),
+	return jwt.Signed(signer).Claims(jwt.Claims{Issuer: r.ClientID, Subject: r.ClientID, Audience: jwt.Audience{cmp.Or(r.Audience, r.Issuer)},
+		ID:       rand.Text(),
 		IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(assertionLife))}).Serialize()
 }
 

@@ -99,7 +99,8 @@ func TestAnswersToTheRegistrationOfAKey(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			address, asked := registering(t, test.answers...)
 			d := credential.Discovery{Issuer: address, RegistrationEndpoint: address, AuthMethods: test.methods, SigningAlgorithms: test.algs}
-			got, err := oauth.Register(t.Context(), client(), d, oauth.RegistrationRequest{RedirectURIs: []string{redirect}, AuthMethod: test.demanded})
+			got, err := oauth.Register(t.Context(), client(), d,
+				oauth.RegistrationRequest{RedirectURIs: []string{redirect}, AuthMethod: test.demanded})
 			var failure *oauth.Error
 			switch {
 			case test.method == "" && (!errors.As(err, &failure) || !strings.Contains(err.Error(), test.words)):

@@ -9,24 +9,31 @@ import (
 // deadGrant are the codes, beside invalid_grant, by which servers say that a user has to
 // log in again: the grant is over, or the user has something to do first.
 var deadGrant = []string{
-	"invalid_grant", "bad_refresh_token", "invalid_refresh_token", "bad_verification_code", "invalid_code", "expired_token", "token_expired", "token_revoked", "invalid_token",
-	"refresh_token_not_found", "refresh_token_already_used", "session_not_found", "session_expired", "authorization_not_found", "access_denied", "account_inactive", "invalid_rapt",
-	"interaction_required", "login_required", "consent_required", "account_selection_required", "user_authentication_required", "mfa_required", "reauth_required", "authorization_declined",
+	"invalid_grant", "bad_refresh_token", "invalid_refresh_token", "bad_verification_code", "invalid_code", "expired_token", "token_expired",
+	"token_revoked", "invalid_token",
+	"refresh_token_not_found", "refresh_token_already_used", "session_not_found", "session_expired", "authorization_not_found",
+	"access_denied", "account_inactive", "invalid_rapt",
+	"interaction_required", "login_required", "consent_required", "account_selection_required", "user_authentication_required",
+	"mfa_required", "reauth_required", "authorization_declined",
 }
 
 // deadClient are the codes, beside invalid_client, that name the client.
 var deadClient = []string{
-	"invalid_client", "unauthorized_client", "invalid_client_id", "invalid_client_secret", "client_not_found", "unknown_client", "incorrect_client_credentials",
+	"invalid_client", "unauthorized_client", "invalid_client_id", "invalid_client_secret", "client_not_found", "unknown_client",
+	"incorrect_client_credentials",
 	"bad_client_id", "bad_client_secret", "oauth_client_not_found", "invalid_app_id", "deleted_client", "disabled_client",
 }
 
 // passingCodes say that the server cannot now.
-var passingCodes = []string{"temporarily_unavailable", "server_error", "slow_down", "internal_error", "internal_server_error", "rate_limited", "ratelimited",
-	"rate_limit_exceeded", "over_request_rate_limit", "too_many_requests", "service_unavailable", "timeout", "request_timeout", "unknown_error", "fatal_error", "unexpected_failure",
+var passingCodes = []string{"temporarily_unavailable", "server_error", "slow_down", "internal_error", "internal_server_error",
+	"rate_limited", "ratelimited",
+	"rate_limit_exceeded", "over_request_rate_limit", "too_many_requests", "service_unavailable", "timeout", "request_timeout",
+	"unknown_error", "fatal_error", "unexpected_failure",
 	"throttling", "throttled", "internal_server", "resource_exhausted", "limit_exceeded", "quota_exceeded", "backend_error"}
 
 // otherCodes speak of the request and of neither grant nor client.
-var otherCodes = []string{"invalid_scope", "invalid_target", "unsupported_grant_type", "unsupported_response_type", "invalid_dpop_proof", "use_dpop_nonce", "authorization_pending",
+var otherCodes = []string{"invalid_scope", "invalid_target", "unsupported_grant_type", "unsupported_response_type", "invalid_dpop_proof",
+	"use_dpop_nonce", "authorization_pending",
 	"invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement", "unapproved_software_statement", "unsupported_token_type"}
 
 const (
@@ -44,7 +51,8 @@ var (
 		`|(?:login|log_in|sign_in|interaction|consent|reauth|reauthentication|reauthorization|user_authentication|mfa|sso|two_factor_setup)_required)$`)
 	deadWords = regexp.MustCompile(`\b(?:` + dead + `(?:(?:,| or| and|/)+ ?` + dead + `)* (?:the |your |this |or |provided )*` + subject +
 		`|(?:requires?|needs?) an? (?:active|valid|new) refresh token` +
-		`|` + subject + `(?: passed| provided| supplied| given)?:?(?: (?:is|was|has|have|been|are|already|either|a|reuse))* (?:\w+ or )?(?:` + dead + `|detected))\b`)
+		`|` + subject + `(?: passed| provided| supplied| given)?:?(?: (?:is|was|has|have|been|are|already|either|a|reuse))* (?:\w+ or )?(?:` +
+		dead + `|detected))\b`)
 )
 
 // clientWords are sentences that say that there is no such client, passingWords such as say

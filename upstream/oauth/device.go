@@ -14,10 +14,12 @@ import (
 
 // NewDeviceFlow asks for a device code (RFC 8628 section 3.1). The caller gives the
 // flow its id and shows its address and code to a person.
-func NewDeviceFlow(ctx context.Context, hc *http.Client, d credential.Discovery, registration credential.Registration, r FlowRequest) (credential.Flow, error) {
+func NewDeviceFlow(ctx context.Context, hc *http.Client, d credential.Discovery, registration credential.Registration,
+	r FlowRequest) (credential.Flow, error) {
 	failure := &Error{Operation: "the device authorization request", URL: where(d.DeviceEndpoint)}
 	if d.DeviceEndpoint == "" {
-		failure.Class, failure.URL, failure.Err = Unsupported, where(d.Issuer), errors.New("the authorization server has no device authorization endpoint (RFC 8628)")
+		failure.Class, failure.URL, failure.Err = Unsupported, where(d.Issuer), errors.New("the authorization server has no device "+
+			"authorization endpoint (RFC 8628)")
 		return credential.Flow{}, failure
 	}
 	shown := registration
@@ -45,9 +47,21 @@ func NewDeviceFlow(ctx context.Context, hc *http.Client, d credential.Discovery,
 		failure.Err = errors.New("the answer lacks device_code, user_code, or a verification_uri that is a page")
 		return credential.Flow{}, failure
 	}
-	flow := credential.Flow{StartedAt: asked, Deadline: asked.Add(r.Lifetime), Issuer: d.Issuer, TokenEndpoint: d.TokenEndpoint, RevocationEndpoint: d.RevocationEndpoint,
-		Resource: d.Resource, Scopes: wanted, Registration: registration, Key: r.Key, DeviceCode: credential.NewSecret(code), UserCode: a.word("user_code"),
-		PollInterval: min(cmp.Or(seconds(a.members, "interval"), pollInterval), longestInterval), AuthorizationURL: credential.NewSecret(at)}
+	flow := credential.Flow{
+		StartedAt:          asked,
+		Deadline:           asked.Add(r.Lifetime),
+		Issuer:             d.Issuer,
+		TokenEndpoint:      d.TokenEndpoint,
+		RevocationEndpoint: d.RevocationEndpoint,
+		Resource:           d.Resource,
+		Scopes:             wanted,
+		Registration:       registration,
+		Key:                r.Key,
+		DeviceCode:         credential.NewSecret(code),
+		UserCode:           a.word("user_code"),
+		PollInterval:       min(cmp.Or(seconds(a.members, "interval"), pollInterval), longestInterval),
+		AuthorizationURL:   credential.NewSecret(at),
+	}
 	if complete := webPage(a.word("verification_uri_complete", "verification_url_complete"), d.DeviceEndpoint); complete != "" {
 		flow.AuthorizationURL = credential.NewSecret(complete)
 	}

@@ -54,7 +54,8 @@ func TestDeviceAnswers(t *testing.T) {
 			test.life = time.Hour
 		}
 		shown := strings.ReplaceAll(test.shown, "$", s.URL)
-		if err != nil || flow.AuthorizationURL.Reveal() != shown || flow.DeviceCode.Reveal() != "d" || flow.UserCode != "WDJB-MJHT" || flow.PollInterval != test.interval {
+		if err != nil || flow.AuthorizationURL.Reveal() != shown || flow.DeviceCode.Reveal() != "d" || flow.UserCode != "WDJB-MJHT" ||
+			flow.PollInterval != test.interval {
 			t.Errorf("%s: %+v, %v; shown is %q", test.name, flow, err, flow.AuthorizationURL.Reveal())
 		}
 		if lives := flow.Deadline.Sub(before); lives < test.life-time.Minute/2 || lives > test.life+time.Minute/2 {
@@ -78,7 +79,8 @@ func (s *inTurn) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestDevicePollsInOtherSpellings(t *testing.T) {
 	await := func(answers ...answer) (token credential.Token, took time.Duration, err error) {
 		synctest.Test(t, func(t *testing.T) {
-			flow := credential.Flow{TokenEndpoint: "https://as.example/token", DeviceCode: secret("d"), Registration: anyone, PollInterval: time.Second, Deadline: time.Now().Add(time.Hour)}
+			flow := credential.Flow{TokenEndpoint: "https://as.example/token", DeviceCode: secret("d"), Registration: anyone,
+				PollInterval: time.Second, Deadline: time.Now().Add(time.Hour)}
 			begun, server := time.Now(), inTurn(answers)
 			token, err = oauth.AwaitDevice(t.Context(), &http.Client{Transport: &server}, flow, 1)
 			took = time.Since(begun)
@@ -101,7 +103,8 @@ func TestDevicePollsInOtherSpellings(t *testing.T) {
 		{429, `{"error":"SlowDown"}`, 7 * time.Second},
 		{400, `{"__type":"SlowDownException"}`, 7 * time.Second},
 	} {
-		if token, took, err := await(answer{status: test.status, body: test.body}, taken); err != nil || token.Access.Reveal() != "new-access" || took != test.took {
+		if token, took, err := await(answer{status: test.status, body: test.body}, taken); err != nil || token.Access.Reveal() != "new-access" ||
+			took != test.took {
 			t.Errorf("%d %s: %v, after %v", test.status, test.body, err, took)
 		}
 	}
@@ -111,7 +114,8 @@ func TestDevicePollsInOtherSpellings(t *testing.T) {
 		`{"error":"ExpiredToken"}`:           "expired_token",
 	} {
 		var failure *oauth.Error
-		if _, _, err := await(answer{status: 400, body: body}); !errors.As(err, &failure) || failure.Code != code || failure.Class != oauth.InvalidGrant {
+		if _, _, err := await(answer{status: 400, body: body}); !errors.As(err, &failure) || failure.Code != code ||
+			failure.Class != oauth.InvalidGrant {
 			t.Errorf("%s: %v", body, err)
 		}
 	}

@@ -68,7 +68,8 @@ func Discover(ctx context.Context, hc *http.Client, r DiscoveryRequest) (credent
 }
 
 // discoverAt takes the first of the resource's authorization servers that will do.
-func discoverAt(ctx context.Context, hc *http.Client, resource *resourceMetadata, at source, r DiscoveryRequest) (credential.Discovery, error) {
+func discoverAt(ctx context.Context, hc *http.Client, resource *resourceMetadata, at source,
+	r DiscoveryRequest) (credential.Discovery, error) {
 	issuers, err := chooseIssuers(resource, r)
 	if err != nil {
 		return credential.Discovery{}, err
@@ -95,7 +96,8 @@ func passing(err error) bool {
 }
 
 // discoverFrom is what one authorization server says of itself, if it will do.
-func discoverFrom(ctx context.Context, hc *http.Client, issuer string, resource *resourceMetadata, r DiscoveryRequest) (credential.Discovery, error) {
+func discoverFrom(ctx context.Context, hc *http.Client, issuer string, resource *resourceMetadata,
+	r DiscoveryRequest) (credential.Discovery, error) {
 	found, at, err := discoverServer(ctx, hc, issuer, r.MetadataIssuer, resource == nil && r.ConfiguredIssuer == "" && r.LegacyFallback)
 	if err != nil {
 		return credential.Discovery{}, err
@@ -194,11 +196,13 @@ func chooseIssuers(resource *resourceMetadata, r DiscoveryRequest) ([]string, er
 		}
 		return []string{server.Scheme + "://" + server.Host}, nil
 	case len(resource.AuthorizationServers) == 0:
-		return nil, &Error{Operation: "discovery", Class: NotOAuth, Err: errors.New("the protected resource metadata names no authorization server")}
+		return nil, &Error{Operation: "discovery", Class: NotOAuth,
+			Err: errors.New("the protected resource metadata names no authorization server")}
 	case r.ConfiguredIssuer != "":
 		if !slices.ContainsFunc(resource.AuthorizationServers, func(named string) bool { return sameButSlash(named, r.ConfiguredIssuer) }) {
 			return nil, &Error{Operation: "discovery", Class: Misconfigured,
-				Err: fmt.Errorf("the configured issuer %q is not among those that the server names now: %q", r.ConfiguredIssuer, resource.AuthorizationServers)}
+				Err: fmt.Errorf("the configured issuer %q is not among those that the server names now: %q", r.ConfiguredIssuer,
+					resource.AuthorizationServers)}
 		}
 		return []string{r.ConfiguredIssuer}, nil
 	}
@@ -228,7 +232,12 @@ func Locate(ctx context.Context, hc *http.Client, issuer, stated string, reach R
 		return Endpoints{}, err
 	}
 	if err := max(reach, ReachOf(issuer, "")).checkURL(string(m.TokenEndpoint)); err != nil {
-		return Endpoints{}, &Error{Operation: "discovery", Class: Misconfigured, URL: where(issuer), Err: fmt.Errorf("the token endpoint: %w", err)}
+		return Endpoints{}, &Error{
+			Operation: "discovery",
+			Class:     Misconfigured,
+			URL:       where(issuer),
+			Err:       fmt.Errorf("the token endpoint: %w", err),
+		}
 	}
 	return Endpoints{Token: string(m.TokenEndpoint), Revocation: string(m.RevocationEndpoint)}, nil
 }
@@ -242,7 +251,12 @@ func sameButSlash(a, b string) bool {
 func discoverServer(ctx context.Context, hc *http.Client, issuer, stated string, legacy bool) (m serverMetadata, at source, err error) {
 	base, err := url.Parse(issuer)
 	if err != nil || checkURL(issuer) != nil {
-		return m, source{}, &Error{Operation: "discovery", Class: Misconfigured, URL: where(issuer), Err: errors.New("the issuer is neither https nor on this machine")}
+		return m, source{}, &Error{
+			Operation: "discovery",
+			Class:     Misconfigured,
+			URL:       where(issuer),
+			Err:       errors.New("the issuer is neither https nor on this machine"),
+		}
 	}
 	places := []string{wellKnown(base, "oauth-authorization-server", false), wellKnown(base, "openid-configuration", false)}
 	if strings.Trim(base.Path, "/") != "" {
@@ -254,10 +268,16 @@ func discoverServer(ctx context.Context, hc *http.Client, issuer, stated string,
 		return m, source{}, err
 	case at.place == "" && legacy:
 		root := base.Scheme + "://" + base.Host
-		return serverMetadata{Issuer: text(root), AuthorizationEndpoint: text(root + "/authorize"), TokenEndpoint: text(root + "/token"), RegistrationEndpoint: text(root + "/register"),
+		return serverMetadata{Issuer: text(root), AuthorizationEndpoint: text(root + "/authorize"), TokenEndpoint: text(root + "/token"),
+			RegistrationEndpoint: text(root + "/register"),
 			CodeChallengeMethods: words{"S256"}}, source{}, nil
 	case at.place == "":
-		return m, source{}, &Error{Operation: "discovery", Class: NotOAuth, URL: where(issuer), Err: errors.New("there is no authorization server metadata")}
+		return m, source{}, &Error{
+			Operation: "discovery",
+			Class:     NotOAuth,
+			URL:       where(issuer),
+			Err:       errors.New("there is no authorization server metadata"),
+		}
 	case string(m.Issuer) != issuer && (m.Issuer == "" || string(m.Issuer) != stated):
 		failure := &Error{Operation: "discovery", Class: Misconfigured, URL: where(at.place),
 			Err: fmt.Errorf("the metadata is that of the issuer %q and not of %q (RFC 8414 section 3.3)", clean(string(m.Issuer)), issuer)}
@@ -265,7 +285,8 @@ func discoverServer(ctx context.Context, hc *http.Client, issuer, stated string,
 			failure.Suggest = []Suggestion{{MetadataIssuer, clean(string(m.Issuer))}}
 		}
 		if sameButSlash(string(m.Issuer), issuer) {
-			failure.Suggest, failure.Err = nil, fmt.Errorf("%w; if that slash is a mistake of theirs, put oauth.issuer %q into the configuration", failure.Err, clean(string(m.Issuer)))
+			failure.Suggest, failure.Err = nil, fmt.Errorf("%w; if that slash is a mistake of theirs, put oauth.issuer %q into the configuration",
+				failure.Err, clean(string(m.Issuer)))
 		}
 		return m, source{}, failure
 	}

@@ -153,7 +153,8 @@ func TestOneOfSeveralServers(t *testing.T) {
 		{"the configured one is not named", "", "/d", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := oauth.DiscoveryRequest{ServerURL: s.URL + "/mcp", Known: func(issuer string) bool { return test.known != "" && issuer == s.URL+test.known }}
+			r := oauth.DiscoveryRequest{ServerURL: s.URL + "/mcp",
+				Known: func(issuer string) bool { return test.known != "" && issuer == s.URL+test.known }}
 			if test.configured != "" {
 				r.ConfiguredIssuer = s.URL + test.configured
 			}
@@ -182,7 +183,8 @@ func TestMetadataCoversTheServer(t *testing.T) {
 		{"/api", "/API", false},
 	} {
 		s := newSite(t, map[string]string{"/meta": `{"resource":"$` + test.resource + `","authorization_servers":["$"]}`, serverPath: serverDocument})
-		d, err := oauth.Discover(t.Context(), client(), oauth.DiscoveryRequest{ServerURL: s.URL + test.server, Challenge: oauth.Challenge{ResourceMetadata: s.URL + "/meta"}})
+		d, err := oauth.Discover(t.Context(), client(),
+			oauth.DiscoveryRequest{ServerURL: s.URL + test.server, Challenge: oauth.Challenge{ResourceMetadata: s.URL + "/meta"}})
 		if (err == nil) != test.covered || test.covered && d.Resource != s.URL+test.resource {
 			t.Errorf("metadata about %q for the server %q: %q, %v", test.resource, test.server, d.Resource, err)
 		}
@@ -211,7 +213,8 @@ func TestWellKnownPlaces(t *testing.T) {
 func TestDefaultEndpoints(t *testing.T) {
 	s := newSite(t, nil)
 	d, err := oauth.Discover(t.Context(), client(), oauth.DiscoveryRequest{ServerURL: s.URL + "/mcp", LegacyFallback: true})
-	if err != nil || d.AuthorizationEndpoint != s.URL+"/authorize" || d.TokenEndpoint != s.URL+"/token" || d.RegistrationEndpoint != s.URL+"/register" || d.Resource != s.URL+"/mcp" {
+	if err != nil || d.AuthorizationEndpoint != s.URL+"/authorize" || d.TokenEndpoint != s.URL+"/token" ||
+		d.RegistrationEndpoint != s.URL+"/register" || d.Resource != s.URL+"/mcp" {
 		t.Errorf("Discover = %+v, %v", d, err)
 	}
 }
@@ -232,7 +235,8 @@ func TestNoEndpointsAreGuessedAtAServerThatIsNamed(t *testing.T) {
 			r.ConfiguredIssuer = s.URL
 		}
 		var failure *oauth.Error
-		if d, err := oauth.Discover(t.Context(), client(), r); !errors.As(err, &failure) || failure.Class != oauth.NotOAuth || d.TokenEndpoint != "" {
+		if d, err := oauth.Discover(t.Context(), client(), r); !errors.As(err, &failure) || failure.Class != oauth.NotOAuth ||
+			d.TokenEndpoint != "" {
 			t.Errorf("%s: Discover = %+v, %v", name, d, err)
 		}
 	}

@@ -43,7 +43,13 @@ func Proof(key credential.Secret, method string, target *url.URL, access credent
 	if err != nil {
 		return "", fmt.Errorf("signing a proof of possession: %w", err)
 	}
-	claims := proofClaims{ID: rand.Text(), Method: method, URL: target.Scheme + "://" + target.Host + target.EscapedPath(), IssuedAt: jwt.NewNumericDate(time.Now()), Nonce: nonce}
+	claims := proofClaims{
+		ID:       rand.Text(),
+		Method:   method,
+		URL:      target.Scheme + "://" + target.Host + target.EscapedPath(),
+		IssuedAt: jwt.NewNumericDate(time.Now()),
+		Nonce:    nonce,
+	}
 	if !access.IsZero() {
 		digest := sha256.Sum256([]byte(access.Reveal()))
 		claims.Access = base64.RawURLEncoding.EncodeToString(digest[:])

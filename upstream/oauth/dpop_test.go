@@ -48,7 +48,8 @@ func TestProofIsForOneRequest(t *testing.T) {
 		}
 		claims := proof(t, text)
 		digest := sha256.Sum256([]byte("access"))
-		if claims["htm"] != "POST" || claims["htu"] != "https://mcp.example/mcp" || claims["nonce"] != "nonce-1" || claims["ath"] != base64.RawURLEncoding.EncodeToString(digest[:]) {
+		if claims["htm"] != "POST" || claims["htu"] != "https://mcp.example/mcp" || claims["nonce"] != "nonce-1" ||
+			claims["ath"] != base64.RawURLEncoding.EncodeToString(digest[:]) {
 			t.Errorf("the claims are %v", claims)
 		}
 		if at := time.Unix(int64(claims["iat"].(float64)), 0); time.Since(at).Abs() > time.Minute {
@@ -118,7 +119,8 @@ func TestBoundTokens(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := record(t, test.answers...)
-			token, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: s.URL + "/token", Refresh: secret("r"), Key: key}, credential.Registration{ClientID: "c", AuthMethod: "none"}, oauth.RefreshOptions{})
+			token, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: s.URL + "/token", Refresh: secret("r"), Key: key},
+				credential.Registration{ClientID: "c", AuthMethod: "none"}, oauth.RefreshOptions{})
 			if (err == nil) != test.taken || test.taken && (token.Type != "DPoP" || token.Key != key) || len(s.asked) != test.requests {
 				t.Errorf("%+v, %v after %d requests", token, err, len(s.asked))
 			}

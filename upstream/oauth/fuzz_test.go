@@ -66,7 +66,8 @@ func FuzzTokenResponse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		*body = text
 		before := credential.Token{Generation: 1, Refresh: credential.NewSecret("spent-secret"), TokenEndpoint: server.URL, ClientID: "c"}
-		token, err := oauth.Refresh(context.Background(), server.Client(), before, credential.Registration{ClientID: "c", AuthMethod: "none"}, oauth.RefreshOptions{})
+		token, err := oauth.Refresh(context.Background(), server.Client(), before, credential.Registration{ClientID: "c", AuthMethod: "none"},
+			oauth.RefreshOptions{})
 		switch {
 		case err != nil && strings.Contains(err.Error(), "spent-secret"):
 			t.Errorf("%q: the error shows the secret: %v", text, err)
@@ -87,7 +88,8 @@ func FuzzCallback(f *testing.F) {
 			return
 		}
 		code, err := oauth.CheckCallback(flow, query)
-		genuine := len(query["state"]) == 1 && query.Get("state") == "the-state" && query.Get("iss") == flow.Issuer && query.Get("code") != "" && query.Get("error") == ""
+		genuine := len(query["state"]) == 1 && query.Get("state") == "the-state" && query.Get("iss") == flow.Issuer && query.Get("code") != "" &&
+			query.Get("error") == ""
 		var refused *oauth.CallbackError
 		switch {
 		case err == nil && (!genuine || code.Reveal() != query.Get("code")):

@@ -34,7 +34,8 @@ type GrantRequest struct {
 }
 
 // Grant requests a token once.
-func Grant(ctx context.Context, hc *http.Client, d credential.Discovery, r credential.Registration, g GrantRequest) (credential.Token, error) {
+func Grant(ctx context.Context, hc *http.Client, d credential.Discovery, r credential.Registration,
+	g GrantRequest) (credential.Token, error) {
 	parameters := url.Values{"grant_type": {grantClientCredentials}}
 	if !g.Assertion.IsZero() {
 		parameters = url.Values{"grant_type": {grantJWTBearer}, "assertion": {g.Assertion.Reveal()}}
@@ -54,8 +55,18 @@ func Grant(ctx context.Context, hc *http.Client, d credential.Discovery, r crede
 	if err != nil {
 		return credential.Token{}, err
 	}
-	token := credential.Token{Generation: g.Generation, RequestedScopes: g.Scopes, Scopes: g.Scopes, Issuer: d.Issuer, TokenEndpoint: d.TokenEndpoint,
-		RevocationEndpoint: d.RevocationEndpoint, Resource: d.Resource, ClientID: r.ClientID, AuthMethod: r.AuthMethod, Key: g.Key}
+	token := credential.Token{
+		Generation:         g.Generation,
+		RequestedScopes:    g.Scopes,
+		Scopes:             g.Scopes,
+		Issuer:             d.Issuer,
+		TokenEndpoint:      d.TokenEndpoint,
+		RevocationEndpoint: d.RevocationEndpoint,
+		Resource:           d.Resource,
+		ClientID:           r.ClientID,
+		AuthMethod:         r.AuthMethod,
+		Key:                g.Key,
+	}
 	return take(token, members, sentAt)
 }
 

@@ -44,8 +44,10 @@ func TestDiscoveryReadsWhatIsMeant(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t, test.documents)
-			d, err := oauth.Discover(t.Context(), client(), oauth.DiscoveryRequest{ServerURL: s.URL + "/mcp", Challenge: oauth.Challenge{ResourceMetadata: test.challenge}})
-			if err != nil || d.Issuer != s.URL || d.TokenEndpoint != s.URL+"/token" || d.AuthorizationEndpoint != s.URL+"/authorize" || d.Resource != s.URL+"/mcp" || d.ProofRequired {
+			d, err := oauth.Discover(t.Context(), client(),
+				oauth.DiscoveryRequest{ServerURL: s.URL + "/mcp", Challenge: oauth.Challenge{ResourceMetadata: test.challenge}})
+			if err != nil || d.Issuer != s.URL || d.TokenEndpoint != s.URL+"/token" || d.AuthorizationEndpoint != s.URL+"/authorize" ||
+				d.Resource != s.URL+"/mcp" || d.ProofRequired {
 				t.Errorf("Discover = %+v, %v", d, err)
 			}
 			if test.name == "texts in place of lists" && !slices.Equal(d.ScopesSupported, []string{"a", "b"}) {
@@ -64,7 +66,8 @@ func TestDemandsInOtherForms(t *testing.T) {
 	} {
 		s := newSite(t, documents)
 		var failure *oauth.Error
-		if _, err := oauth.Discover(t.Context(), client(), oauth.DiscoveryRequest{ServerURL: s.URL + "/mcp"}); !errors.As(err, &failure) || failure.Class != oauth.Unsupported || !strings.Contains(err.Error(), name) {
+		if _, err := oauth.Discover(t.Context(), client(), oauth.DiscoveryRequest{ServerURL: s.URL + "/mcp"}); !errors.As(err, &failure) ||
+			failure.Class != oauth.Unsupported || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -85,7 +88,8 @@ func TestRedirectsStayOnTheirHost(t *testing.T) {
 // An address without its quotes is an address (fault E7).
 func TestChallengeWithoutQuotes(t *testing.T) {
 	h := http.Header{"Www-Authenticate": {`Bearer resource_metadata=https://a/b?c=d, error=invalid_token, scope=x`}}
-	if c, found := oauth.TokenChallenge(h); !found || c.ResourceMetadata != "https://a/b?c=d" || c.Error != "invalid_token" || !slices.Equal(c.Scopes, []string{"x"}) {
+	if c, found := oauth.TokenChallenge(h); !found || c.ResourceMetadata != "https://a/b?c=d" || c.Error != "invalid_token" ||
+		!slices.Equal(c.Scopes, []string{"x"}) {
 		t.Errorf("TokenChallenge = %+v, %t", c, found)
 	}
 }

@@ -47,11 +47,27 @@ type serverMetadata struct {
 
 // discovery is what the document says, with each address made absolute.
 func (m *serverMetadata) discovery(at source) credential.Discovery {
-	return credential.Discovery{Issuer: string(m.Issuer), ServerMetadataURL: at.place, FreshUntil: at.until, FetchedAt: time.Now().UTC(),
-		AuthorizationEndpoint: m.AuthorizationEndpoint.at(at.place), TokenEndpoint: m.TokenEndpoint.at(at.place), RegistrationEndpoint: m.RegistrationEndpoint.at(at.place),
-		RevocationEndpoint: m.RevocationEndpoint.at(at.place), DeviceEndpoint: m.DeviceEndpoint.at(at.place), PushEndpoint: m.PushEndpoint.at(at.place), PushRequired: bool(m.PushRequired),
-		ServerScopes: m.ScopesSupported, CodeChallengeMethods: m.CodeChallengeMethods, AuthMethods: m.AuthMethods, OpenID: len(m.SubjectTypes) > 0,
-		SigningAlgorithms: m.SigningAlgorithms, GrantTypes: m.GrantTypes, ClientIDMetadataDocument: bool(m.ClientIDMetadata), IssuerInResponse: bool(m.IssuerInResponse)}
+	return credential.Discovery{
+		Issuer:                   string(m.Issuer),
+		ServerMetadataURL:        at.place,
+		FreshUntil:               at.until,
+		FetchedAt:                time.Now().UTC(),
+		AuthorizationEndpoint:    m.AuthorizationEndpoint.at(at.place),
+		TokenEndpoint:            m.TokenEndpoint.at(at.place),
+		RegistrationEndpoint:     m.RegistrationEndpoint.at(at.place),
+		RevocationEndpoint:       m.RevocationEndpoint.at(at.place),
+		DeviceEndpoint:           m.DeviceEndpoint.at(at.place),
+		PushEndpoint:             m.PushEndpoint.at(at.place),
+		PushRequired:             bool(m.PushRequired),
+		ServerScopes:             m.ScopesSupported,
+		CodeChallengeMethods:     m.CodeChallengeMethods,
+		AuthMethods:              m.AuthMethods,
+		OpenID:                   len(m.SubjectTypes) > 0,
+		SigningAlgorithms:        m.SigningAlgorithms,
+		GrantTypes:               m.GrantTypes,
+		ClientIDMetadataDocument: bool(m.ClientIDMetadata),
+		IssuerInResponse:         bool(m.IssuerInResponse),
+	}
 }
 
 // source is where a document was read, and until when it may be used; nowhere, and no
@@ -114,10 +130,16 @@ func checkEndpoints(d credential.Discovery, r DiscoveryRequest) error {
 		}
 	}
 	silent := len(d.CodeChallengeMethods) == 0
-	if r.Unattended || slices.ContainsFunc(d.CodeChallengeMethods, func(m string) bool { return strings.EqualFold(m, "S256") }) || silent && r.AssumePKCE {
+	if r.Unattended || silent && r.AssumePKCE ||
+		slices.ContainsFunc(d.CodeChallengeMethods, func(m string) bool { return strings.EqualFold(m, "S256") }) {
 		return nil
 	}
-	failure := &Error{Operation: "discovery", Class: Unsupported, URL: where(d.Issuer), Err: errors.New("the authorization server does not say that it supports PKCE with S256")}
+	failure := &Error{
+		Operation: "discovery",
+		Class:     Unsupported,
+		URL:       where(d.Issuer),
+		Err:       errors.New("the authorization server does not say that it supports PKCE with S256"),
+	}
 	if silent {
 		failure.Suggest = []Suggestion{{AssumePKCE, ""}}
 	}

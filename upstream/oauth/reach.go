@@ -118,7 +118,8 @@ func (e *AddressError) Error() string {
 	case e.None:
 		return fmt.Sprintf("the address %s is not one that an authorization server may have", e.Address)
 	case e.At == Private:
-		return fmt.Sprintf("the address %s is %s, and the MCP server is %s; if both are your own, allow it with --allow-private", e.Address, e.At, e.Reach)
+		return fmt.Sprintf("the address %s is %s, and the MCP server is %s; if both are your own, allow it with --allow-private", e.Address,
+			e.At, e.Reach)
 	}
 	return fmt.Sprintf("the address %s is %s, and the MCP server is %s; what is elsewhere may not lead here", e.Address, e.At, e.Reach)
 }

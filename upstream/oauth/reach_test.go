@@ -59,7 +59,8 @@ var near = map[string]oauth.Reach{
 }
 
 // nowhere is refused whatever the reach.
-var nowhere = []string{"169.254.169.254", "[fe80::1]", "0.0.0.0", "[::]", "224.0.0.1", "255.255.255.255", "100.100.100.200", "168.63.129.16",
+var nowhere = []string{"169.254.169.254", "[fe80::1]", "0.0.0.0", "[::]", "224.0.0.1", "255.255.255.255", "100.100.100.200",
+	"168.63.129.16",
 	"192.0.0.192", "[fd00:ec2::254]", "[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]", "[2002:7f00:1::]", "[ff02::1]"}
 
 // refusedFor asks for a URL, and says whether that was refused for its address.
@@ -81,7 +82,8 @@ func refusedFor(t *testing.T, hc *http.Client, target string) bool {
 func TestNothingIsReachedThatIsNearer(t *testing.T) {
 	dialled := errors.New("dialled")
 	for reach := oauth.Public; reach <= oauth.Loopback; reach++ {
-		hc := oauth.NewHTTPClient(oauth.HTTPOptions{Reach: reach, Dial: func(context.Context, string, string) (net.Conn, error) { return nil, dialled }})
+		hc := oauth.NewHTTPClient(oauth.HTTPOptions{Reach: reach,
+			Dial: func(context.Context, string, string) (net.Conn, error) { return nil, dialled }})
 		for host, at := range near {
 			if got := refusedFor(t, hc, "https://"+host+"/token"); got != (at > reach) {
 				t.Errorf("%s, which is %s, for a server %s: refused is %t", host, at, reach, got)
@@ -105,7 +107,8 @@ func TestNamesAreCheckedWhenTheyAreConnectedTo(t *testing.T) {
 		t.Fatal(err)
 	}
 	previous := net.DefaultResolver
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) { return answersLoopback(), nil }}
+	net.DefaultResolver = &net.Resolver{PreferGo: true,
+		Dial: func(context.Context, string, string) (net.Conn, error) { return answersLoopback(), nil }}
 	t.Cleanup(func() { net.DefaultResolver = previous })
 	for _, name := range []string{"rebound.example", "0x7f.1", "2130706433", "0177.0.0.1"} {
 		hc := oauth.NewHTTPClient(oauth.HTTPOptions{Reach: oauth.Private})
@@ -167,7 +170,8 @@ func TestMetadataLeadsNoNearer(t *testing.T) {
 	if _, err := oauth.Register(t.Context(), hc, registration, oauth.RegistrationRequest{}); err == nil {
 		t.Error("the registration endpoint was reached")
 	}
-	if _, err := oauth.Revoke(t.Context(), hc, credential.Token{RevocationEndpoint: inside.URL, Refresh: secret("r")}, credential.Registration{AuthMethod: "none"}); err == nil {
+	if _, err := oauth.Revoke(t.Context(), hc, credential.Token{RevocationEndpoint: inside.URL, Refresh: secret("r")},
+		credential.Registration{AuthMethod: "none"}); err == nil {
 		t.Error("the revocation endpoint was reached")
 	}
 	if len(inside.asked) != 0 {

@@ -37,7 +37,8 @@ func (a answer) refusal(failure *Error, secrets ...credential.Secret) *Error {
 // The names of members that hold a code, and of those that hold words.
 var (
 	codeNames = []string{"error", "errorcode", "errcode", "ecode", "code", "errortype", "type", "status", "reason"}
-	wordNames = []string{"errordescription", "errormessage", "message", "msg", "errmsg", "errorsummary", "detail", "errormsg", "description", "faultstring",
+	wordNames = []string{"errordescription", "errormessage", "message", "msg", "errmsg", "errorsummary", "detail", "errormsg", "description",
+		"faultstring",
 		"err", "errors", "error", "reason", "title"}
 )
 

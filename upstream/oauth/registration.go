@@ -42,12 +42,20 @@ func Register(ctx context.Context, hc *http.Client, d credential.Discovery, r Re
 	case r.Preregistered != nil:
 		return *r.Preregistered, nil
 	case d.ClientIDMetadataDocument && r.ClientIDMetadataURL != "":
-		return credential.Registration{Issuer: d.Issuer, Source: credential.SourceMetadata, ClientID: r.ClientIDMetadataURL, AuthMethod: "none", RedirectURIs: r.RedirectURIs, ObtainedAt: time.Now().UTC()}, nil
+		return credential.Registration{
+			Issuer:       d.Issuer,
+			Source:       credential.SourceMetadata,
+			ClientID:     r.ClientIDMetadataURL,
+			AuthMethod:   "none",
+			RedirectURIs: r.RedirectURIs,
+			ObtainedAt:   time.Now().UTC(),
+		}, nil
 	case d.RegistrationEndpoint != "":
 		return registerDynamically(ctx, hc, d, r)
 	}
 	return credential.Registration{}, &Error{Operation: "registration", Class: Unsupported, URL: where(d.Issuer),
-		Err: errors.New("the authorization server takes no dynamic registration; register a client there and put its id into the configuration (oauth.clientId)")}
+		Err: errors.New("the authorization server takes no dynamic registration; register a client there and put its id into the " +
+			"configuration (oauth.clientId)")}
 }
 
 // softwareID names this program to authorization servers, in every version (RFC
@@ -57,7 +65,8 @@ const softwareID = "mcpproxy"
 // registerDynamically asks for what fits best, and for less where the server refuses
 // that: some list public clients and register none, some know other scopes than the
 // resource names. The first refusal is the one that is told.
-func registerDynamically(ctx context.Context, hc *http.Client, d credential.Discovery, r RegistrationRequest) (credential.Registration, error) {
+func registerDynamically(ctx context.Context, hc *http.Client, d credential.Discovery,
+	r RegistrationRequest) (credential.Registration, error) {
 	var first *Error
 	aboutScopes := false
 	methods := authMethods(d.AuthMethods)
@@ -96,7 +105,8 @@ func negotiable(refused *Error) bool {
 	case "invalid_redirect_uri", "invalid_software_statement", "unapproved_software_statement":
 		return false
 	}
-	return refused.Class == Rejected && (refused.Status == http.StatusBadRequest || refused.Status == http.StatusUnprocessableEntity || refused.Status/100 == 2 && refused.Code != "")
+	return refused.Class == Rejected && (refused.Status == http.StatusBadRequest || refused.Status == http.StatusUnprocessableEntity ||
+		refused.Status/100 == 2 && refused.Code != "")
 }
 
 func speaksOf(word string, refused *Error) bool {
@@ -104,7 +114,8 @@ func speaksOf(word string, refused *Error) bool {
 }
 
 // registerAs asks for a client once.
-func registerAs(ctx context.Context, hc *http.Client, d credential.Discovery, r RegistrationRequest, method string, scopes []string) (credential.Registration, error) {
+func registerAs(ctx context.Context, hc *http.Client, d credential.Discovery, r RegistrationRequest, method string,
+	scopes []string) (credential.Registration, error) {
 	grants, responses := grantsOf(d, r.GrantType)
 	metadata := map[string]any{
 		"client_name": r.ClientName, "redirect_uris": r.RedirectURIs, "grant_types": grants, "response_types": responses,
@@ -140,7 +151,8 @@ func registerAs(ctx context.Context, hc *http.Client, d credential.Discovery, r 
 	}
 	if !registered(registration.RedirectURIs, r.RedirectURIs) {
 		return credential.Registration{}, &Error{Operation: "registration", Class: Rejected, URL: where(d.RegistrationEndpoint),
-			Err: fmt.Errorf("the authorization server has registered the redirect addresses %q in place of %q", answer.RedirectURIs, r.RedirectURIs), Suggest: []Suggestion{{RedirectHost, ""}, {RedirectPath, ""}}}
+			Err: fmt.Errorf("the authorization server has registered the redirect addresses %q in place of %q", answer.RedirectURIs,
+				r.RedirectURIs), Suggest: []Suggestion{{RedirectHost, ""}, {RedirectPath, ""}}}
 	}
 	return registration, nil
 }
@@ -158,8 +170,17 @@ type registrationAnswer struct {
 }
 
 func (a *registrationAnswer) registration() credential.Registration {
-	r := credential.Registration{Source: credential.SourceDynamic, ClientID: a.ClientID, Secret: credential.NewSecret(a.ClientSecret), AuthMethod: a.AuthMethod,
-		RedirectURIs: a.RedirectURIs, Scopes: a.Scope, PushRequired: bool(a.PushRequired), SecretExpiresAt: a.SecretExpiresAt.Time, ObtainedAt: time.Now().UTC()}
+	r := credential.Registration{
+		Source:          credential.SourceDynamic,
+		ClientID:        a.ClientID,
+		Secret:          credential.NewSecret(a.ClientSecret),
+		AuthMethod:      a.AuthMethod,
+		RedirectURIs:    a.RedirectURIs,
+		Scopes:          a.Scope,
+		PushRequired:    bool(a.PushRequired),
+		SecretExpiresAt: a.SecretExpiresAt.Time,
+		ObtainedAt:      time.Now().UTC(),
+	}
 	switch {
 	case a.ClientSecret == "" && (r.AuthMethod == "" || strings.HasPrefix(r.AuthMethod, "client_secret_")):
 		r.AuthMethod = "none" // there is nothing to show, whatever the default is called
@@ -280,6 +301,7 @@ func postMetadata(ctx context.Context, hc *http.Client, target string, metadata 
 		failure.Class, failure.Status, failure.Err = Rejected, a.status, err
 		return said, failure
 	}
-	said.ClientID, said.ClientSecret, said.AuthMethod = word(members, "client_id"), word(members, "client_secret"), word(members, "token_endpoint_auth_method")
+	said.ClientID, said.ClientSecret = word(members, "client_id"), word(members, "client_secret")
+	said.AuthMethod = word(members, "token_endpoint_auth_method")
 	return said, nil
 }

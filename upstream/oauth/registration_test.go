@@ -20,7 +20,8 @@ import (
 func TestHowAClientIsFound(t *testing.T) {
 	registered := answer{status: http.StatusCreated, body: `{"client_id":"dynamic"}`}
 	const document = "https://client.example/metadata.json"
-	given := &credential.Registration{Issuer: "https://as.example", Source: credential.SourcePreregistered, ClientID: "given", AuthMethod: "client_secret_post"}
+	given := &credential.Registration{Issuer: "https://as.example", Source: credential.SourcePreregistered, ClientID: "given",
+		AuthMethod: "client_secret_post"}
 	for _, test := range []struct {
 		name               string
 		documents, dynamic bool
@@ -69,11 +70,13 @@ func TestRegistrationRequest(t *testing.T) {
 	}))
 	defer s.Close()
 	d := credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL, AuthMethods: []string{"client_secret_basic", "none"}}
-	if _, err := oauth.Register(t.Context(), client(), d, oauth.RegistrationRequest{RedirectURIs: []string{redirect}, ClientName: "mcpproxy"}); err != nil {
+	if _, err := oauth.Register(t.Context(), client(), d,
+		oauth.RegistrationRequest{RedirectURIs: []string{redirect}, ClientName: "mcpproxy"}); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]any{"client_name": "mcpproxy", "software_id": "mcpproxy", "application_type": "native", "redirect_uris": []any{redirect},
-		"grant_types": []any{"authorization_code", "refresh_token"}, "response_types": []any{"code"}, "token_endpoint_auth_method": "none"}
+	want := map[string]any{"client_name": "mcpproxy", "software_id": "mcpproxy", "application_type": "native",
+		"redirect_uris": []any{redirect},
+		"grant_types":   []any{"authorization_code", "refresh_token"}, "response_types": []any{"code"}, "token_endpoint_auth_method": "none"}
 	if diff := cmp.Diff(want, body); diff != "" {
 		t.Errorf("the request differs (-want +got):\n%s", diff)
 	}
@@ -116,19 +119,23 @@ func TestRegistrationAnswers(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := record(t, answer{status: test.status, body: test.body})
-			got, err := oauth.Register(t.Context(), client(), credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL}, oauth.RegistrationRequest{RedirectURIs: []string{redirect}})
-			if (err != nil) != (test.method == "") || got.AuthMethod != test.method || got.Secret.Reveal() != test.secret || !slices.Equal(got.RedirectURIs, test.redirects) {
+			got, err := oauth.Register(t.Context(), client(), credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL},
+				oauth.RegistrationRequest{RedirectURIs: []string{redirect}})
+			if (err != nil) != (test.method == "") || got.AuthMethod != test.method || got.Secret.Reveal() != test.secret ||
+				!slices.Equal(got.RedirectURIs, test.redirects) {
 				t.Errorf("Register = %+v, %v", got, err)
 			}
 		})
 	}
 	numbers := record(t, answer{status: 201, body: `{"client_id":12345678901234567890,"client_secret":17,"client_secret_expires_at":-1}`})
 	d := credential.Discovery{Issuer: numbers.URL, RegistrationEndpoint: numbers.URL}
-	if got, err := oauth.Register(t.Context(), client(), d, oauth.RegistrationRequest{}); err != nil || got.ClientID != "12345678901234567890" || got.Secret.Reveal() != "17" || !got.SecretExpiresAt.IsZero() {
+	if got, err := oauth.Register(t.Context(), client(), d, oauth.RegistrationRequest{}); err != nil ||
+		got.ClientID != "12345678901234567890" || got.Secret.Reveal() != "17" || !got.SecretExpiresAt.IsZero() {
 		t.Errorf("numbers: Register = %+v, %v", got, err)
 	}
 	s := record(t, answer{status: 201, body: `{"client_id":"c","client_secret":"s","client_secret_expires_at":1900000000}`})
-	got, err := oauth.Register(t.Context(), client(), credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL}, oauth.RegistrationRequest{})
+	got, err := oauth.Register(t.Context(), client(), credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL},
+		oauth.RegistrationRequest{})
 	if err != nil || got.SecretExpiresAt.Unix() != 1900000000 {
 		t.Errorf("the secret expires at %v, %v", got.SecretExpiresAt, err)
 	}
@@ -155,9 +162,11 @@ func TestRegistrationFailures(t *testing.T) {
 		{429, `{"error":"slow_down"}`, oauth.Transient, "429"},
 	} {
 		s := record(t, answer{status: test.status, body: test.body})
-		_, err := oauth.Register(t.Context(), client(), credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL}, oauth.RegistrationRequest{})
+		_, err := oauth.Register(t.Context(), client(), credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL},
+			oauth.RegistrationRequest{})
 		var failure *oauth.Error
-		if !errors.As(err, &failure) || failure.Class != test.class || !strings.Contains(err.Error(), test.words) || strings.Contains(err.Error(), "\x1b") {
+		if !errors.As(err, &failure) || failure.Class != test.class || !strings.Contains(err.Error(), test.words) ||
+			strings.Contains(err.Error(), "\x1b") {
 			t.Errorf("%d %s: %q, want the class %s", test.status, test.body, err, test.class)
 		}
 	}
@@ -208,7 +217,8 @@ func TestRegistrationAsksForWhatIsTaken(t *testing.T) {
 			}))
 			defer s.Close()
 			d := credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL, AuthMethods: test.methods}
-			_, err := oauth.Register(t.Context(), client(), d, oauth.RegistrationRequest{RedirectURIs: []string{redirect}, Scopes: []string{"a", "b"}})
+			_, err := oauth.Register(t.Context(), client(), d,
+				oauth.RegistrationRequest{RedirectURIs: []string{redirect}, Scopes: []string{"a", "b"}})
 			if (err == nil) != (test.words == "") || err != nil && !strings.Contains(err.Error(), test.words) {
 				t.Errorf("Register = %v, want %q", err, test.words)
 			}
@@ -243,7 +253,8 @@ func TestRegistrationNamesTheGrant(t *testing.T) {
 		d := credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL, GrantTypes: test.offered}
 		got, err := oauth.Register(t.Context(), client(), d, oauth.RegistrationRequest{RedirectURIs: []string{redirect}, GrantType: device})
 		s.Close()
-		if err != nil || !slices.Equal(body.Grants, test.grants) || !slices.Equal(body.Responses, test.responses) || !slices.Equal(got.GrantTypes, test.grants) {
+		if err != nil || !slices.Equal(body.Grants, test.grants) || !slices.Equal(body.Responses, test.responses) ||
+			!slices.Equal(got.GrantTypes, test.grants) {
 			t.Errorf("offered %q: asked for %q and %q, registered %q, %v", test.offered, body.Grants, body.Responses, got.GrantTypes, err)
 		}
 	}
@@ -258,8 +269,10 @@ func TestLenientRegistrationAnswers(t *testing.T) {
 		`{"client_id":"c","client_secret":"s","client_secret_expires_at":"never","redirect_uris":"$redirect"}`: 0,
 	} {
 		s := record(t, answer{status: 201, body: strings.ReplaceAll(body, "$redirect", redirect)})
-		got, err := oauth.Register(t.Context(), client(), credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL}, oauth.RegistrationRequest{RedirectURIs: []string{redirect}})
-		if err != nil || expires == 0 != got.SecretExpiresAt.IsZero() || expires != 0 && got.SecretExpiresAt.Unix() != expires || !slices.Equal(got.RedirectURIs, []string{redirect}) {
+		got, err := oauth.Register(t.Context(), client(), credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL},
+			oauth.RegistrationRequest{RedirectURIs: []string{redirect}})
+		if err != nil || expires == 0 != got.SecretExpiresAt.IsZero() || expires != 0 && got.SecretExpiresAt.Unix() != expires ||
+			!slices.Equal(got.RedirectURIs, []string{redirect}) {
 			t.Errorf("%s: Register = %+v, %v", body, got, err)
 		}
 	}

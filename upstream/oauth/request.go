@@ -15,7 +15,8 @@ import (
 // post sends a form to an endpoint of an authorization server, once, as the client that
 // auth shows, and returns what was answered with success. Any other answer, and none, is
 // failure with its class; secrets are kept out of it.
-func post(ctx context.Context, hc *http.Client, failure *Error, endpoint string, auth clientAuth, form url.Values, secrets ...credential.Secret) (answer, error) {
+func post(ctx context.Context, hc *http.Client, failure *Error, endpoint string, auth clientAuth, form url.Values,
+	secrets ...credential.Secret) (answer, error) {
 	failure.URL = where(endpoint)
 	if err := checkURL(endpoint); err != nil {
 		failure.Class, failure.Err = Misconfigured, err
@@ -57,7 +58,8 @@ func post(ctx context.Context, hc *http.Client, failure *Error, endpoint string,
 
 // requestToken asks a token endpoint, and returns the members of the answer that hold the
 // token.
-func requestToken(ctx context.Context, hc *http.Client, operation, endpoint string, auth clientAuth, form url.Values, secrets ...credential.Secret) (map[string]any, error) {
+func requestToken(ctx context.Context, hc *http.Client, operation, endpoint string, auth clientAuth, form url.Values,
+	secrets ...credential.Secret) (map[string]any, error) {
 	failure := &Error{Operation: operation}
 	a, err := post(ctx, hc, failure, endpoint, auth, form, secrets...)
 	if err != nil {

@@ -28,7 +28,8 @@ func (e *RevocationError) Unwrap() error { return e.Err }
 // first, and then the access token, which some let go on without it. An error is a
 // [*RevocationError]. The second result says what is good there until it ends by itself,
 // where the server has revoked the grant and does not revoke access tokens.
-func Revoke(ctx context.Context, hc *http.Client, t credential.Token, registration credential.Registration) (untilExpiry string, err error) {
+func Revoke(ctx context.Context, hc *http.Client, t credential.Token,
+	registration credential.Registration) (untilExpiry string, err error) {
 	var failure RevocationError
 	whole := false // the refresh token is revoked
 	revoke := func(secret credential.Secret, hint, words string) (unsupported bool) {
@@ -80,7 +81,8 @@ func endedThere(refused *Error) bool {
 
 // revokeOne asks for the end of one token. Any success will do, 204 too, that holds no
 // refusal; a page is no answer of the server.
-func revokeOne(ctx context.Context, hc *http.Client, endpoint string, r credential.Registration, secret credential.Secret, hint string) error {
+func revokeOne(ctx context.Context, hc *http.Client, endpoint string, r credential.Registration, secret credential.Secret,
+	hint string) error {
 	r.TokenParameters = nil // they are for the token endpoint
 	auth, err := authenticate(r)
 	if err != nil {

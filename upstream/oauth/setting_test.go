@@ -72,7 +72,8 @@ func TestAdvice(t *testing.T) {
 		{&oauth.Error{Class: oauth.Rejected, Code: "invalid_scope"}, public, []string{"a"}, ""},
 	} {
 		err := oauth.Advise(test.err, test.client, "https://as.example/token", test.scopes)
-		if !errors.Is(err, test.err) || !strings.Contains(err.Error(), test.words) || test.words == "" && strings.Contains(err.Error(), "oauth.") {
+		if !errors.Is(err, test.err) || !strings.Contains(err.Error(), test.words) || test.words == "" &&
+			strings.Contains(err.Error(), "oauth.") {
 			t.Errorf("%v, want %q", err, test.words)
 		}
 	}
@@ -85,7 +86,8 @@ func TestAudienceOfAssertions(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := record(t, taken)
-	r := credential.Registration{Issuer: "https://as.example", Audience: "https://as.example/token", ClientID: "c", AuthMethod: "private_key_jwt", Key: pemOf(t, key),
+	r := credential.Registration{Issuer: "https://as.example", Audience: "https://as.example/token", ClientID: "c",
+		AuthMethod: "private_key_jwt", Key: pemOf(t, key),
 		TokenParameters: map[string]string{"audience": "x", "grant_type": "password"}}
 	if _, err := oauth.Grant(t.Context(), client(), credential.Discovery{TokenEndpoint: s.URL}, r, oauth.GrantRequest{}); err != nil {
 		t.Fatal(err)
@@ -96,7 +98,8 @@ func TestAudienceOfAssertions(t *testing.T) {
 	if err == nil {
 		err = signed.Claims(&key.PublicKey, &claims)
 	}
-	if err != nil || !slices.Equal(claims.Audience, []string{"https://as.example/token"}) || form.Get("audience") != "x" || form.Get("grant_type") != "client_credentials" {
+	if err != nil || !slices.Equal(claims.Audience, []string{"https://as.example/token"}) || form.Get("audience") != "x" ||
+		form.Get("grant_type") != "client_credentials" {
 		t.Errorf("the claims are %+v, %v, in %s", claims, err, said(form))
 	}
 }

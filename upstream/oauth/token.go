@@ -14,13 +14,15 @@ import (
 )
 
 // Exchange redeems an authorization code (RFC 6749 section 4.1.3), once.
-func Exchange(ctx context.Context, hc *http.Client, f credential.Flow, code credential.Secret, generation uint64) (credential.Token, error) {
+func Exchange(ctx context.Context, hc *http.Client, f credential.Flow, code credential.Secret,
+	generation uint64) (credential.Token, error) {
 	r := f.Registration
 	auth, err := authenticate(r)
 	if err != nil {
 		return credential.Token{}, err
 	}
-	form := url.Values{"grant_type": {"authorization_code"}, "code": {code.Reveal()}, "code_verifier": {f.Verifier.Reveal()}, "redirect_uri": {f.RedirectURI}}
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {code.Reveal()}, "code_verifier": {f.Verifier.Reveal()},
+		"redirect_uri": {f.RedirectURI}}
 	if f.Resource != "" {
 		form.Set("resource", f.Resource)
 	}
@@ -34,8 +36,18 @@ func Exchange(ctx context.Context, hc *http.Client, f credential.Flow, code cred
 
 // flowToken is what is known of the token that a flow ends in.
 func flowToken(f credential.Flow, generation uint64) credential.Token {
-	return credential.Token{Generation: generation, RequestedScopes: f.Scopes, Scopes: f.Scopes, Issuer: f.Issuer, TokenEndpoint: f.TokenEndpoint,
-		RevocationEndpoint: f.RevocationEndpoint, Resource: f.Resource, ClientID: f.Registration.ClientID, AuthMethod: f.Registration.AuthMethod, Key: f.Key}
+	return credential.Token{
+		Generation:         generation,
+		RequestedScopes:    f.Scopes,
+		Scopes:             f.Scopes,
+		Issuer:             f.Issuer,
+		TokenEndpoint:      f.TokenEndpoint,
+		RevocationEndpoint: f.RevocationEndpoint,
+		Resource:           f.Resource,
+		ClientID:           f.Registration.ClientID,
+		AuthMethod:         f.Registration.AuthMethod,
+		Key:                f.Key,
+	}
 }
 
 // RefreshOptions suit authorization servers that insist.
@@ -48,7 +60,8 @@ type RefreshOptions struct {
 // token of the next generation. A server that returns no new refresh token lets
 // the old one go on. Whatever was answered with success and brings no token that
 // can be used is [Spent], except a page: it is no answer of the server.
-func Refresh(ctx context.Context, hc *http.Client, t credential.Token, registration credential.Registration, o RefreshOptions) (credential.Token, error) {
+func Refresh(ctx context.Context, hc *http.Client, t credential.Token, registration credential.Registration,
+	o RefreshOptions) (credential.Token, error) {
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {t.Refresh.Reveal()}}
 	if t.Resource != "" && !o.OmitResource {
 		form.Set("resource", t.Resource)
@@ -61,7 +74,8 @@ func Refresh(ctx context.Context, hc *http.Client, t credential.Token, registrat
 		return credential.Token{}, err
 	}
 	sentAt := time.Now().UTC()
-	members, err := requestToken(ctx, withProof(hc, t.Key), "the refresh", t.TokenEndpoint, auth, form, t.Refresh, t.Access, registration.Secret)
+	members, err := requestToken(ctx, withProof(hc, t.Key), "the refresh", t.TokenEndpoint, auth, form, t.Refresh, t.Access,
+		registration.Secret)
 	if err != nil {
 		return credential.Token{}, err
 	}

@@ -44,31 +44,36 @@ func TestTokenRequests(t *testing.T) {
 	}
 	exchange := func(r credential.Registration) func(string) error {
 		return func(endpoint string) error {
-			flow := credential.Flow{TokenEndpoint: endpoint, RedirectURI: redirect, Verifier: secret("verifier"), Resource: "https://mcp.example/mcp", Registration: r}
+			flow := credential.Flow{TokenEndpoint: endpoint, RedirectURI: redirect, Verifier: secret("verifier"),
+				Resource: "https://mcp.example/mcp", Registration: r}
 			_, err := oauth.Exchange(context.Background(), client(), flow, secret("code"), 1)
 			return err
 		}
 	}
 	refresh := func(r credential.Registration, o oauth.RefreshOptions) func(string) error {
 		return func(endpoint string) error {
-			token := credential.Token{TokenEndpoint: endpoint, Refresh: secret("refresh"), Resource: "https://mcp.example/mcp", Scopes: []string{"a", "b"}}
+			token := credential.Token{TokenEndpoint: endpoint, Refresh: secret("refresh"), Resource: "https://mcp.example/mcp",
+				Scopes: []string{"a", "b"}}
 			_, err := oauth.Refresh(context.Background(), client(), token, r, o)
 			return err
 		}
 	}
 	grant := func(r credential.Registration, g oauth.GrantRequest) func(string) error {
 		return func(endpoint string) error {
-			_, err := oauth.Grant(context.Background(), client(), credential.Discovery{TokenEndpoint: endpoint, Resource: "https://mcp.example/mcp"}, r, g)
+			_, err := oauth.Grant(context.Background(), client(),
+				credential.Discovery{TokenEndpoint: endpoint, Resource: "https://mcp.example/mcp"}, r, g)
 			return err
 		}
 	}
 	anyone := credential.Registration{ClientID: "c", AuthMethod: none}
 	device := func(endpoint string) error {
-		flow := credential.Flow{TokenEndpoint: endpoint, DeviceCode: secret("device"), Deadline: time.Now().Add(time.Hour), Resource: "https://mcp.example/mcp", Registration: anyone}
+		flow := credential.Flow{TokenEndpoint: endpoint, DeviceCode: secret("device"), Deadline: time.Now().Add(time.Hour),
+			Resource: "https://mcp.example/mcp", Registration: anyone}
 		_, err := oauth.AwaitDevice(context.Background(), client(), flow, 1)
 		return err
 	}
-	const code = "code=code code_verifier=verifier grant_type=authorization_code redirect_uri=" + "http://127.0.0.1:4711/callback resource=https://mcp.example/mcp"
+	const code = "code=code code_verifier=verifier grant_type=authorization_code redirect_uri=" +
+		"http://127.0.0.1:4711/callback resource=https://mcp.example/mcp"
 	for _, test := range []struct {
 		name  string
 		send  func(endpoint string) error
@@ -119,9 +124,11 @@ func TestClientAssertions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for algorithm, key := range map[jose.SignatureAlgorithm]struct{ private, public any }{jose.ES256: {p256, &p256.PublicKey}, jose.EdDSA: {edwards, public}} {
+	for algorithm, key := range map[jose.SignatureAlgorithm]struct{ private, public any }{jose.ES256: {p256, &p256.PublicKey},
+		jose.EdDSA: {edwards, public}} {
 		s := record(t, taken)
-		r := credential.Registration{Issuer: "https://as.example", ClientID: "c", AuthMethod: "private_key_jwt", Key: pemOf(t, key.private), KeyID: "k1", Secret: secret("never sent")}
+		r := credential.Registration{Issuer: "https://as.example", ClientID: "c", AuthMethod: "private_key_jwt", Key: pemOf(t, key.private),
+			KeyID: "k1", Secret: secret("never sent")}
 		ids := map[string]bool{}
 		for range 2 {
 			if _, err := oauth.Grant(t.Context(), client(), credential.Discovery{TokenEndpoint: s.URL}, r, oauth.GrantRequest{}); err != nil {
@@ -129,14 +136,16 @@ func TestClientAssertions(t *testing.T) {
 			}
 			form := s.asked[len(s.asked)-1].form
 			signed, err := jwt.ParseSigned(form.Get("client_assertion"), []jose.SignatureAlgorithm{algorithm})
-			if err != nil || form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" || form.Has("client_secret") {
+			if err != nil || form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" ||
+				form.Has("client_secret") {
 				t.Fatalf("%s: %v", said(form), err)
 			}
 			var claims jwt.Claims
 			if err := signed.Claims(key.public, &claims); err != nil || signed.Headers[0].KeyID != "k1" {
 				t.Errorf("%s: %v, %+v", algorithm, err, signed.Headers)
 			}
-			if claims.Issuer != "c" || claims.Subject != "c" || !slices.Equal(claims.Audience, []string{"https://as.example"}) || claims.Expiry.Time().Sub(claims.IssuedAt.Time()) > 5*time.Minute {
+			if claims.Issuer != "c" || claims.Subject != "c" || !slices.Equal(claims.Audience, []string{"https://as.example"}) ||
+				claims.Expiry.Time().Sub(claims.IssuedAt.Time()) > 5*time.Minute {
 				t.Errorf("%s: the claims are %+v", algorithm, claims)
 			}
 			ids[claims.ID] = true
@@ -163,7 +172,8 @@ func TestRotationChain(t *testing.T) {
 	token := credential.Token{Generation: 1, TokenEndpoint: s.URL, Refresh: secret("r")}
 	var err error
 	for range 100 {
-		if token, err = oauth.Refresh(t.Context(), client(), token, credential.Registration{ClientID: "c", AuthMethod: "none"}, oauth.RefreshOptions{}); err != nil {
+		if token, err = oauth.Refresh(t.Context(), client(), token, credential.Registration{ClientID: "c", AuthMethod: "none"},
+			oauth.RefreshOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -172,7 +182,8 @@ func TestRotationChain(t *testing.T) {
 	}
 	keeps := record(t, answer{status: 200, body: `{"access_token":"a","token_type":"Bearer"}`})
 	token.TokenEndpoint = keeps.URL
-	if next, err := oauth.Refresh(t.Context(), client(), token, credential.Registration{ClientID: "c", AuthMethod: "none"}, oauth.RefreshOptions{}); err != nil || next.Refresh != token.Refresh {
+	if next, err := oauth.Refresh(t.Context(), client(), token, credential.Registration{ClientID: "c", AuthMethod: "none"},
+		oauth.RefreshOptions{}); err != nil || next.Refresh != token.Refresh {
 		t.Errorf("a server that does not rotate: %v", err)
 	}
 }
@@ -181,7 +192,8 @@ func TestRotationChain(t *testing.T) {
 func TestTokenRequestThatIsNotSent(t *testing.T) {
 	nobody := httptest.NewServer(http.NotFoundHandler())
 	nobody.Close()
-	_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: nobody.URL, Refresh: secret("r")}, credential.Registration{ClientID: "c", AuthMethod: "none"}, oauth.RefreshOptions{})
+	_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: nobody.URL, Refresh: secret("r")},
+		credential.Registration{ClientID: "c", AuthMethod: "none"}, oauth.RefreshOptions{})
 	var failure *oauth.Error
 	if !errors.As(err, &failure) || failure.Class != oauth.NotSent {
 		t.Errorf("nobody listens: %v", err)
@@ -195,7 +207,8 @@ func TestSecretsFollowNoRedirect(t *testing.T) {
 		s := record(t, answer{status: status, header: http.Header{"Location": {target.URL}}})
 		r := credential.Registration{ClientID: "c", AuthMethod: "none"}
 		token := credential.Token{TokenEndpoint: s.URL, RevocationEndpoint: s.URL, Refresh: secret("r")}
-		if _, err := oauth.Exchange(t.Context(), client(), credential.Flow{TokenEndpoint: s.URL, Registration: r}, secret("code"), 1); err == nil {
+		if _, err := oauth.Exchange(t.Context(), client(), credential.Flow{TokenEndpoint: s.URL, Registration: r}, secret("code"),
+			1); err == nil {
 			t.Errorf("%d at the code exchange was followed", status)
 		}
 		if _, err := oauth.Refresh(t.Context(), client(), token, r, oauth.RefreshOptions{}); err == nil {
@@ -204,7 +217,8 @@ func TestSecretsFollowNoRedirect(t *testing.T) {
 		if _, err := oauth.Revoke(t.Context(), client(), token, r); err == nil {
 			t.Errorf("%d at the revocation was followed", status)
 		}
-		if _, err := oauth.Register(t.Context(), client(), credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL}, oauth.RegistrationRequest{}); err == nil {
+		if _, err := oauth.Register(t.Context(), client(), credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL},
+			oauth.RegistrationRequest{}); err == nil {
 			t.Errorf("%d at the registration was followed", status)
 		}
 	}
@@ -214,7 +228,8 @@ func TestSecretsFollowNoRedirect(t *testing.T) {
 }
 
 func TestTokenEndpointsNeedTLS(t *testing.T) {
-	_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: "http://as.example/token", Refresh: secret("the-refresh-token")}, credential.Registration{}, oauth.RefreshOptions{})
+	_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: "http://as.example/token",
+		Refresh: secret("the-refresh-token")}, credential.Registration{}, oauth.RefreshOptions{})
 	if err == nil || !strings.Contains(err.Error(), "neither https") {
 		t.Errorf("plain HTTP: %v", err)
 	}
@@ -222,7 +237,8 @@ func TestTokenEndpointsNeedTLS(t *testing.T) {
 	unknown.Config.ErrorLog = log.New(io.Discard, "", 0)
 	unknown.StartTLS()
 	defer unknown.Close()
-	_, err = oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: unknown.URL, Refresh: secret("the-refresh-token")}, credential.Registration{}, oauth.RefreshOptions{})
+	_, err = oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: unknown.URL, Refresh: secret("the-refresh-token")},
+		credential.Registration{}, oauth.RefreshOptions{})
 	if err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("a certificate that nobody vouches for: %v", err)
 	}
@@ -262,12 +278,15 @@ func TestIdentityExchange(t *testing.T) {
 		{`{"access_token":"a-token","token_type":"N_A"}`, ""},
 	} {
 		s := record(t, answer{status: 200, body: test.body})
-		got, err := oauth.ExchangeIdentity(t.Context(), client(), oauth.IdentityProvider{TokenEndpoint: s.URL, IDToken: secret("id-token"), Registration: credential.Registration{ClientID: "idp-client", AuthMethod: "none"}},
+		got, err := oauth.ExchangeIdentity(t.Context(), client(), oauth.IdentityProvider{TokenEndpoint: s.URL, IDToken: secret("id-token"),
+			Registration: credential.Registration{ClientID: "idp-client", AuthMethod: "none"}},
 			credential.Discovery{Issuer: "https://as.example", Resource: "https://mcp.example/mcp"})
 		if got.Reveal() != test.want || (err != nil) != (test.want == "") {
 			t.Errorf("%s: %q, %v", test.body, got.Reveal(), err)
 		}
-		const form = "audience=https://as.example client_id=idp-client grant_type=urn:ietf:params:oauth:grant-type:token-exchange requested_token_type=urn:ietf:params:oauth:token-type:id-jag resource=https://mcp.example/mcp subject_token=id-token subject_token_type=urn:ietf:params:oauth:token-type:id_token"
+		const form = "audience=https://as.example client_id=idp-client grant_type=urn:ietf:params:oauth:grant-type:token-exchange " +
+			"requested_token_type=urn:ietf:params:oauth:token-type:id-jag resource=https://mcp.example/mcp subject_token=id-token " +
+			"subject_token_type=urn:ietf:params:oauth:token-type:id_token"
 		if r := s.only(t); said(r.form) != form {
 			t.Errorf("sent %s\nwant %s", said(r.form), form)
 		}

@@ -140,7 +140,7 @@ func (c *httpConn) send(ctx context.Context, call relay.Call) (json.RawMessage, 
 		}
 	}
 	if c.forgotten(ctx, &call, err) {
-		return nil, nil, fmt.Errorf("%w: %v", ErrSessionLost, err) // which is no answer to the call
+		return nil, nil, fmt.Errorf("%w: %v", ErrSessionLost, err) //nolint:errorlint // it is no answer to the call
 	}
 	if object := errorObject(err); object != nil {
 		return nil, nil, object
