@@ -25,7 +25,7 @@ func Meant(name string, all []string) string {
 // MeantFlag is [Meant] for the error of a command line with a flag that there is none of.
 func MeantFlag(err error, all *pflag.FlagSet) string {
 	var unknown *pflag.NotExistError
-	if !errors.As(err, &unknown) {
+	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
 		return ""
 	}
 	var names []string

@@ -46,7 +46,7 @@ func TestMeantFlag(t *testing.T) {
 	if err := flags.MarkHidden("started"); err != nil {
 		t.Fatal(err)
 	}
-	for arg, want := range map[string]string{"--lisen": "; did you mean --listen?", "--start": "", "-q": "", "--listen": ""} {
+	for arg, want := range map[string]string{"--lisen": "; did you mean --listen?", "--start": "", "-l": "", "-q": "", "--listen": ""} {
 		if got := spelling.MeantFlag(flags.Parse([]string{arg}), flags); got != want {
 			t.Errorf("%s: %q, want %q", arg, got, want)
 		}

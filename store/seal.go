@@ -81,8 +81,11 @@ func (s *Store) unlock(ctx context.Context) error {
 	}
 	switch {
 	case key == nil && check != nil:
-		return fmt.Errorf("%w: %s is encrypted, and its key is neither in the OS keyring nor in %s.key; bring the key back, or move the "+
-			"store away and log in again", ErrKeyMissing, s.path, s.path)
+		where := "neither in the OS keyring nor in " + s.path + ".key"
+		if named, ok := s.options.Keys.(fileKeys); ok {
+			where = "not in " + string(named)
+		}
+		return fmt.Errorf("%w: %s is encrypted, and its key is %s; bring the key back, or move the store away and log in again", ErrKeyMissing, s.path, where)
 	case key == nil && s.options.ReadOnly:
 		return fmt.Errorf("%w: %s", ErrKeyMissing, s.path)
 	case key == nil:

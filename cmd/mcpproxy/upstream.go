@@ -12,6 +12,7 @@ import (
 
 	"mcpproxy/admin/client"
 	"mcpproxy/config"
+	"mcpproxy/spelling"
 	"mcpproxy/states"
 	"mcpproxy/status"
 	"mcpproxy/terminal"
@@ -100,6 +101,10 @@ func addCommand(o *options) *cobra.Command {
 			terminal.Printf(c.OutOrStdout(), "added %s to %s\n", args[0], o.config)
 			return nil
 		}}
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w%s; a command and its flags stand behind --, as in: mcpproxy upstream add NAME -- COMMAND ARG; see: %s --help", err,
+			spelling.MeantFlag(err, c.Flags()), c.CommandPath())}
+	})
 	c.Flags().BoolVar(&replace, "replace", false, "replace an entry of that name")
 	c.Flags().BoolVar(&automatic, "automatic-login", false, "let the proxy open a browser by itself")
 	c.Flags().StringVar(&kind, "type", "", "http (default for a URL) or sse")

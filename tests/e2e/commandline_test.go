@@ -86,6 +86,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"mcpproxy", "auth", "login", "nobody"}, 2, "there are: u"},
 		{[]string{"mcpproxy", "serve", "--bogus"}, 2, "mcpproxy serve --help"},
 		{[]string{"mcpproxy", "serve", "--listen", "0.0.0.0:0"}, 1, "token"},
+		{[]string{"mcpproxy", "upstream", "add", "x", "sh", "-c", "true"}, 2, "a command and its flags stand behind --"},
 		{[]string{"mcpproxy", "auth", "status"}, 6, "mcpproxy serve"},
 		{[]string{"mcpproxy", "upstream", "connect", "u"}, 6, "mcpproxy serve"},
 		{[]string{"mcpproxy", "ui"}, 6, "mcpproxy serve"},
@@ -133,6 +134,20 @@ func TestWhatIsNotThereIsSaid(t *testing.T) {
 	} {
 		if code, out, errs := m.run("mcpproxy", command...); code != 0 || out != "" || !strings.Contains(errs, says) {
 			t.Errorf("%v: exit code %d, %q, %q", command, code, out, errs)
+		}
+	}
+}
+
+// A token that no client could send is said at the start (fault I3).
+func TestATokenThatNoClientCouldSend(t *testing.T) {
+	m := newMachine(t, oauthserver.Options{NoAuth: true})
+	file := filepath.Join(m.dir, "token")
+	for _, text := range []string{"sixteen characters\n", "sixteencharacters\nsixteencharacters", "\xff\xfes\x00i\x00x\x00t\x00e\x00e\x00n\x00c\x00h\x00", "s\u00ebchzehnbuchstaben"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, _, errs := m.run("mcpproxy", "serve", "--listen", "127.0.0.1:0", "--token-file", file); code != 1 || !strings.Contains(errs, "no client could send it") {
+			t.Errorf("%q: exit code %d, %s", text, code, errs)
 		}
 	}
 }
