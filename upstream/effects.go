@@ -3,8 +3,10 @@ package upstream
 import (
 	"context"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
+	"mcpproxy/fsm"
 	"mcpproxy/states"
 	"mcpproxy/transitions"
 )
@@ -16,14 +18,44 @@ func (u *Upstream) effects() map[string]transitions.Effect {
 		transitions.JobWatch:        u.watch,
 		transitions.JobLoad:         u.load,
 		transitions.JobRefresh:      u.refresh,
-		transitions.JobDiscover:     u.discover,
-		transitions.JobRegister:     u.register,
-		transitions.JobAwaitBrowser: u.awaitBrowser,
-		transitions.JobExchange:     u.exchange,
-		transitions.JobAwaitDevice:  u.awaitDevice,
-		transitions.JobRequestToken: u.requestToken,
+		transitions.JobDiscover:     u.ofLogin(u.discover),
+		transitions.JobRegister:     u.ofLogin(u.register),
+		transitions.JobAwaitBrowser: u.ofLogin(u.awaitBrowser),
+		transitions.JobExchange:     u.ofLogin(u.exchange),
+		transitions.JobAwaitDevice:  u.ofLogin(u.awaitDevice),
+		transitions.JobRequestToken: u.ofLogin(u.requestToken),
 		transitions.JobLogOut:       u.logOut,
 	}
+}
+
+// ofLogin is a job of a login. A crash of it is the end of the login, and takes nothing from
+// what works beside it.
+func (u *Upstream) ofLogin(job transitions.Effect) transitions.Effect {
+	return func(ctx context.Context, order transitions.Order) (outcome transitions.Input) {
+		defer func() {
+			if value := recover(); value != nil {
+				err := &fsm.PanicError{Callback: "job " + order.Job, Value: value, Stack: debug.Stack()}
+				u.logger.Error("a login ended by an internal error", "error", err, "stack", string(err.Stack))
+				outcome = u.brokenOff(order, transitions.JobCrashed, states.Crashed, err)
+			}
+		}()
+		return job(ctx, order)
+	}
+}
+
+// brokenOff is the outcome of a login's job that ended by this program's own fault, or its
+// disk's: what works beside the login goes on, and where nothing does it is a failure.
+func (u *Upstream) brokenOff(order transitions.Order, failed transitions.Event, reason states.Reason, err error) transitions.Input {
+	data := &u.Snapshot().Data
+	if u.config.OAuth.Grant.Unattended() && data.TokenUsable(time.Now()) {
+		return u.grantDelayed(0, seldom, err)
+	}
+	in := event(transitions.LoginEnd(*data, failed), err)
+	if u.config.OAuth.Grant.Unattended() && in.Event != transitions.OptionalLoginEnded {
+		in.Event = failed
+	}
+	in.Flow, in.Payload.Reason = order.Snapshot.Data.FlowID, reason
+	return in
 }
 
 // nothing is the outcome of a job whose state was left.

@@ -48,8 +48,8 @@ func (u *Upstream) keepObtained(ctx context.Context, p *proofs, token credential
 	case errors.Is(err, store.ErrGeneration):
 		in.Event, in.Payload = transitions.TokenSuperseded, transitions.Payload{Err: err}
 	case err != nil:
-		in.Event, in.Payload = transitions.TokenUnsaved, transitions.Payload{Err: fmt.Errorf("a token was obtained, but could not be "+
-			"written to the store: %w", err)}
+		in = u.brokenOff(*order, transitions.TokenUnsaved, states.StoreFailed, fmt.Errorf("a token was obtained, but could not be "+
+			"written to the store: %w", err))
 	}
 	return in
 }

@@ -77,19 +77,37 @@ func (u *Upstream) grantFailed(order transitions.Order, err error) transitions.I
 	class, pause := classOf(err)
 	switch class {
 	case oauth.NotSent, oauth.Ambiguous, oauth.Spent, oauth.Transient, oauth.Moved:
-		in, now, data := event(transitions.GrantFailed, err), time.Now(), &u.Snapshot().Data
-		in.Payload.Plan(now, pause, u.refreshPause(data, now))
-		return in
+		return u.grantDelayed(pause, 0, err)
+	}
+	return u.grantRejected(err)
+}
+
+// grantRejected is the outcome of a grant that will not work until something is changed.
+// It is asked for again, seldom, while the token of before works, which is not given up.
+func (u *Upstream) grantRejected(err error) transitions.Input {
+	if u.Snapshot().Data.TokenUsable(time.Now()) {
+		return u.grantDelayed(0, seldom, err)
 	}
 	u.keepVerdict(states.GrantRejected, err)
 	return event(transitions.GrantRejected, err)
+}
+
+// seldom is the pause between attempts that only somebody else's change can help.
+const seldom = 5 * time.Minute
+
+// grantDelayed plans the next attempt, after the pause that the authorization server asked
+// for, and another one at the least; the end of the token hurries it.
+func (u *Upstream) grantDelayed(asked, least time.Duration, err error) transitions.Input {
+	in, now, data := event(transitions.GrantFailed, err), time.Now(), &u.Snapshot().Data
+	in.Payload.Plan(now, asked, max(least, u.refreshPause(data, now)))
+	return in
 }
 
 // identify says who this client is to the authorization server and what the
 // request will be for; nothing is sent to a person.
 func (u *Upstream) identify(order transitions.Order, d *credential.Discovery) transitions.Input {
 	if err := u.clientFits(d.Issuer, order.Snapshot.Data.Token); err != nil {
-		return event(transitions.GrantRejected, err)
+		return u.grantRejected(err)
 	}
 	registration := u.preregistered(d.Issuer)
 	if registration == nil {
@@ -101,13 +119,13 @@ func (u *Upstream) identify(order transitions.Order, d *credential.Discovery) tr
 			TokenParameters: u.config.OAuth.TokenParameters,
 		}
 		if u.config.OAuth.Grant != WorkloadIdentity {
-			return event(transitions.GrantRejected, fmt.Errorf("the grant %s needs a client that is registered beforehand (oauth.clientId)",
+			return u.grantRejected(fmt.Errorf("the grant %s needs a client that is registered beforehand (oauth.clientId)",
 				u.config.OAuth.Grant))
 		}
 	}
 	key, err := u.proofKey(order, d)
 	if err != nil {
-		return event(transitions.GrantRejected, err)
+		return u.grantRejected(err)
 	}
 	previous, challenged := wantedScopes(&order.Snapshot.Data)
 	flow := credential.Flow{ID: order.Snapshot.Data.FlowID, StartedAt: time.Now().UTC(), Issuer: d.Issuer, TokenEndpoint: d.TokenEndpoint,

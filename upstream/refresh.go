@@ -35,7 +35,7 @@ func (u *Upstream) refresh(ctx context.Context, order transitions.Order) transit
 	}
 	registration, err := u.registrationOf(token)
 	if err != nil {
-		return event(transitions.TokenUnsaved, err)
+		return u.notSent(err)
 	}
 	if err := u.environment.Store.BeginRefresh(u.config.Name, intent); err != nil {
 		var exists *store.IntentExistsError
@@ -43,7 +43,7 @@ func (u *Upstream) refresh(ctx context.Context, order transitions.Order) transit
 			return event(transitions.TokenSuperseded, err)
 		}
 		if !errors.As(err, &exists) {
-			return event(transitions.TokenUnsaved, fmt.Errorf("the refresh was not sent, as it could not be noted on disk before: %w", err))
+			return u.notSent(fmt.Errorf("the refresh was not sent, as it could not be noted on disk before: %w", err))
 		}
 		return u.lost(order, &exists.Intent, err)
 	}
@@ -66,6 +66,18 @@ func (u *Upstream) refresh(ctx context.Context, order transitions.Order) transit
 		return u.refreshFailed(order, intent, registration, err)
 	}
 	return u.keepRenewed(ctx, &p, token, renewed)
+}
+
+// notSent is a refresh that the disk kept from being sent. The access token is used while
+// it works.
+func (u *Upstream) notSent(err error) transitions.Input {
+	data, now := &u.Snapshot().Data, time.Now()
+	if !data.TokenUsable(now) {
+		return event(transitions.TokenUnsaved, err)
+	}
+	in := event(transitions.RefreshEnd(transitions.NotUsed, data, true, now), err)
+	in.Payload.Plan(now, 0, max(time.Minute, u.refreshPause(data, now)))
+	return in
 }
 
 // takeBack settles the intent of a refresh whose state was left while the disk took

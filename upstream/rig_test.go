@@ -40,6 +40,8 @@ type rig struct {
 	person func(target string)
 	// network carries requests to the MCP server; nil is the proxy's own.
 	network http.RoundTripper
+	// full says that the disk takes no credential.
+	full atomic.Bool
 	// logs is everything that was logged, of every start.
 	logs output.Buffer
 
@@ -73,7 +75,7 @@ func newRigOver(t *testing.T, network http.RoundTripper, o oauthserver.Options, 
 
 // start is the start of a proxy's process.
 func (r *rig) start() {
-	kept, err := store.Open(context.Background(), r.path, store.Options{Keys: store.FileKeys(r.path + ".key")})
+	kept, err := store.Open(context.Background(), r.path, store.Options{Keys: store.FileKeys(r.path + ".key"), Staged: r.staged})
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -110,6 +112,14 @@ func (r *rig) start() {
 	if err != nil {
 		r.Fatal(err)
 	}
+}
+
+// staged breaks the disk under credentials; the journal goes on.
+func (r *rig) staged(write, _ string, stage store.Stage) error {
+	if r.full.Load() && write != "Append" && stage == store.Planned {
+		return errors.New("no space left on device")
+	}
+	return nil
 }
 
 func (r *rig) restart() {

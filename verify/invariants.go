@@ -169,15 +169,15 @@ func (x *explorer) checkMove(w *world, move *transitions.Move) {
 	}
 }
 
-// checkKeptWorking judges the end of a login beside what works. A crash, and a disk that
-// does not take the token which the login brought, are no ends of a login.
+// checkKeptWorking judges the end of a login beside what works. A crash is none here: the
+// runtime says LoginAbandoned for one where something works.
 func (x *explorer) checkKeptWorking(before *transitions.Snapshot, move *transitions.Move) {
 	if move.Region != states.Credential || move.Disposition != fsm.Moved || before.Region(states.Credential).State != move.From ||
 		!transitions.Is(states.Credential, move.From, transitions.LoginOpen) || !parks[move.To] {
 		return
 	}
 	switch move.Input.Event {
-	case transitions.LogoutRequested, transitions.JobCrashed, transitions.TokenUnsaved, transitions.GrantRejected:
+	case transitions.LogoutRequested, transitions.JobCrashed:
 		return
 	}
 	if d := &before.Data; d.TokenUsable(move.Input.At) || d.WorksWithout() {

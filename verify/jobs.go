@@ -153,7 +153,13 @@ func (x *explorer) save(done transitions.Event, add adder) {
 		w.disk = disk{token: token, generation: token.Generation}
 		j.ends(transitions.Input{Event: done, Flow: j.began.FlowID, Payload: transitions.Payload{Token: token}})
 	})
-	add("cannot write the token", false, func(_ *world, j *job) { j.unsaved(transitions.TokenUnsaved) })
+	add("cannot write the token", false, func(w *world, j *job) {
+		if j.name == transitions.JobRefresh {
+			j.unsaved(transitions.TokenUnsaved)
+			return
+		}
+		x.brokenOff(w, j, transitions.TokenUnsaved)
+	})
 }
 
 // unsaved is the end of a job whose token could not be written; the record of the

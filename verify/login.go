@@ -72,11 +72,25 @@ func (x *explorer) loginEnd(w *world, j *job, failed transitions.Event, final bo
 	}
 	if x.options.Mode == Unattended && in.Event != transitions.OptionalLoginEnded {
 		in = transitions.Input{Event: transitions.GrantFailed}
-		if final {
+		if final && !w.machine.Data.TokenUsable(w.now()) {
 			in.Event = transitions.GrantRejected
 		}
 	}
 	j.ends(in)
+}
+
+// brokenOff is upstream's: the outcome of a login's job that the disk ended.
+func (x *explorer) brokenOff(w *world, j *job, failed transitions.Event) {
+	in := transitions.Input{Event: transitions.LoginEnd(w.machine.Data, failed), Flow: j.began.FlowID}
+	if x.options.Mode == Unattended && w.machine.Data.TokenUsable(w.now()) {
+		in = transitions.Input{Event: transitions.GrantFailed}
+	} else if x.options.Mode == Unattended && in.Event != transitions.OptionalLoginEnded {
+		in.Event = failed
+	}
+	j.ends(in)
+	if j.name == transitions.JobExchange {
+		j.step = erasing
+	}
 }
 
 // fromDisk are the events with which a login of before a restart goes on.

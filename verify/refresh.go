@@ -14,7 +14,13 @@ func (x *explorer) refresh(w *world, j *job, add adder) {
 			return // the job is declared Single: it begins when the one before has ended
 		}
 		add("notes its intent", true, x.noteIntent)
-		add("cannot note its intent", false, func(_ *world, j *job) { j.ends(transitions.Input{Event: transitions.TokenUnsaved}) })
+		add("cannot note its intent", false, func(w *world, j *job) {
+			in := transitions.Input{Event: transitions.TokenUnsaved}
+			if d := &w.machine.Data; d.TokenUsable(w.now()) {
+				in.Event = transitions.RefreshEnd(transitions.NotUsed, d, true, w.now())
+			}
+			j.ends(in)
+		})
 	case asking:
 		x.sendRefresh(w, j, add)
 	case ending:
