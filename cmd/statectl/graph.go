@@ -31,7 +31,7 @@ type graphOptions struct {
 
 var (
 	regions = []string{"both", "connection", "credential"}
-	formats = []string{"dot", "mermaid", "svg", "markdown"}
+	formats = []string{"dot", "mermaid", "svg", "markdown", "xstate", "scxml"}
 )
 
 func graphCommand(o *options) *cobra.Command {
@@ -39,16 +39,17 @@ func graphCommand(o *options) *cobra.Command {
 	c := &cobra.Command{Use: "graph [UPSTREAM]", Short: "Print the declared graph, or where an upstream is in it and how it came there",
 		Args: usage(cobra.MaximumNArgs(1)), ValidArgsFunction: o.completeUpstream,
 		Long: `Prints the graph that every upstream runs on, as DOT, Mermaid, SVG or a table in
-Markdown. With an upstream it marks the present states and the last moves, and
+Markdown, or as the configuration of an XState machine or an SCXML document, which
+other tools open. With an upstream it marks the present states and the last moves, and
 writes how often the journal has each way beside it (not in SVG, which is laid out
-beforehand). --live does so for the one upstream that there is.`,
+beforehand, nor for other tools). --live does so for the one upstream that there is.`,
 		Example: `  statectl graph --region credential --format mermaid
   statectl graph github --format svg > github.svg
   statectl graph --live | dot -Tpng > now.png
   statectl graph github --json | jq .marks.now`,
 		RunE: func(c *cobra.Command, args []string) error { return g.run(c, args) }}
 	c.Flags().StringVar(&g.region, "region", "both", "connection, credential or both")
-	c.Flags().StringVar(&g.format, "format", "dot", "dot, mermaid, svg or markdown")
+	c.Flags().StringVar(&g.format, "format", "dot", "dot, mermaid, svg, markdown, xstate or scxml")
 	c.Flags().BoolVar(&g.live, "live", false, "mark where the upstream is, and the ways that it took")
 	_ = c.RegisterFlagCompletionFunc("region", choices(regions...)) // the flags are there
 	_ = c.RegisterFlagCompletionFunc("format", choices(formats...))
@@ -71,8 +72,16 @@ func (g *graphOptions) run(c *cobra.Command, args []string) error {
 	if g.json {
 		return terminal.JSON(c.OutOrStdout(), graphJSON{graph, marks})
 	}
-	if g.format == "svg" {
+	switch g.format {
+	case "svg":
 		return g.svg(c, graph, marks)
+	case "xstate":
+		text, err := diagrams.XState(graph)
+		if err != nil {
+			return err
+		}
+		_, err = c.OutOrStdout().Write(text)
+		return err
 	}
 	_, err = io.WriteString(c.OutOrStdout(), g.text(graph, marks))
 	return err
@@ -141,6 +150,8 @@ func (g *graphOptions) text(graph fsm.Graph, marks *diagrams.Marks) string {
 	switch {
 	case g.format == "markdown":
 		return diagrams.Markdown(graph)
+	case g.format == "scxml":
+		return diagrams.SCXML(graph)
 	case g.format == "dot":
 		return dot(graph, marks)
 	case marks != nil:

@@ -106,6 +106,11 @@ func Files(ctx context.Context) (map[string][]byte, error) {
 		"transitions.md": []byte(diagrams.Markdown(graph)),
 		"events.md":      []byte(diagrams.EventTable(graph)),
 	}
+	xstate, err := diagrams.XState(graph)
+	if err != nil {
+		return nil, err
+	}
+	files["upstream.xstate.json"], files["upstream.scxml"] = xstate, []byte(diagrams.SCXML(graph))
 	draw := func(name, dot string) error {
 		svg, err := layout.SVG(ctx, dot)
 		files[name+".dot"], files[name+".svg"] = []byte(dot), svg
@@ -147,7 +152,7 @@ func readme(concerns []diagrams.Concern) string {
 	b.WriteString(`# The graph in pictures
 
 Generated from the declaration in package ` + "`transitions`" + `; ` + "`make diagrams`" + ` writes it again and a test compares. The tables:
-[states and transitions](transitions.md), [events](events.md).
+[states and transitions](transitions.md), [events](events.md). For other tools: [XState](upstream.xstate.json), [SCXML](upstream.scxml).
 
 ## How to read them
 
