@@ -13,7 +13,7 @@
 //		return err
 //	}
 //	defer i.Close()
-//	http.Handle("/mcp/", i.Proxy.Handler())
+//	http.Handle("/", i.Proxy.Handler()) // /mcp, /mcp/NAME and /login/NAME
 //
 // It promises that Start names every option that cannot be used, and begins nothing
 // then; that it opens no port but the callback's while a login is open, and writes no
