@@ -200,33 +200,6 @@ func TestTokenRequestThatIsNotSent(t *testing.T) {
 	}
 }
 
-// What carries a secret follows no redirect: the body would go along.
-func TestSecretsFollowNoRedirect(t *testing.T) {
-	target := record(t, taken)
-	for _, status := range []int{301, 302, 303, 307, 308} {
-		s := record(t, answer{status: status, header: http.Header{"Location": {target.URL}}})
-		r := credential.Registration{ClientID: "c", AuthMethod: "none"}
-		token := credential.Token{TokenEndpoint: s.URL, RevocationEndpoint: s.URL, Refresh: secret("r")}
-		if _, err := oauth.Exchange(t.Context(), client(), credential.Flow{TokenEndpoint: s.URL, Registration: r}, secret("code"),
-			1); err == nil {
-			t.Errorf("%d at the code exchange was followed", status)
-		}
-		if _, err := oauth.Refresh(t.Context(), client(), token, r, oauth.RefreshOptions{}); err == nil {
-			t.Errorf("%d at the refresh was followed", status)
-		}
-		if _, err := oauth.Revoke(t.Context(), client(), token, r); err == nil {
-			t.Errorf("%d at the revocation was followed", status)
-		}
-		if _, err := oauth.Register(t.Context(), client(), credential.Discovery{Issuer: s.URL, RegistrationEndpoint: s.URL},
-			oauth.RegistrationRequest{}); err == nil {
-			t.Errorf("%d at the registration was followed", status)
-		}
-	}
-	if len(target.asked) != 0 {
-		t.Errorf("the target was asked %d times", len(target.asked))
-	}
-}
-
 func TestTokenEndpointsNeedTLS(t *testing.T) {
 	_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: "http://as.example/token",
 		Refresh: secret("the-refresh-token")}, credential.Registration{}, oauth.RefreshOptions{})
