@@ -37,7 +37,7 @@ func (s *redirecting) RoundTrip(r *http.Request) (*http.Response, error) {
 // What carries a secret, or asks for one, follows no redirect of any kind to any place: the
 // body would go along. A document of metadata follows one within its own host, and neither
 // to another one nor to one without TLS (faults B10 and E7).
-func TestWhatFollowsRedirects(t *testing.T) {
+func TestSecretsFollowNoRedirect(t *testing.T) {
 	const endpoint = "https://as.example/x"
 	d := credential.Discovery{
 		Issuer: "https://as.example", TokenEndpoint: endpoint, RegistrationEndpoint: endpoint, DeviceEndpoint: endpoint,
