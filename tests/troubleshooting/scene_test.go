@@ -178,7 +178,7 @@ func (s *scene) status(when func(status.Upstream) bool) status.Upstream {
 		now := s.up.Status()
 		told := when == nil || when(now)
 		for _, r := range now.Regions {
-			told = told && (r.EnteredBy != nil || r.State == string(states.Disconnected) || r.State == string(states.Unloaded))
+			told = told && (r.EnteredBy != nil || r.Epoch == 0) // it has not moved yet
 		}
 		if told {
 			return now

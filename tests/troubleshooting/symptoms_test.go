@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"mcpproxy/credential"
@@ -190,9 +191,14 @@ func symptoms() []symptom {
 				s.Fatal(err)
 			}
 			s.start()
-			ctx, cancel := context.WithTimeout(s.context(), 300*time.Millisecond)
-			defer cancel()
-			return s.fails(s.callWithin(ctx, "echo"))
+			for tries := 1; ; tries++ { // a call may meet the attempt itself
+				ctx, cancel := context.WithTimeout(s.context(), 300*time.Millisecond)
+				err := s.fails(s.callWithin(ctx, "echo"))
+				cancel()
+				if tries == 10 || strings.Contains(err.Error(), string(states.BackingOff)) {
+					return err
+				}
+			}
 		}, when: func(now status.Upstream) bool { return now.Phase == "BackingOff" }},
 		{name: "server-unavailable", provoke: func(s *scene) error {
 			s.faults(oauthserver.Fault{Endpoint: "mcp", Kind: "status", Status: 503, RetryAfter: 120})
