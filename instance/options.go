@@ -93,8 +93,11 @@ func (o *Options) check() error {
 	if o.LockTimeout < 0 {
 		wrong("LockTimeout", "is less than 0; 0 is a second")
 	}
-	if n := len(o.Token.Reveal()); n > 0 && n < shortestToken {
+	switch token := o.Token.Reveal(); {
+	case token != "" && len(token) < shortestToken:
 		wrong("Token", "is shorter than %d characters", shortestToken)
+	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		wrong("Token", "has a blank, a line break or a character beyond ASCII in it, and no client could send it")
 	}
 	for _, host := range o.AllowedHosts {
 		if host == "" || strings.ContainsAny(host, "/ ") {

@@ -53,6 +53,7 @@ func TestEachOptionIsChecked(t *testing.T) {
 		{"clients", instance.Options{
 			StorePath: path, Token: credential.NewSecret("short"), AllowedHosts: []string{"https://a"}, AllowedOrigins: []string{"https://a/"},
 		}, []string{"Token", "AllowedHosts", "AllowedOrigins"}},
+		{"a token of two lines", instance.Options{StorePath: path, Token: credential.NewSecret("sixteen characters\nand more")}, []string{"Token"}},
 		{"upstreams", instance.Options{StorePath: path, Configs: []upstream.Config{
 			{Name: "a__b"},
 			{Name: "both", URL: "https://a", Command: "a"},

@@ -85,7 +85,8 @@ func (s *Store) unlock(ctx context.Context) error {
 		if named, ok := s.options.Keys.(fileKeys); ok {
 			where = "not in " + string(named)
 		}
-		return fmt.Errorf("%w: %s is encrypted, and its key is %s; bring the key back, or move the store away and log in again", ErrKeyMissing, s.path, where)
+		return fmt.Errorf("%w: %s is encrypted, and its key is %s; bring the key back, or move the store away and log in again", ErrKeyMissing,
+			s.path, where)
 	case key == nil && s.options.ReadOnly:
 		return fmt.Errorf("%w: %s", ErrKeyMissing, s.path)
 	case key == nil:

@@ -258,7 +258,8 @@ func TestMissingKeyIsNotReplaced(t *testing.T) {
 	if err := os.Remove(path + ".key"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key")}); !errors.Is(err, store.ErrKeyMissing) || !strings.Contains(err.Error(), "its key is not in "+path+".key") {
+	if _, err := store.Open(t.Context(), path, store.Options{Keys: store.FileKeys(path + ".key")}); !errors.Is(err, store.ErrKeyMissing) ||
+		!strings.Contains(err.Error(), "its key is not in "+path+".key") {
 		t.Fatalf("got %v", err)
 	}
 }

@@ -101,7 +101,8 @@ func TestADiskThatIsFullTakesNoTokenThatWorks(t *testing.T) {
 // used; where no token works, the refusal is the answer (fault D7).
 func TestAGrantThatIsRefusedTakesNoTokenThatWorks(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, oauthserver.Options{Clients: machines, AccessTokenTTL: 4 * time.Second, Leeway: 2 * time.Second}, machineClient("its secret"))
+	r := newRig(t, oauthserver.Options{Clients: machines, AccessTokenTTL: 4 * time.Second, Leeway: 2 * time.Second},
+		machineClient("its secret"))
 	r.awaitConnected()
 	r.setFaults(oauthserver.Fault{Endpoint: "token", Kind: "answer", Status: http.StatusUnauthorized, Body: `{"error":"invalid_client"}`})
 	r.awaitCredential(states.GrantBackoff)

@@ -91,7 +91,8 @@ func (s *serveOptions) token() (credential.Secret, error) {
 		return credential.Secret{}, fmt.Errorf("the token in %s is shorter than 16 characters; write a longer one there", s.tokenFile)
 	}
 	if strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) { // as clients have to send it (RFC 6750)
-		return credential.Secret{}, fmt.Errorf("the token in %s has a blank, a line break or a character beyond ASCII in it, and no client could send it; "+
+		return credential.Secret{}, fmt.Errorf("the token in %s has a blank, a line break or a character beyond ASCII in it, and no client "+
+			"could send it; "+
 			"write one line of letters and digits there, as UTF-8", s.tokenFile)
 	}
 	return credential.NewSecret(token), nil

@@ -102,7 +102,8 @@ func addCommand(o *options) *cobra.Command {
 			return nil
 		}}
 	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w%s; a command and its flags stand behind --, as in: mcpproxy upstream add NAME -- COMMAND ARG; see: %s --help", err,
+		return usageError{fmt.Errorf("%w%s; a command and its flags stand behind --, as in: mcpproxy upstream add NAME -- COMMAND ARG; see: "+
+			"%s --help", err,
 			spelling.MeantFlag(err, c.Flags()), c.CommandPath())}
 	})
 	c.Flags().BoolVar(&replace, "replace", false, "replace an entry of that name")

@@ -142,11 +142,13 @@ func TestWhatIsNotThereIsSaid(t *testing.T) {
 func TestATokenThatNoClientCouldSend(t *testing.T) {
 	m := newMachine(t, oauthserver.Options{NoAuth: true})
 	file := filepath.Join(m.dir, "token")
-	for _, text := range []string{"sixteen characters\n", "sixteencharacters\nsixteencharacters", "\xff\xfes\x00i\x00x\x00t\x00e\x00e\x00n\x00c\x00h\x00", "s\u00ebchzehnbuchstaben"} {
+	for _, text := range []string{"sixteen characters\n", "sixteencharacters\nsixteencharacters",
+		"\xff\xfes\x00i\x00x\x00t\x00e\x00e\x00n\x00c\x00h\x00", "s\u00ebchzehnbuchstaben"} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if code, _, errs := m.run("mcpproxy", "serve", "--listen", "127.0.0.1:0", "--token-file", file); code != 1 || !strings.Contains(errs, "no client could send it") {
+		if code, _, errs := m.run("mcpproxy", "serve", "--listen", "127.0.0.1:0", "--token-file", file); code != 1 ||
+			!strings.Contains(errs, "no client could send it") {
 			t.Errorf("%q: exit code %d, %s", text, code, errs)
 		}
 	}

@@ -43,7 +43,8 @@ func TestSecretsFollowNoRedirect(t *testing.T) {
 		Issuer: "https://as.example", TokenEndpoint: endpoint, RegistrationEndpoint: endpoint, DeviceEndpoint: endpoint,
 		PushEndpoint: endpoint, AuthorizationEndpoint: endpoint,
 	}
-	token := credential.Token{TokenEndpoint: endpoint, RevocationEndpoint: endpoint, Access: secret("a"), Refresh: secret("r"), ExpiresAt: time.Now().Add(-time.Hour)}
+	token := credential.Token{TokenEndpoint: endpoint, RevocationEndpoint: endpoint, Access: secret("a"), Refresh: secret("r"),
+		ExpiresAt: time.Now().Add(-time.Hour)}
 	confidential := credential.Registration{ClientID: "c", Secret: secret("s"), AuthMethod: "client_secret_post"}
 	requests := map[string]func(context.Context, *http.Client) error{
 		"the code exchange": func(ctx context.Context, hc *http.Client) error {
@@ -75,7 +76,8 @@ func TestSecretsFollowNoRedirect(t *testing.T) {
 			return err
 		},
 		"the identity's exchange": func(ctx context.Context, hc *http.Client) error {
-			_, err := oauth.ExchangeIdentity(ctx, hc, oauth.IdentityProvider{TokenEndpoint: endpoint, IDToken: secret("id"), Registration: confidential}, d)
+			_, err := oauth.ExchangeIdentity(ctx, hc, oauth.IdentityProvider{TokenEndpoint: endpoint, IDToken: secret("id"),
+				Registration: confidential}, d)
 			return err
 		},
 	}
