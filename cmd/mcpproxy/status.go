@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"mcpproxy/admin/client"
 	"mcpproxy/states"
 	"mcpproxy/status"
 	"mcpproxy/terminal"
@@ -25,12 +26,16 @@ func statusCommand(o *options) *cobra.Command {
 		Long: `Shows each upstream's login, and the next step where there is one. An upstream
 that was removed from the configuration, or is disabled there, is shown as Inactive
 as long as something that it was logged in with is in the store; mcpproxy auth
-logout erases it.`,
+logout erases it. Where no proxy is running, it shows what the store holds, and ends
+with the exit code 6.`,
 		Args: atMost("UPSTREAM"), ValidArgsFunction: o.completeStored,
 		Example: "  mcpproxy auth status\n  mcpproxy auth status github --json",
 		RunE: func(c *cobra.Command, args []string) error {
 			all, err := o.stored(c.Context())
 			if err != nil {
+				if errors.Is(err, client.ErrNotRunning) && !asJSON {
+					o.printStored(c.Context(), c.OutOrStdout(), args)
+				}
 				return err
 			}
 			o.sayProblems(c.Context(), c.ErrOrStderr())

@@ -13,7 +13,6 @@ import (
 // elsewhere are the packages with goroutines and without tests of their own, with those
 // whose tests search for them.
 var elsewhere = map[string]string{
-	"cmd/mcpproxy":             "tests/e2e, where it is a process",
 	"tests/conformance/client": "tests/conformance, where it is a process",
 	"tests/oauthserver":        "every package that starts the test server",
 }
