@@ -181,6 +181,12 @@ func (u *Upstream) close(ctx context.Context) {
 		u.logger.Warn("the upstream was closed before its work was finished", "state", u.Snapshot().Region(states.Credential).State)
 	}
 	u.runner.Close()
+	// One that was made in this moment has no job that would close it.
+	u.connections.Range(func(attempt, conn any) bool {
+		u.connections.Delete(attempt)
+		u.hangUp(ctx, conn.(wire.Conn))
+		return true
+	})
 	u.giveTurnsBack()
 	u.environment.journal.flush()
 }
