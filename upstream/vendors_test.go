@@ -84,6 +84,11 @@ func vendors() []vendor {
 		{"Shopify", "token", "scopes with commas, two lives, no type", vendorAnswer("token", 200, `{"scope":"read_orders,write_products","expires_in":3600,"refresh_token_expires_in":7776000,`+tokenMembers+`}`), "logged in, for read_orders write_products"},
 		{"Shopify", "refresh", "200 without `expires_in`", oauthserver.Fault{Endpoint: "token", Kind: "taken", Grant: "refresh_token", Body: `{"scope":"read_orders",` + tokenMembers + `}`}, "renewed"},
 		{"Supabase", "refresh", "400 with an `error_code`", vendorAnswer("refresh", 400, `{"code":400,"error_code":"refresh_token_not_found","msg":"Invalid Refresh Token: Refresh Token Not Found"}`), atOnce},
+		{"Strava", "refresh", "400 with the field and `invalid`", vendorAnswer("refresh", 400, `{"message":"Bad Request","errors":[{"resource":"RefreshToken","field":"refresh_token","code":"invalid"}]}`), atOnce},
+		{"Firebase", "refresh", "400 `TOKEN_EXPIRED`, as a message", vendorAnswer("refresh", 400, `{"error":{"code":400,"message":"TOKEN_EXPIRED","status":"INVALID_ARGUMENT"}}`), atOnce},
+		{"Apigee", "refresh", "401 with a `fault`", vendorAnswer("refresh", 401, `{"fault":{"faultstring":"Refresh Token expired","detail":{"errorcode":"keymanagement.service.refresh_token_expired"}}}`), atOnce},
+		{"Zoom", "refresh", "401 with a `reason`", vendorAnswer("refresh", 401, `{"reason":"Invalid Token!","error":"invalid_request"}`), atOnce},
+		{"CAS", "refresh", "400 and the bare code", vendorAnswer("refresh", 400, `invalid_grant`), atOnce},
 		{"HubSpot", "discovery", "no registration endpoint", vendorAnswer("discovery", 200, vendorMetadata(withPKCE)), noSelf},
 		{"HubSpot", "refresh", "400 with a `status`", vendorAnswer("refresh", 400, `{"status":"BAD_REFRESH_TOKEN","message":"missing or invalid refresh token","correlationId":"1"}`), atOnce},
 	}

@@ -37,7 +37,8 @@ var otherCodes = []string{"invalid_scope", "invalid_target", "unsupported_grant_
 	"invalid_redirect_uri", "invalid_client_metadata", "invalid_software_statement", "unapproved_software_statement", "unsupported_token_type"}
 
 const (
-	dead    = `(?:invalid|expired|revoked|incorrect|bad|unknown|inactive|stale|reused?|used|consumed|terminated|not found|not active|not valid|no longer valid|no longer active|does not exist|doesn't exist)`
+	dead = `(?:invalid|expired|revoked|incorrect|bad|unknown|inactive|stale|reused?|used|consumed|terminated|not found` +
+		`|not active|not valid|no longer valid|no longer active|does not exist)`
 	subject = `(?:access[/ -]+)?(?:refresh[ -]?tokens?|token|session|grant)`
 )
 
@@ -45,11 +46,16 @@ const (
 // that there is something to do; deadWords is a sentence that does. Between the two stand
 // only words such as "has already been".
 var (
-	deadCode = regexp.MustCompile(`^(?:\w+_)?(?:(?:bad|invalid|expired|revoked|unknown|inactive|used)_(?:refresh_token|refreshtoken|grant|session)` +
-		`|(?:refresh_token|refreshtoken|grant|session)_(?:is_)?(?:already_)?(?:invalid|expired|revoked|unknown|inactive|used|reused|not_found|not_valid|reuse_detected)` +
-		`|(?:user|account)_(?:inactive|disabled|suspended|locked|deactivated|banned|deleted|not_found)|(?:inactive|disabled|suspended|unknown)_(?:user|account)` +
-		`|(?:login|log_in|sign_in|interaction|consent|reauth|reauthentication|reauthorization|user_authentication|mfa|sso|two_factor_setup)_required)$`)
-	deadWords = regexp.MustCompile(`\b(?:` + dead + `(?:(?:,| or| and|/)+ ?` + dead + `)* (?:the |your |this |or |provided )*` + subject +
+	deadCode = regexp.MustCompile(`^(?:\w+_)?(?:(?:bad|invalid|expired|revoked|unknown|inactive|used)` +
+		`_(?:refresh_token|refreshtoken|grant|session)` +
+		`|(?:refresh_token|refreshtoken|grant|session)_(?:is_)?(?:already_)?` +
+		`(?:invalid|expired|revoked|unknown|inactive|used|reused|not_found|not_valid|reuse_detected)` +
+		`|(?:user|account)_(?:inactive|disabled|suspended|locked|deactivated|banned|deleted|not_found)` +
+		`|(?:inactive|disabled|suspended|unknown)_(?:user|account)` +
+		`|(?:login|log_in|sign_in|interaction|consent|reauth|reauthentication|reauthorization|user_authentication` +
+		`|mfa|sso|two_factor_setup)_required)$`)
+	deadWords = regexp.MustCompile(`\b(?:` + dead + `(?:(?:,| or| and|/)+ ?` + dead + `)* (?:the |your |this |or |provided )*` +
+		subject +
 		`|(?:requires?|needs?) an? (?:active|valid|new) refresh token` +
 		`|` + subject + `(?: passed| provided| supplied| given)?:?(?: (?:is|was|has|have|been|are|already|either|a|reuse))* (?:\w+ or )?(?:` +
 		dead + `|detected))\b`)
@@ -60,8 +66,8 @@ var (
 var (
 	clientWords = regexp.MustCompile(`\b(?:(?:unknown|no such|unregistered|deleted) (?:oauth )?client|no client with|invalid client ?id` +
 		`|client(?: ?id| identifier)? (?:is |was |has been |does )*(?:not found|unknown|invalid|not exist|deleted|disabled))\b`)
-	passingWords = regexp.MustCompile(`too many (?:requests|attempts)|rate[ -](?:limit|exceeded)|request limit|throttled|temporarily unavailable|service unavailable|transient error` +
-		`|quota exceeded|(?:try again|retry) (?:later|after|in|soon)`)
+	passingWords = regexp.MustCompile(`too many (?:requests|attempts)|rate[ -](?:limit|exceeded)|request limit|throttled` +
+		`|temporarily unavailable|service unavailable|transient error|quota exceeded|(?:try again|retry) (?:later|after|in|soon)`)
 )
 
 // notSubjects are words of OAuth that hold the name of what may be over.
