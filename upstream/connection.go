@@ -68,7 +68,7 @@ func (u *Upstream) dial(ctx context.Context) (wire.Conn, error) {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
-		return wire.Stdio(u.command(), u.Catalog().ProtocolVersion), nil
+		return wire.Stdio(u.command(), u.Catalog().ProtocolVersion, u.Snapshot().Data.Attempts), nil
 	case SSE:
 		return wire.SSE(c.URL, u.client, u.logger)
 	default:

@@ -89,7 +89,7 @@ func beProxy(kind string) {
 		panic(err)
 	}
 	conn := wire.Stdio(wire.Command{Path: program, Env: append(os.Environ(), childKind+"="+kind), Guard: &process.Guard{},
-		Said: logged(slog.New(slog.NewTextHandler(os.Stdout, nil)))}, "2025-11-25")
+		Said: logged(slog.New(slog.NewTextHandler(os.Stdout, nil)))}, "2025-11-25", 0)
 	defer conn.Close(context.Background())
 	if _, err := conn.Handshake(context.Background(), wire.Client{Name: "t", Version: "1", Capabilities: json.RawMessage("{}")}); err != nil {
 		panic(err)
@@ -138,7 +138,7 @@ func (c *children) start(kind, known string) (wire.Conn, wire.Server, error) {
 		c.Fatal(err)
 	}
 	said := logged(slog.New(slog.NewTextHandler(&c.log, nil)))
-	conn := wire.Stdio(wire.Command{Path: program, Env: append(os.Environ(), childKind+"="+kind), Said: said}, known)
+	conn := wire.Stdio(wire.Command{Path: program, Env: append(os.Environ(), childKind+"="+kind), Said: said}, known, 0)
 	c.Cleanup(func() { conn.Close(context.Background()) })
 	ctx, cancel := context.WithTimeout(c.Context(), 20*time.Second)
 	defer cancel()

@@ -11,9 +11,10 @@ import (
 // Stdio returns the connection to a child process, which its handshake starts, of
 // whatever revision the child speaks. known is the one that it spoke last time, or
 // empty; it is tried first. The handshake returns an error that wraps exec.ErrNotFound or
-// fs.ErrPermission where the command cannot be run.
-func Stdio(c Command, known string) Conn {
-	return &child{command: c, known: known}
+// fs.ErrPermission where the command cannot be run. failures is how many attempts have
+// failed before this one.
+func Stdio(c Command, known string, failures int) Conn {
+	return &child{command: c, known: known, failures: failures}
 }
 
 // child is a connection to a child process.
@@ -21,18 +22,20 @@ type child struct {
 	Conn    // of its era; nil until the handshake
 	process *process
 
-	command Command
-	known   string
+	command  Command
+	known    string
+	failures int
 }
 
 // Handshake finds out which era the child is of (MCP 2026-07-28 transports, stdio:
 // backward compatibility). Servers of the earlier one answer the first question
 // with one error or another, or never, or end; those that end are started again
-// and asked in their way.
+// and asked in their way. Where attempts have failed already, each starts the child once,
+// and they begin with the one way and the other by turns.
 func (c *child) Handshake(ctx context.Context, client Client) (Server, error) {
-	handshaken := c.known != "" && !mcp.IsModernProtocol(c.known)
+	handshaken := c.known != "" && !mcp.IsModernProtocol(c.known) || c.known == "" && c.failures%2 == 1
 	server, err := c.start(ctx, client, handshaken, false)
-	if errors.Is(err, ErrLost) && !handshaken && ctx.Err() == nil {
+	if errors.Is(err, ErrLost) && !handshaken && c.failures == 0 && ctx.Err() == nil {
 		c.process.Close(ctx)
 		return c.start(ctx, client, true, true)
 	}

@@ -3,6 +3,7 @@ package wire
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -33,20 +34,58 @@ type eventReader struct {
 	Retry time.Duration
 
 	id, kind string // of the event that is being read
+	begun    bool
 }
 
 func newEventReader(r io.Reader) *eventReader {
-	return &eventReader{lines: bufio.NewReaderSize(r, 16<<10)}
+	return &eventReader{lines: bufio.NewReaderSize(&lineEnds{from: r}, 16<<10)}
 }
 
 // newStandingReader is for a stream that stands open for notifications, which are
 // short: each connected upstream has one, and its buffer.
 func newStandingReader(r io.Reader) *eventReader {
-	return &eventReader{lines: bufio.NewReaderSize(r, 2<<10)}
+	return &eventReader{lines: bufio.NewReaderSize(&lineEnds{from: r}, 2<<10)}
+}
+
+// lineEnds makes the three ends of a line that event streams may have one, the line feed.
+type lineEnds struct {
+	from   io.Reader
+	behind bool // the last byte was a carriage return
+}
+
+func (l *lineEnds) Read(buffer []byte) (int, error) {
+	n, err := l.from.Read(buffer)
+	text := buffer[:n]
+	if !l.behind && bytes.IndexByte(text, '\r') < 0 {
+		return n, err
+	}
+	kept := text[:0]
+	for _, b := range text {
+		behind := l.behind
+		if l.behind = b == '\r'; l.behind {
+			b = '\n'
+		} else if behind && b == '\n' {
+			continue
+		}
+		kept = append(kept, b)
+	}
+	return len(kept), err
+}
+
+// skipMark passes over the byte order mark that a stream may begin with.
+func (r *eventReader) skipMark() {
+	r.begun = true
+	if first, _ := r.lines.Peek(1); string(first) != "\xef" {
+		return
+	}
+	if mark, _ := r.lines.Peek(3); string(mark) == "\ufeff" {
+		_, _ = r.lines.Discard(len(mark)) // they are there
+	}
 }
 
 // Next returns the next event that has data. At the end it returns io.EOF; an
-// event that the end cut off is dropped.
+// event that the end cut off is dropped, but for a whole text of JSON that lacks only the
+// blank line behind it.
 func (r *eventReader) Next() (event, error) {
 	e, err := r.Begin()
 	if err == nil && e.Rest != nil {
@@ -61,6 +100,9 @@ func (r *eventReader) Next() (event, error) {
 func (r *eventReader) Begin() (event, error) {
 	var data []byte
 	r.id, r.kind = r.LastID, ""
+	if !r.begun {
+		r.skipMark()
+	}
 	for {
 		line, err := r.lines.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
@@ -69,11 +111,15 @@ func (r *eventReader) Begin() (event, error) {
 			}
 			line, err = r.longLine(line)
 		}
-		if err != nil {
+		last := err == io.EOF //nolint:errorlint // the end itself, and not one that cut something off
+		if err != nil && !last {
 			return event{}, err
 		}
-		line = bytes.TrimRight(line, "\r\n")
+		line = bytes.TrimSuffix(line, []byte("\n"))
 		if len(line) == 0 {
+			if last && !json.Valid(data) {
+				return event{}, err
+			}
 			r.LastID = r.id
 			if data != nil {
 				return event{ID: r.id, Type: r.kind, Data: data}, nil
@@ -94,6 +140,14 @@ func (r *eventReader) Begin() (event, error) {
 	}
 }
 
+// longestID bounds the id of an event, in bytes: it goes back in a header.
+const longestID = 4 << 10
+
+// sendable reports whether an id can be sent back in a header.
+func sendable(id []byte) bool {
+	return len(id) <= longestID && bytes.IndexFunc(id, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) < 0
+}
+
 // field takes one line of an event; ok says that it is data.
 func (r *eventReader) field(line []byte) (data []byte, ok bool) {
 	field, value, _ := bytes.Cut(line, []byte(":"))
@@ -102,7 +156,7 @@ func (r *eventReader) field(line []byte) (data []byte, ok bool) {
 	case "data":
 		return value, true
 	case "id":
-		if !bytes.ContainsRune(value, 0) {
+		if sendable(value) {
 			r.id = string(value)
 		}
 	case "event":
@@ -110,8 +164,8 @@ func (r *eventReader) field(line []byte) (data []byte, ok bool) {
 			r.kind = ""
 		}
 	case "retry":
-		if ms, err := strconv.Atoi(string(value)); err == nil && ms >= 0 {
-			r.Retry = min(time.Duration(ms)*time.Millisecond, time.Minute)
+		if ms, err := strconv.ParseUint(string(value), 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+			r.Retry = time.Duration(min(ms, 60_000)) * time.Millisecond
 		}
 	}
 	return nil, false
@@ -147,14 +201,14 @@ func (e *eventRest) next() error {
 		if errors.Is(err, bufio.ErrBufferFull) {
 			return nil
 		}
-		e.lineOver, e.left = true, bytes.TrimRight(part, "\r\n")
+		e.lineOver, e.left = true, bytes.TrimSuffix(part, []byte("\n"))
 		return err
 	}
 	line, err := e.events.line()
-	if err != nil {
+	if err != nil && (err != io.EOF || len(line) > 0) { //nolint:errorlint // as in Begin
 		return err
 	}
-	if len(line) == 0 {
+	if len(line) == 0 { // or the end, behind a whole line
 		e.over, e.events.LastID = true, e.events.id
 	} else if value, ok := e.events.field(line); ok {
 		e.left = append([]byte{'\n'}, value...)
@@ -162,16 +216,13 @@ func (e *eventRest) next() error {
 	return nil
 }
 
-// line returns one line without its ending, which is LF or CR LF.
+// line returns one line without its ending, and what there is of one with an error.
 func (r *eventReader) line() ([]byte, error) {
 	line, err := r.lines.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
 		line, err = r.longLine(line)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return bytes.TrimRight(line, "\r\n"), nil
+	return bytes.TrimSuffix(line, []byte("\n")), err
 }
 
 func (r *eventReader) longLine(begin []byte) ([]byte, error) {

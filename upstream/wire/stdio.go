@@ -232,6 +232,7 @@ func (p *process) Close(ctx context.Context) {
 func (p *process) read() error {
 	defer p.out.Close()
 	lines := jsonrpc.NewLineReader(p.out)
+	var noise flood
 	for {
 		line, err := lines.Next()
 		if errors.Is(err, io.EOF) {
@@ -251,6 +252,7 @@ func (p *process) read() error {
 				p.session.received(m)
 			} else {
 				p.said(children.Stdout, string(part[:min(len(part), longestSaid)]))
+				noise.slow(len(part), p.exited)
 			}
 		}
 	}
@@ -263,11 +265,13 @@ const longestSaid = 8 << 10
 func (p *process) listen() {
 	defer p.log.Close()
 	lines := bufio.NewReaderSize(p.log, longestSaid)
+	var noise flood
 	for {
 		line, _, err := lines.ReadLine()
 		if err != nil {
 			return
 		}
 		p.said(children.Stderr, string(line))
+		noise.slow(len(line), p.exited)
 	}
 }
