@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"mcpproxy/credential"
 	"mcpproxy/states"
 	"mcpproxy/upstream"
+	"mcpproxy/upstream/child"
 	"mcpproxy/userfile"
 
 	"github.com/tailscale/hujson"
@@ -64,6 +66,25 @@ func (r *reader) transport(e *entry) {
 		e.Transport = upstream.SSE
 	}
 	r.headers(e)
+	r.argSecrets(e)
+}
+
+// argSecrets notes what the arguments have of the environment, but for what every child
+// gets of it: keys mostly come this way.
+func (r *reader) argSecrets(e *entry) {
+	if r.environment == nil {
+		return
+	}
+	for i := range e.Args {
+		// what cannot be expanded is a problem already
+		_, _ = expand(r.raw[fmt.Sprintf("args[%d]", i)], func(name string) (string, bool) {
+			value, set := r.environment(name)
+			if set && value != "" && !slices.Contains(child.Inherited(), name) {
+				e.ArgSecrets = append(e.ArgSecrets, credential.NewSecret(value))
+			}
+			return value, set
+		})
+	}
 }
 
 // headers checks what the headers say together, and an Authorization whose variable is

@@ -105,6 +105,25 @@ func TestVariables(t *testing.T) {
 	}
 }
 
+// Arguments that come of variables are noted as secrets, so that a child's own words do not
+// show them, but for what each child has of the environment anyway (fault I7's kind).
+func TestArgumentsOfVariablesAreSecrets(t *testing.T) {
+	variables := map[string]string{"KEY": "k-12345678", "OTHER": "o-12345678", "HOME": "/home/me"}
+	file, err := config.Load(write(t, `{"mcpServers": {"a": {"command": "c",
+		"args": ["--key=${KEY}", "${env:NOT_SET:-${OTHER}}", "${HOME}/x", "${userHome}", "${NOT_SET:-plain}", "plain", "$${KEY}"]}}}`),
+		func(name string) (string, bool) { value, set := variables[name]; return value, set })
+	if err != nil || file.Err() != nil {
+		t.Fatalf("%+v, %v", file, err)
+	}
+	var got []string
+	for _, secret := range file.Upstreams[0].ArgSecrets {
+		got = append(got, secret.Reveal())
+	}
+	if want := []string{"k-12345678", "o-12345678"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // What the grant needs and a variable leaves empty is missing too, and makes that one entry
 // unusable: what is read here can always be applied.
 func TestWhatIsEmptyOnceVariablesAreReplaced(t *testing.T) {

@@ -19,7 +19,7 @@ func (u *Upstream) command() wire.Command {
 	for name, value := range c.Env {
 		env[name] = value.Reveal()
 	}
-	secrets := withoutSecrets(c.Env)
+	secrets := withoutSecrets(slices.AppendSeq(slices.Clone(c.ArgSecrets), maps.Values(c.Env)))
 	said := func(stream child.Stream, line string) {
 		line = secrets.Replace(line)
 		u.words.Add(stream, line)
@@ -29,15 +29,15 @@ func (u *Upstream) command() wire.Command {
 		Said: said, Guard: &u.environment.guard}
 }
 
-// leastSecret is how long a value of the environment has to be to be taken for a secret
+// leastSecret is how long a value that its entry gives has to be to be taken for a secret
 // where a child prints it.
 const leastSecret = 6
 
 // withoutSecrets takes from a child's lines the values that its entry gave it, also those
 // of several lines (a private key), of which a line of the child's has one.
-func withoutSecrets(env map[string]credential.Secret) *strings.Replacer {
+func withoutSecrets(given []credential.Secret) *strings.Replacer {
 	instead := map[string]string{}
-	for _, value := range env {
+	for _, value := range given {
 		for _, part := range append(strings.FieldsFunc(value.Reveal(), isLineEnd), value.Reveal()) {
 			if len(part) >= leastSecret {
 				instead[part] = value.String()

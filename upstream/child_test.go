@@ -43,7 +43,7 @@ func childProcess(kind string) {
 		fmt.Println("Welcome to this server!")
 		fmt.Fprintln(os.Stderr, "warning: \x1b[31msomething\x1b[0m is odd")
 		fmt.Fprintln(os.Stderr, "the key is", os.Getenv("UPSTREAM_TEST_KEY"))
-		fmt.Fprintln(os.Stderr, "error: API_KEY "+os.Getenv("UPSTREAM_TEST_SECRET")+" was refused")
+		fmt.Fprintln(os.Stderr, "error: API_KEY "+os.Getenv("UPSTREAM_TEST_SECRET")+" was refused", os.Args[1:])
 		os.Exit(1)
 	}
 	if kind == "shows its environment" {
@@ -276,6 +276,8 @@ func TestTheWordsOfAChildThatEnds(t *testing.T) {
 	r := childRig(t, "complains", func(c *upstream.Config) {
 		c.Env["UPSTREAM_TEST_PREFIX"] = credential.NewSecret("s3cret")
 		c.Env["UPSTREAM_TEST_SECRET"] = credential.NewSecret("s3cret-value")
+		c.Args = []string{"--key=argument-s3cret"}
+		c.ArgSecrets = []credential.Secret{credential.NewSecret("argument-s3cret")}
 		c.Env["UPSTREAM_TEST_KEY"] = credential.NewSecret("first-s3cret\r\nsecond-s3cret\n")
 	})
 	r.await("the end", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.BackingOff })

@@ -38,6 +38,8 @@ type Config struct {
 	Env        map[string]credential.Secret
 	InheritEnv []string
 	Dir        string
+	// ArgSecrets are the parts of Args that are not shown where the child prints them.
+	ArgSecrets []credential.Secret
 
 	OAuth OAuth
 	// Problem is why the entry cannot be used, in words; empty for one that can.
