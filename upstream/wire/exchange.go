@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -69,10 +70,10 @@ func (c *httpConn) exchange(call relay.Call) *exchange {
 // answer reads the response to its end, or to the result.
 func (x *exchange) answer(ctx context.Context, response *http.Response) (json.RawMessage, error) {
 	defer response.Body.Close()
-	switch media := mediaType(response); media {
-	case "application/json", "text/plain", "": // what it is called matters less than what it is
+	switch media := mediaType(response); {
+	case media == "", media == "text/plain", strings.HasSuffix(media, "json"): // what it is called matters less than what it is
 		return x.document(ctx, response)
-	case "text/event-stream":
+	case media == "text/event-stream":
 		// What the server asked during the call is answered before the call ends.
 		ctx, stop := context.WithCancel(ctx)
 		defer x.asked.Wait()

@@ -36,6 +36,7 @@ func (x *exchange) document(ctx context.Context, response *http.Response) (json.
 			return nil, err
 		}
 	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // which may be ignored (RFC 8259 section 8.1)
 	m, err := jsonrpc.Decode(text)
 	switch {
 	case errors.Is(err, jsonrpc.ErrBatch) && x.batches:
