@@ -72,6 +72,9 @@ type Timer[E ~string, D any] struct {
 	// Doc says when, in words, for diagrams: "renewal time", "30 s".
 	Doc string
 	At  func(data D, entered time.Time) time.Time
+	// After is how long after the entry it strikes if it does, where that depends on
+	// nothing else: what a journal, which holds no data, is held to. 0 where it does.
+	After time.Duration
 }
 
 // Event declares an event.

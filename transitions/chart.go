@@ -47,7 +47,8 @@ func except(on ...Event) row { return row{On: on, Disposition: fsm.Illegal, Inst
 
 // within is a deadline that is counted from the entry.
 func within(event Event, limit time.Duration) timer {
-	return timer{Event: event, Doc: spoken(limit), At: func(_ states.Data, entered time.Time) time.Time { return entered.Add(limit) }}
+	return timer{Event: event, Doc: spoken(limit), After: limit,
+		At: func(_ states.Data, entered time.Time) time.Time { return entered.Add(limit) }}
 }
 
 // spoken is a whole number of seconds without its zero parts.

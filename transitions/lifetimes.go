@@ -19,7 +19,11 @@ const (
 
 // loginWithin is the deadline of a login's step, with the two ends a login has.
 func loginWithin(limit time.Duration) []timer {
-	return loginTimers(spoken(limit), func(_ states.Data, entered time.Time) time.Time { return entered.Add(limit) })
+	all := loginTimers(spoken(limit), func(_ states.Data, entered time.Time) time.Time { return entered.Add(limit) })
+	for i := range all {
+		all[i].After = limit
+	}
+	return all
 }
 
 // flowDeadline is the deadline that the flow was given when it began, kept over a restart.
@@ -60,8 +64,8 @@ func grantDeadline() []timer {
 		}
 	}
 	doc := spoken(exchangeDeadline)
-	return []timer{{Event: GrantFailed, Doc: doc, At: when(false)},
-		{Event: OptionalLoginLapsed, Doc: doc + ", where the server goes on without one", At: when(true)}}
+	return []timer{{Event: GrantFailed, Doc: doc, At: when(false), After: exchangeDeadline},
+		{Event: OptionalLoginLapsed, Doc: doc + ", where the server goes on without one", At: when(true), After: exchangeDeadline}}
 }
 
 // lapse is the expiry of a token that is being replaced.

@@ -176,7 +176,7 @@ func newWalk(t *testing.T, all []journey) *walk {
 		}
 		listener.Close()
 		journals.CheckAs(t, "walk", w.seen())
-		journals.CheckStore(t, kept)
+		journals.CheckStoreAs(t, kept)
 		if err := errors.Join(kept.Close(), server.Close()); err != nil {
 			t.Error(err)
 		}

@@ -133,7 +133,8 @@ func (x *explorer) checkUsable(w *world, job string) {
 }
 
 func (x *explorer) checkMove(w *world, move *transitions.Move) {
-	if text := mistaken(move); text != "" {
+	is := toldBy(move)
+	if text := is.mistaken(); text != "" {
 		x.violated(eventsMean, "%s", text)
 	}
 	x.checkTaken(move)
@@ -149,8 +150,7 @@ func (x *explorer) checkMove(w *world, move *transitions.Move) {
 	case transitions.Disconnect:
 		w.wanted = false
 	}
-	if spends := move.From == states.Refreshing || move.From == states.ExchangingCode; spends && move.Disposition == fsm.Moved &&
-		move.Input.Epoch == 0 {
+	if is.spends() && move.Input.Epoch == 0 {
 		x.violated(onlyFinished, "%s ended %s", move.Input.Event, move.From)
 	}
 	switch {
@@ -169,15 +169,9 @@ func (x *explorer) checkMove(w *world, move *transitions.Move) {
 	}
 }
 
-// checkKeptWorking judges the end of a login beside what works. A crash is none here: the
-// runtime says LoginAbandoned for one where something works.
+// checkKeptWorking judges the end of a login beside what works.
 func (x *explorer) checkKeptWorking(before *transitions.Snapshot, move *transitions.Move) {
-	if move.Region != states.Credential || move.Disposition != fsm.Moved || before.Region(states.Credential).State != move.From ||
-		!transitions.Is(states.Credential, move.From, transitions.LoginOpen) || !parks[move.To] {
-		return
-	}
-	switch move.Input.Event {
-	case transitions.LogoutRequested, transitions.JobCrashed:
+	if move.Region != states.Credential || before.Region(states.Credential).State != move.From || !toldBy(move).givesUp() {
 		return
 	}
 	if d := &before.Data; d.TokenUsable(move.Input.At) || d.WorksWithout() {
@@ -293,8 +287,7 @@ func (x *explorer) checkKept(machine *transitions.Snapshot) {
 		case transitions.CredentialShutdown:
 			done = credential == states.LoadingToken
 		}
-		if done || !requests[event] || !(credential == states.LoadingToken ||
-			transitions.Is(states.Credential, credential, transitions.Finishing)) {
+		if done || !mayBeKept(event, credential) {
 			x.violated(onlyRequests, "%s is kept in %s", event, credential)
 		}
 	}

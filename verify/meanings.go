@@ -122,21 +122,52 @@ var only = map[transitions.Event]map[states.State][]states.State{
 		states.LoadingToken: {states.Failed}},
 }
 
+// told is an accepted event as a move of the search and an entry of a journal both tell it.
+type told struct {
+	event    transitions.Event
+	from, to states.State
+	moved    bool
+}
+
+func toldBy(move *transitions.Move) told {
+	return told{event: move.Input.Event, from: move.From, to: move.To, moved: move.Disposition == fsm.Moved}
+}
+
 // mistaken says why an event led where what it says is not so, or is empty.
-func mistaken(move *transitions.Move) string {
-	m, from, meant := meanings[move.Input.Event], only[move.Input.Event], false
-	if move.Disposition == fsm.Moved {
-		meant = slices.Contains(m.to, move.To) && (from == nil || slices.Contains(from[move.To], move.From))
+func (s told) mistaken() string {
+	m, from, meant := meanings[s.event], only[s.event], false
+	if s.moved {
+		meant = slices.Contains(m.to, s.to) && (from == nil || slices.Contains(from[s.to], s.from))
 	} else {
 		meant = m.stays
 		for _, leads := range from {
-			meant = meant && !slices.Contains(leads, move.From)
+			meant = meant && !slices.Contains(leads, s.from)
 		}
 	}
 	if meant {
 		return ""
 	}
-	return fmt.Sprintf("%s led from %s to %s", move.Input.Event, move.From, move.To)
+	return fmt.Sprintf("%s led from %s to %s", s.event, s.from, s.to)
+}
+
+// spends reports whether the event ended what has sent a one-time secret.
+func (s told) spends() bool {
+	return s.moved && (s.from == states.Refreshing || s.from == states.ExchangingCode)
+}
+
+// givesUp reports whether the event ended a login where nothing is sent any more. A crash is
+// none here: the runtime says LoginAbandoned for one where something works.
+func (s told) givesUp() bool {
+	switch s.event {
+	case transitions.LogoutRequested, transitions.JobCrashed:
+		return false
+	}
+	return s.moved && transitions.Is(states.Credential, s.from, transitions.LoginOpen) && parks[s.to]
+}
+
+// mayBeKept reports whether an event may wait for the end of the credential's state.
+func mayBeKept(event transitions.Event, credential states.State) bool {
+	return requests[event] && (credential == states.LoadingToken || transitions.Is(states.Credential, credential, transitions.Finishing))
 }
 
 // requests are the events that may be kept until a state is left: what a person asked

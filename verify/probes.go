@@ -173,7 +173,7 @@ func (x *explorer) probePatience(w *world) {
 func (x *explorer) means(w *world, in transitions.Input) {
 	after, steps := x.try(w, in)
 	for i := range steps.Moves {
-		if text := mistaken(&steps.Moves[i]); text != "" {
+		if text := toldBy(&steps.Moves[i]).mistaken(); text != "" {
 			x.violated(eventsMean, "%s", text)
 		}
 	}

@@ -167,24 +167,18 @@ var (
 
 func (w *world) connectionUntruth() string {
 	d, state, credential := &w.machine.Data, w.state(states.Connection), w.state(states.Credential)
+	if text := regionsUntruth(state, credential); text != "" {
+		return text
+	}
 	switch state {
 	case states.Connecting, states.Connected:
 		switch {
-		case refuses[credential]:
-			return fmt.Sprintf("%s while the credential is %s", state, credential)
 		case !w.works(states.Connection, w.machine.Region(states.Connection).Epoch):
 			return fmt.Sprintf("nobody listens in %s", state)
 		case state == states.Connected && d.Attempts != 0:
 			return "attempts are counted while connected"
 		}
-	case states.ConnectQueued:
-		if refuses[credential] {
-			return fmt.Sprintf("a turn is waited for while the credential is %s", credential)
-		}
 	case states.AwaitingCredential:
-		if kind := w.place().Kind; kind == fsm.Parked || kind == fsm.Final || credential == states.Fresh {
-			return fmt.Sprintf("the connection waits for a credential that is %s", credential)
-		}
 		if w.place().Is(transitions.Obtaining) && (d.TokenUsable(w.now()) || d.WorksWithout()) {
 			return fmt.Sprintf("the connection waits in %s beside what works", credential)
 		}
@@ -193,19 +187,39 @@ func (w *world) connectionUntruth() string {
 			return fmt.Sprintf("the connection waits for a login, and the credential is %s", credential)
 		}
 	case states.BackingOff:
-		if refuses[credential] && credential != states.LoggingOut || d.Attempts == 0 {
-			return fmt.Sprintf("an attempt is to be made again, %d were made, and the credential is %s", d.Attempts, credential)
+		if d.Attempts == 0 {
+			return "an attempt is to be made again, and none was made"
 		}
 	case states.Disconnected:
 		if w.wanted {
 			return "disconnected, and nobody asked for that"
 		}
+	}
+	return ""
+}
+
+// regionsUntruth holds the states of the regions to each other, whatever the data.
+func regionsUntruth(connection, credential states.State) string {
+	switch connection {
+	case states.Connecting, states.Connected, states.ConnectQueued:
+		if refuses[credential] {
+			return fmt.Sprintf("%s while the credential is %s", connection, credential)
+		}
+	case states.AwaitingCredential:
+		if kind := declared.kinds[placeKey{states.Credential, credential}]; kind == fsm.Parked || kind == fsm.Final ||
+			credential == states.Fresh {
+			return fmt.Sprintf("the connection waits for a credential that is %s", credential)
+		}
+	case states.BackingOff:
+		if refuses[credential] && credential != states.LoggingOut {
+			return fmt.Sprintf("an attempt is to be made again, and the credential is %s", credential)
+		}
 	case states.Closed:
-		if credential != states.Closed && !w.place().Is(transitions.Finishing) {
+		if credential != states.Closed && !transitions.Is(states.Credential, credential, transitions.Finishing) {
 			return fmt.Sprintf("closed, and the credential is %s", credential)
 		}
 	}
-	if credential == states.Closed && state != states.Closed {
+	if credential == states.Closed && connection != states.Closed {
 		return "the credential is closed alone"
 	}
 	return ""
@@ -214,26 +228,10 @@ func (w *world) connectionUntruth() string {
 // checkRequest judges what became of what a person asked for.
 func (x *explorer) checkRequest(w *world, before *transitions.Snapshot, in transitions.Input, steps *transitions.Steps) {
 	credential, was := w.state(states.Credential), before.Region(states.Credential).State
-	granted := true
+	asked := request{event: in.Event, was: was, credential: credential, connection: w.state(states.Connection), refused: steps.Err != nil,
+		kept: w.keeps(in.Event) || in.Event == transitions.LoginRequested && before.Data.Settings.Problem != ""}
+	granted := asked.granted()
 	switch in.Event {
-	case transitions.LoginCancelled:
-		granted = !canBeGivenUp(was) || !transitions.Is(states.Credential, credential, transitions.LoginOpen)
-	case transitions.LoginRequested:
-		granted = (!transitions.Is(states.Credential, was, transitions.LoginOpen) || steps.Err == nil) &&
-			transitions.Is(states.Credential, credential, transitions.LoginOpen) ||
-			w.keeps(in.Event) || was == states.NotNeeded || was == states.Unloaded || was == states.Closed || before.Data.Settings.Problem != ""
-	case transitions.LogoutRequested:
-		granted = credential == states.LoggingOut || credential == states.LoggedOut || w.keeps(in.Event) || was == states.NotNeeded ||
-			was == states.Closed
-	case transitions.RetryRequested:
-		granted = !(was == states.Failed || transitions.Is(states.Credential, was, transitions.Paced)) || credential != was
-	case transitions.Connect:
-		switch w.state(states.Connection) {
-		case states.Disconnected, states.Failed, states.BackingOff:
-			granted = false
-		}
-	case transitions.Disconnect:
-		granted = w.state(states.Connection) == states.Disconnected
 	case transitions.CodeReceived, transitions.LoginDenied, transitions.LoginFailed, transitions.LoginAbandoned,
 		transitions.OptionalLoginEnded:
 		open := before.Data.HasFlow(in.Flow)
@@ -249,6 +247,36 @@ func (x *explorer) checkRequest(w *world, before *transitions.Snapshot, in trans
 	if !granted {
 		x.violated(personDecides, "%s in %s was %s, and led to %s", in.Event, was, steps.Outcome.Disposition, credential)
 	}
+}
+
+// request is what became of a user's request: where the credential was, and where both
+// regions are when all that it caused is done. kept: it waits until it can be done, or the
+// configuration does not let it.
+type request struct {
+	event                       transitions.Event
+	was, credential, connection states.State
+	refused, kept               bool
+}
+
+func (r request) granted() bool {
+	open := transitions.Is(states.Credential, r.credential, transitions.LoginOpen)
+	switch r.event {
+	case transitions.LoginCancelled:
+		return !canBeGivenUp(r.was) || !open
+	case transitions.LoginRequested:
+		return (!transitions.Is(states.Credential, r.was, transitions.LoginOpen) || !r.refused) && open ||
+			r.kept || r.was == states.NotNeeded || r.was == states.Unloaded || r.was == states.Closed
+	case transitions.LogoutRequested:
+		return r.credential == states.LoggingOut || r.credential == states.LoggedOut || r.kept || r.was == states.NotNeeded ||
+			r.was == states.Closed
+	case transitions.RetryRequested:
+		return !(r.was == states.Failed || transitions.Is(states.Credential, r.was, transitions.Paced)) || r.credential != r.was
+	case transitions.Connect:
+		return r.connection != states.Disconnected && r.connection != states.Failed && r.connection != states.BackingOff
+	case transitions.Disconnect:
+		return r.connection == states.Disconnected
+	}
+	return true
 }
 
 // canBeGivenUp reports whether a state is one of a login that has sent no one-time secret.

@@ -60,6 +60,8 @@ func exitCode(err error) int {
 		return exitCounterexample
 	case errors.Is(err, client.ErrNotRunning):
 		return exitNoProxy
+	case errors.Is(err, errUnreadable):
+		return exitUsage
 	case errors.Is(err, errUnexplained), errors.As(err, &refused) && refused.Kind == api.KindIllegal:
 		return exitIllegal
 	case errors.As(err, &refused) && refused.Kind == api.KindUnknown, errors.Is(err, errUsage), errors.Is(err, status.ErrUnknown):
@@ -82,7 +84,8 @@ running proxy through its socket or, where none runs, in the store that it left.
 It prints no token. Results are on standard output, in colour on a terminal only
 (and not with NO_COLOR); remarks and errors are on standard error.
 
-Exit codes: 0 done, 1 it failed, 2 wrong command line or no such upstream, 3 not
+Exit codes: 0 done, 1 it failed, or audit found a promise that was broken, 2 wrong
+command line, no such upstream, or no journal to audit in what was given, 3 not
 in the state asked for in time, 4 a person is needed, 6 no proxy runs (and the
 command cannot do without), 7 the machine refused the event, 8 verify found a way
 to break a promise.`,
@@ -110,6 +113,7 @@ to break a promise.`,
 		watchCommand(o),
 		historyCommand(o),
 		replayCommand(o),
+		auditCommand(o),
 		statsCommand(o),
 		graphCommand(o),
 		o.verifyCommand(),

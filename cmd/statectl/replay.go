@@ -175,22 +175,35 @@ func isArray(r *bufio.Reader) bool {
 
 // replayAll replays each machine's entries, in the order in which they appear.
 func replayAll(entries []fsm.Entry) []replayed {
-	graph := transitions.Definition()
-	journals, lines, names := map[string][]fsm.Entry{}, map[string][]int{}, []string{}
-	for i, e := range entries {
-		if journals[e.Machine] == nil {
-			names = append(names, e.Machine)
-		}
-		journals[e.Machine], lines[e.Machine] = append(journals[e.Machine], e), append(lines[e.Machine], i+1)
-	}
-	all := []replayed{}
-	for _, name := range names {
-		one := replayed{Machine: name, Entries: len(journals[name])}
+	graph, all := transitions.Definition(), []replayed{}
+	for _, r := range parted(entries) {
+		one := replayed{Machine: r.machine, Entries: len(r.entries)}
 		var found *fsm.ReplayError
-		if errors.As(graph.Replay(journals[name]), &found) {
-			one.Unexplained = &unexplained{Number: found.Index + 1, Line: lines[name][found.Index], Reason: found.Reason, Entry: found.Entry}
+		if errors.As(graph.Replay(r.entries), &found) {
+			one.Unexplained = &unexplained{Number: found.Index + 1, Line: r.lines[found.Index], Reason: found.Reason, Entry: found.Entry}
 		}
 		all = append(all, one)
+	}
+	return all
+}
+
+// recording is one machine's journal, and where its entries are in all that was read.
+type recording struct {
+	machine string
+	entries []fsm.Entry
+	lines   []int
+}
+
+// parted are the machines' journals, in the order in which they begin.
+func parted(entries []fsm.Entry) (all []*recording) {
+	known := map[string]*recording{}
+	for i, e := range entries {
+		r := known[e.Machine]
+		if r == nil {
+			r = &recording{machine: e.Machine}
+			known[e.Machine], all = r, append(all, r)
+		}
+		r.entries, r.lines = append(r.entries, e), append(r.lines, i+1)
 	}
 	return all
 }

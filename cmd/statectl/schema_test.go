@@ -19,7 +19,7 @@ func schemas(t *testing.T) map[string]*jsonschema.Schema {
 	t.Helper()
 	return map[string]*jsonschema.Schema{
 		"dump": of[[]status.Upstream](t), "explain": of[explain.Explanation](t), "dump-stopped": of[[]stored](t), "history": of[[]journal.Line](t), "stats": of[[]journal.Stats](t),
-		"graph": of[graphJSON](t), "replay": of[[]replayed](t), "fire": of[fired](t), "wait": of[waited](t),
+		"graph": of[graphJSON](t), "replay": of[[]replayed](t), "audit": of[audited](t), "fire": of[fired](t), "wait": of[waited](t),
 		"watch": {AnyOf: []*jsonschema.Schema{of[journal.Line](t), of[gapLine](t)}},
 	}
 }

@@ -23,7 +23,7 @@ func TestEachCommandsHelpHasAnExample(t *testing.T) {
 	for program, commands := range map[string][]string{
 		"mcpproxy": {"", "serve", "stdio", "auth login", "auth status", "auth logout", "auth cancel", "upstream list", "upstream add", "upstream remove", "upstream connect",
 			"upstream disconnect", "config check", "ui", "demo", "version"},
-		"statectl": {"", "dump", "watch", "history", "replay", "stats", "graph", "fire", "wait"},
+		"statectl": {"", "dump", "watch", "history", "replay", "audit", "stats", "graph", "fire", "wait"},
 	} {
 		for _, command := range commands {
 			out := m.mustRun(program, append(strings.Fields(command), "--help")...)
@@ -94,6 +94,10 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"statectl", "history"}, 2, "statectl history --help"},
 		{[]string{"statectl", "graph", "--format", "png"}, 2, "mermaid"},
 		{[]string{"statectl", "dump"}, 6, "store.db"},
+		{[]string{"statectl", "audit"}, 6, "store.db"},
+		{[]string{"statectl", "audit", "../../cmd/statectl/main.go"}, 2, "entry 1"},
+		{[]string{"statectl", "audit", "testdata/journal.jsonl"}, 0, ""},
+		{[]string{"statectl", "audit", "testdata/doctored.jsonl"}, 1, "a promise was broken"},
 		{[]string{"statectl", "replay"}, 6, "store.db"},
 		{[]string{"statectl", "replay", "../../cmd/statectl/main.go"}, 1, "entry 1"},
 		{[]string{"statectl", "replay", "testdata/journal.jsonl"}, 0, ""},

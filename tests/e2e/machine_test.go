@@ -174,14 +174,16 @@ func (m *machine) kill() {
 	}
 }
 
-// replay has the journals of the stopped proxy explained by the graph.
+// replay has the journals of the stopped proxy explained by the graph and audited.
 func (m *machine) replay() {
 	m.Helper()
 	if _, err := os.Stat(filepath.Join(m.dir, "store.db")); err != nil {
 		return // no proxy ever ran
 	}
-	if code, out, errs := m.run("statectl", "replay"); code != 0 {
-		m.Errorf("statectl replay: exit code %d: %s%s", code, out, errs)
+	for _, command := range []string{"replay", "audit"} {
+		if code, out, errs := m.run("statectl", command); code != 0 {
+			m.Errorf("statectl %s: exit code %d: %s%s", command, code, out, errs)
+		}
 	}
 }
 

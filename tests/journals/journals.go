@@ -1,8 +1,8 @@
 // Package journals replays the journals of machines that tests have run against
-// the graph, and keeps them where they are counted.
+// the graph, audits them, and keeps them where they are counted.
 //
 // Each rig that runs upstreams hands over what its machines did when they end; a
-// journal that the graph does not explain fails the test. Where the environment
+// journal that the graph does not explain, or that breaks a promise, fails the test. Where the environment
 // names a directory (see [Directory]) the journals are also written there, one file
 // of JSON lines each, for statectl replay and for the count of what was covered.
 package journals
@@ -20,20 +20,25 @@ import (
 	"mcpproxy/states"
 	"mcpproxy/store"
 	"mcpproxy/transitions"
+	"mcpproxy/verify"
 )
 
 // Directory is the environment's variable that names where journals are kept.
 const Directory = "MCPPROXY_JOURNALS"
 
-// Check replays the entries of any number of machines, over all restarts that are in
-// them, and fails the test at the first entry of each that the graph does not explain.
+// Check replays and audits the entries of any number of machines, over all restarts that
+// are in them, and fails the test at the first entry of each that the graph does not
+// explain, or that breaks a promise.
 func Check(t testing.TB, entries []fsm.Entry) {
 	t.Helper()
-	CheckAs(t, "journal", entries)
+	if err := errors.Join(judge(entries), Keep("journal", entries)); err != nil {
+		t.Error(err)
+	}
 }
 
-// CheckAs is Check for entries of a kind that is counted by itself, as it names the
-// files.
+// CheckAs is for entries of a kind that is counted by itself, as it names the files, and
+// whose events the test made up, whatever the actor, clock and data: they are replayed, and
+// not audited.
 func CheckAs(t testing.TB, kind string, entries []fsm.Entry) {
 	t.Helper()
 	if err := errors.Join(explain(entries), Keep(kind, entries)); err != nil {
@@ -41,21 +46,37 @@ func CheckAs(t testing.TB, kind string, entries []fsm.Entry) {
 	}
 }
 
-func explain(entries []fsm.Entry) error {
-	graph, journals := transitions.Definition(), map[string][]fsm.Entry{}
+// judge replays the entries of each machine, and audits them.
+func judge(entries []fsm.Entry) error { return each(entries, Audit) }
+
+func explain(entries []fsm.Entry) error { return each(entries, transitions.Definition().Replay) }
+
+func each(entries []fsm.Entry, judge func([]fsm.Entry) error) error {
+	journals := map[string][]fsm.Entry{}
 	for _, e := range entries {
 		journals[e.Machine] = append(journals[e.Machine], e)
 	}
-	var unexplained []error
+	var wrong []error
 	for machine, journal := range journals {
-		if err := graph.Replay(journal); err != nil {
-			unexplained = append(unexplained, fmt.Errorf("the journal of %s: %w", machine, err))
+		if err := judge(journal); err != nil {
+			wrong = append(wrong, fmt.Errorf("the journal of %s: %w", machine, err))
 		}
 	}
-	return errors.Join(unexplained...)
+	return errors.Join(wrong...)
 }
 
-// CheckStore replays every journal that a store holds, over all restarts.
+// Audit holds one machine's journal to the graph and to the promises: the error names the
+// first entry that breaks each.
+func Audit(journal []fsm.Entry) error {
+	var broken []error
+	for _, f := range verify.Audit(journal) {
+		broken = append(broken, fmt.Errorf("entry %d (%s: %s in %s) breaks %q: %s", f.Number, f.Entry.Region, f.Entry.Event, f.Entry.From,
+			f.Promise, f.Why))
+	}
+	return errors.Join(broken...)
+}
+
+// CheckStore replays and audits every journal that a store holds, over all restarts.
 func CheckStore(t testing.TB, s *store.Store) {
 	t.Helper()
 	if err := Stored(s); err != nil {
@@ -63,8 +84,18 @@ func CheckStore(t testing.TB, s *store.Store) {
 	}
 }
 
-// Stored is CheckStore outside of a test: the error says what is not explained.
-func Stored(s *store.Store) error {
+// CheckStoreAs is CheckStore for journals that are those of [CheckAs].
+func CheckStoreAs(t testing.TB, s *store.Store) {
+	t.Helper()
+	if err := stored(s, explain); err != nil {
+		t.Error(err)
+	}
+}
+
+// Stored is CheckStore outside of a test: the error says what is wrong.
+func Stored(s *store.Store) error { return stored(s, judge) }
+
+func stored(s *store.Store, judge func([]fsm.Entry) error) error {
 	names, err := s.Upstreams()
 	if err != nil {
 		return err
@@ -83,7 +114,7 @@ func Stored(s *store.Store) error {
 			journal = append(journal, e)
 		}
 	}
-	return explain(journal)
+	return judge(journal)
 }
 
 // Decoded are the entries of a journal's lines.
@@ -124,7 +155,7 @@ func (r *Record) Explained() error {
 	if len(r.seen) == 0 {
 		return errors.New("the instance was not observed, so that no journal can be replayed")
 	}
-	return errors.Join(explain(r.seen), Keep("instance", r.seen))
+	return errors.Join(judge(r.seen), Keep("instance", r.seen))
 }
 
 // Watch returns an observer for an instance that a test runs, whose record is replayed

@@ -50,7 +50,10 @@ func TestWhatTheGraphDoesNotExplainIsFound(t *testing.T) {
 		From: "Disconnected", To: "AwaitingCredential", Disposition: fsm.Moved}
 	ends := begins
 	ends.Event, ends.From, ends.To, ends.Sequence = "Handshaken", "AwaitingCredential", "Connected", 2
-	for name, journal := range map[string][]fsm.Entry{"nothing": nil, "a leap": {begins, ends}} {
+	before := begins
+	before.Event, before.From, before.Disposition = "CredentialReady", "AwaitingCredential", fsm.Guarded
+	before.To, before.Time = before.From, at.Add(-time.Hour)
+	for name, journal := range map[string][]fsm.Entry{"nothing": nil, "a leap": {begins, ends}, "a broken promise": {begins, before}} {
 		var record Record
 		for _, e := range journal {
 			record.Observe(e)
