@@ -1,4 +1,4 @@
-.PHONY: notices stopped down build test verify mutants coverage lint soak crash together e2e conformance diagrams bench bench-compare fuzz demo
+.PHONY: notices stopped down build test verify mutants coverage lint interop-hydra soak crash together e2e conformance diagrams bench bench-compare fuzz demo
 
 FUZZTIME ?= 10s
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -40,6 +40,15 @@ lint:
 	cd tests/interop/zitadel && go vet ./...
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; exit 1; fi
 	go run $(GOLANGCI) run
+
+# The life of a credential at Ory Hydra, which is built for it in two minutes or so.
+HYDRA ?= v2.3.0
+interop-hydra:
+	@set -e; build=$$(mktemp -d); trap "rm -rf $$build" EXIT; \
+	source=$$(cd $$build && GOFLAGS= go mod download -json github.com/ory/hydra/v2@$(HYDRA) | sed -n 's/.*"Dir": "\(.*\)",*/\1/p'); \
+	cp -r "$$source" $$build/hydra; chmod -R u+w $$build/hydra; \
+	(cd $$build/hydra && go mod edit -dropreplace github.com/ory/hydra-client-go/v2 && GOFLAGS=-mod=mod go build -tags sqlite -o $$build/program .); \
+	go test -count=1 -run TestHydra -v ./tests/interop -args -hydra=$$build/program
 
 # The whole proxy in simulated time under faults from seeds; FIRST is the first seed,
 # HOURS are simulated for each. The short run is part of test.

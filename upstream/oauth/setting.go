@@ -155,8 +155,16 @@ func Suggestions(err error) []Suggestion {
 	return nil
 }
 
+// refreshing is the operation of a refresh, as its errors call it.
+const refreshing = "the refresh"
+
 func (e *Error) suggestions() []Suggestion {
-	return append(slices.Clone(e.Suggest), suggested(e.Code, e.Description)...)
+	all := append(slices.Clone(e.Suggest), suggested(e.Code, e.Description)...)
+	if e.Operation == refreshing {
+		// Its request has no redirect address, though the words of RFC 6749 speak of one.
+		all = slices.DeleteFunc(all, func(s Suggestion) bool { return s.Setting == RedirectHost || s.Setting == RedirectPath })
+	}
+	return all
 }
 
 func (e *CallbackError) suggestions() []Suggestion {

@@ -5,6 +5,9 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -53,6 +56,22 @@ func TestRefusalsNameTheSetting(t *testing.T) {
 				t.Errorf("%s %q: %v", test.code, test.description, err)
 			}
 		}
+	}
+}
+
+// The words that RFC 6749 has for invalid_grant speak of the redirect address, which no
+// refresh has.
+func TestARefreshHasNoRedirectAddress(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"error":"invalid_grant","error_description":"The refresh token is expired, does not match the redirection `+
+			`URI used in the authorization request, or was issued to another client."}`)
+	}))
+	defer s.Close()
+	_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: s.URL, Refresh: secret("rt")}, anyone, oauth.RefreshOptions{})
+	if err == nil || strings.Contains(err.Error(), "oauth.") {
+		t.Errorf("the refresh is refused with %v", err)
 	}
 }
 

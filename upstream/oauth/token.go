@@ -74,7 +74,7 @@ func Refresh(ctx context.Context, hc *http.Client, t credential.Token, registrat
 		return credential.Token{}, err
 	}
 	sentAt := time.Now().UTC()
-	members, err := requestToken(ctx, withProof(hc, t.Key), "the refresh", t.TokenEndpoint, auth, form, t.Refresh, t.Access,
+	members, err := requestToken(ctx, withProof(hc, t.Key), refreshing, t.TokenEndpoint, auth, form, t.Refresh, t.Access,
 		registration.Secret)
 	if err != nil {
 		return credential.Token{}, err
