@@ -1,4 +1,4 @@
-.PHONY: notices stopped down build test verify mutants coverage lint interop-hydra soak crash together e2e conformance diagrams bench bench-compare fuzz demo
+.PHONY: corpus notices stopped down build test verify mutants coverage lint interop-hydra soak crash together e2e conformance diagrams bench bench-compare fuzz demo
 
 FUZZTIME ?= 10s
 GOLANGCI = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -74,6 +74,11 @@ outages:
 TRIES ?= 100
 together:
 	go test -C tests/e2e -run TestCommandsStartedAtTheSameTime -timeout 0 -args -tries=$(TRIES)
+
+# What the proxy of this version leaves behind, kept for the upgrade check of later ones:
+# journals, stores and their keys, in tests/e2e/testdata/corpus/VERSION. Once a release.
+corpus:
+	go test -count=1 ./tests/e2e -run TestWriteTheCorpus -args -corpus=$(VERSION)
 
 # Real processes, sockets and kill -9.
 e2e:
