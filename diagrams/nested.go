@@ -12,8 +12,10 @@ import (
 type node struct {
 	id, name, doc string
 	// state is nil where the node has others in it.
-	state   *fsm.GraphState
-	rows    []fsm.GraphEdge
+	state *fsm.GraphState
+	rows  []fsm.GraphEdge
+	// timed are the rows of the state's own timers, which run in it wherever their rows stand.
+	timed   []fsm.GraphEdge
 	rules   []fsm.GraphRule
 	inner   []*node
 	initial *node
@@ -34,6 +36,9 @@ func nest(r fsm.GraphRegion) *node {
 		for _, e := range r.Edges {
 			if e.From == s.Name {
 				n.rows = append(n.rows, e)
+				if slices.ContainsFunc(s.Timers, func(timer fsm.GraphTimer) bool { return timer.Event == e.Event }) {
+					n.timed = append(n.timed, e)
+				}
 			}
 		}
 		for _, rule := range r.Rules {

@@ -26,7 +26,6 @@ func xstateNode(region string, n *node) object {
 	if n.initial != nil {
 		o = append(o, member{"initial", n.initial.name})
 	}
-	timers := map[string]string{}
 	if s := n.state; s != nil {
 		if s.Kind == fsm.Final {
 			o = append(o, member{"type", "final"})
@@ -40,18 +39,15 @@ func xstateNode(region string, n *node) object {
 		if s.Job != "" {
 			o = append(o, member{"invoke", object{{"id", n.id + "-" + s.Job}, {"src", s.Job}}})
 		}
-		for _, timer := range s.Timers {
-			timers[timer.Event] = timer.Doc
-		}
 		o = append(o, member{"meta", xstateMeta(n)})
 	}
 	var on, after object
 	for i := range n.rows {
 		row := &n.rows[i]
 		on = append(on, member{row.Event, xstateRow(region, row)})
-		if timers[row.Event] != "" {
-			after = append(after, member{row.Event, xstateRow(region, row)})
-		}
+	}
+	for i := range n.timed {
+		after = append(after, member{n.timed[i].Event, xstateRow(region, &n.timed[i])})
 	}
 	if on != nil {
 		o = append(o, member{"on", on})
