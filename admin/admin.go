@@ -1,8 +1,8 @@
-// Package admin is the interface for people's programs to a running proxy: HTTP and
+// Package admin is the interface for users' programs to a running proxy: HTTP and
 // JSON, described in openapi.json, on a unix socket with the mode 0600.
 //
 // It promises that no answer holds a secret but the authorization page's address
-// for the person who asked to log in, and that a client which does not read is
+// for the user who asked to log in, and that a client which does not read is
 // dropped and delays nobody. It serves users' requests only; what is legal is the
 // state machines' to say. It authenticates nobody: whoever serves [Handler] decides
 // who reaches it. On the socket that is the file's mode; elsewhere wrap it, and
@@ -40,11 +40,11 @@ type handler struct {
 
 // Options are what a proxy can do beyond its upstreams.
 type Options struct {
-	// Reload reads the configuration anew; nil where there is none to be read.
+	// Reload reads the configuration again; nil where there is none to be read.
 	Reload func(context.Context) error
 	// Problems are those of the configuration that no upstream has; nil for none.
 	Problems func() []string
-	// Invite returns the address that opens the page for people, once and for a minute;
+	// Invite returns the address that opens the page for users, once and for a minute;
 	// nil where there is no page.
 	Invite func() (string, error)
 	// Temporary marks a process that holds the store for a command of its own.
@@ -174,7 +174,7 @@ func (a *handler) readAnew(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, struct{}{})
 }
 
-// page invites whoever asks at the socket to the page for people.
+// page invites whoever asks at the socket to the page for users.
 func (a *handler) page(w http.ResponseWriter, _ *http.Request) error {
 	if a.options.Invite == nil {
 		return fmt.Errorf("%w: this process has no page; start a proxy with: mcpproxy serve", errRequest)

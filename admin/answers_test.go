@@ -78,7 +78,7 @@ func TestEveryAnswerIsAsDescribed(t *testing.T) {
 	}
 }
 
-// logIn logs in as a person whose browser is elsewhere, through the interface, and
+// logIn logs in as a user whose browser is elsewhere, through the interface, and
 // notes the secrets of it.
 func (w *world) logIn(secrets map[string]string) {
 	w.Helper()

@@ -12,7 +12,7 @@ import (
 	"mcpproxy/feed"
 )
 
-const gapReason = "transitions are missing here: the reader was away for too long, or the proxy was started anew; the journal has them"
+const gapReason = "transitions are missing here: the reader was away for too long, or the proxy was started again; the journal has them"
 
 // aliveEvery is how often a stream that has nothing to say shows that it is alive.
 // writeLimit is how long a client may take to read what was sent before it is dropped.

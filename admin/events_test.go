@@ -172,8 +172,8 @@ func TestASlowReaderIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		last := feed.New(0)
 		here, there := net.Pipe()
-		people := &http.Server{Handler: Handler(&instance.Instance{Feed: last}, "test", Options{}), ReadHeaderTimeout: time.Second}
-		go func() { _ = people.Serve(&oneConn{conn: there, closed: make(chan struct{})}) }() // ends with Close
+		users := &http.Server{Handler: Handler(&instance.Instance{Feed: last}, "test", Options{}), ReadHeaderTimeout: time.Second}
+		go func() { _ = users.Serve(&oneConn{conn: there, closed: make(chan struct{})}) }() // ends with Close
 		if _, err := here.Write([]byte("GET /v1/events HTTP/1.1\r\nHost: proxy\r\n\r\n")); err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +190,7 @@ func TestASlowReaderIsDropped(t *testing.T) {
 		if n, err := io.Copy(io.Discard, here); err != nil || n > 50_000 {
 			t.Errorf("after %s there came %d bytes and %v", time.Since(begin), n, err)
 		}
-		_ = people.Close()
+		_ = users.Close()
 	})
 }
 

@@ -69,16 +69,16 @@ func newWorld(t *testing.T, o oauthserver.Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	people := &http.Server{Handler: Handler(i, "test", Options{
+	users := &http.Server{Handler: Handler(i, "test", Options{
 		Reload: func(context.Context) error { return nil },
 		Invite: func() (string, error) { return "http://127.0.0.1:1/ui/open", nil },
 	}), ReadHeaderTimeout: time.Second}
 	open := &connections{}
-	people.ConnState = open.changed
+	users.ConnState = open.changed
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		_ = people.Serve(listener) // ends with Close
+		_ = users.Serve(listener) // ends with Close
 	}()
 	w := &world{T: t, server: server, instance: i, client: client.New(socket),
 		plain: &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -86,7 +86,7 @@ func newWorld(t *testing.T, o oauthserver.Options) *world {
 		}}}, valid: described(t), cut: open.cut}
 	t.Cleanup(func() {
 		w.plain.CloseIdleConnections()
-		_ = people.Close()
+		_ = users.Close()
 		<-served
 		if err := errors.Join(i.Close(), server.Close(), os.RemoveAll(dir)); err != nil {
 			t.Error(err)

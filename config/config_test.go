@@ -152,7 +152,7 @@ func TestAddToAPlaceThatIsNone(t *testing.T) {
 	}
 }
 
-// People keep their configurations elsewhere, and link to them.
+// Users keep their configurations elsewhere, and link to them.
 func TestAddFollowsALink(t *testing.T) {
 	path := write(t, `{"mcpServers": {}}`)
 	link := filepath.Join(t.TempDir(), "config.json")

@@ -135,7 +135,7 @@ func (r *reader) login(e *entry) {
 	case upstream.EnterpriseManaged:
 		need("oauth.clientId", client)
 		need("oauth.identityProvider.tokenEndpoint", "the identity provider's token endpoint")
-		need("oauth.identityProvider.idTokenFile", "a file with the person's ID token")
+		need("oauth.identityProvider.idTokenFile", "a file with the user's ID token")
 	}
 	if grant != upstream.WorkloadIdentity {
 		e.OAuth.AssertionFile = ""

@@ -71,7 +71,7 @@ func entryKeys() []key[entry] {
 func oauthKeys() []key[entry] {
 	return []key[entry]{
 		{path: "oauth.disabled", doc: "a 401 is an error and never a reason to log in", into: func(e *entry) any { return &e.OAuth.Disabled }},
-		{path: "oauth.login", doc: "`manual` (the default): only a person opens a browser. `automatic`: the proxy may",
+		{path: "oauth.login", doc: "`manual` (the default): only a user opens a browser. `automatic`: the proxy may",
 			into: func(e *entry) any { return &e.login }, constraints: constraints{values: []string{"manual", "automatic"}}},
 		{path: "oauth.browserInterval", doc: "how long an automatic login keeps the next one from being begun (`5m`)",
 			into: func(e *entry) any { return &e.Settings.BrowserInterval }},

@@ -179,7 +179,7 @@ func open(path string) (*document, error) {
 
 var indentation = regexp.MustCompile(`(?m)^\t+`)
 
-// formatted is the document's text, as people write it.
+// formatted is the document's text, as users write it.
 func (d *document) formatted() []byte {
 	d.root.Format()
 	return indentation.ReplaceAllFunc(d.root.Pack(), func(tabs []byte) []byte { return []byte(strings.Repeat("  ", len(tabs))) })

@@ -198,7 +198,7 @@ type Flow struct {
 	Key Secret
 
 	// DeviceCode, UserCode and PollInterval are those of a login on another device
-	// (RFC 8628), whose AuthorizationURL is where the person enters UserCode.
+	// (RFC 8628), whose AuthorizationURL is where the user enters UserCode.
 	DeviceCode   Secret
 	UserCode     string
 	PollInterval time.Duration
@@ -213,7 +213,7 @@ type Intent struct {
 	StartedAt  time.Time
 }
 
-// LogoutMark says that a person logged out; it stays until a person logs in.
+// LogoutMark says that a user logged out; it stays until a user logs in.
 type LogoutMark struct {
 	At time.Time
 	// Alive is what was good at the authorization server afterwards, in words; empty for

@@ -52,7 +52,7 @@ type Discovery struct {
 const discoveryLife = time.Hour
 
 // UsableAt reports whether what was found is fresh enough at now to ask for the next
-// token of a grant that needs no person. A login asks anew, however fresh it is.
+// token of a grant that needs no user. A login asks again, however fresh it is.
 func (d *Discovery) UsableAt(now time.Time) bool {
 	if d == nil || now.Before(d.FetchedAt) || now.Sub(d.FetchedAt) >= discoveryLife {
 		return false

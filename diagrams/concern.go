@@ -9,7 +9,7 @@ import (
 // Concern is a part of a graph that is looked at by itself.
 type Concern struct {
 	Name, Title, Doc string
-	// Way are the rows of the way that is hoped for, in its order; Otherwise are
+	// Way are the rows of the main path, in its order; Otherwise are
 	// those that may be met on it.
 	Way, Otherwise []Row
 }

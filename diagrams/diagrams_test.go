@@ -65,18 +65,18 @@ func TestEverySelectedWayCanBeFoundInThePicture(t *testing.T) {
 
 func ExampleEventTable() {
 	fmt.Print(diagrams.EventTable(fsm.Graph{Name: "door", Regions: []fsm.GraphRegion{{Name: "door",
-		Events: []fsm.GraphEvent{{Name: "Push", Doc: "Somebody pushes.", Otherwise: "it is open"}},
+		Events: []fsm.GraphEvent{{Name: "Push", Doc: "Someone pushes.", Otherwise: "it is open"}},
 		Edges:  []fsm.GraphEdge{{From: "Shut", Event: "Push", To: "Open", Guards: []fsm.GraphGuard{{Name: "unlocked"}}}},
 		Rules:  []fsm.GraphRule{{From: "Open", Event: "Push", Disposition: fsm.Ignored, Reason: "no door is in the way"}}}}}))
 	// Output:
 	// # The events of door
 	//
-	// Generated from the declaration; `make diagrams` writes it anew. An *outcome* is what a state's own job or timer says, and is
+	// Generated from the declaration; `make diagrams` writes it again. An *outcome* is what a state's own job or timer says, and is
 	// stale once that state was left; a *happening* comes from elsewhere. Where an event is not listed it is refused, for the reason given.
 	//
 	// ## Region door
 	//
 	// | event | is | what it says | leads | else refused because |
 	// |---|---|---|---|---|
-	// | Push | happening | Somebody pushes. | Shut → Open [unlocked]<br>Open ignored: no door is in the way | it is open |
+	// | Push | happening | Someone pushes. | Shut → Open [unlocked]<br>Open ignored: no door is in the way | it is open |
 }

@@ -11,7 +11,7 @@ import (
 // every other pair of state and event means.
 func Markdown(g fsm.Graph) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# The graph of %s\n\nGenerated from the declaration; `make diagrams` writes it anew.\n", cell(g.Name))
+	fmt.Fprintf(&b, "# The graph of %s\n\nGenerated from the declaration; `make diagrams` writes it again.\n", cell(g.Name))
 	for _, r := range g.Regions {
 		fmt.Fprintf(&b, "\n## Region %s\n\n%s\n\n### States\n\n| state | kind | runs | leaves by itself | what it is for |\n"+
 			"|---|---|---|---|---|\n", cell(r.Name), cell(r.Doc))
@@ -52,7 +52,7 @@ func Markdown(g fsm.Graph) string {
 // says of it.
 func EventTable(g fsm.Graph) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# The events of %s\n\nGenerated from the declaration; `make diagrams` writes it anew. An *outcome* is what a "+
+	fmt.Fprintf(&b, "# The events of %s\n\nGenerated from the declaration; `make diagrams` writes it again. An *outcome* is what a "+
 		"state's own job or timer says, and is\nstale once that state was left; a *happening* comes from elsewhere. Where an event is not "+
 		"listed it is refused, for the reason given.\n", cell(g.Name))
 	for _, r := range g.Regions {

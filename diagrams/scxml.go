@@ -98,7 +98,7 @@ func (s *scxml) row(depth int, region string, row *fsm.GraphEdge) {
 	s.line(depth, `</transition>`)
 }
 
-// comment writes a text where nothing reads it but a person.
+// comment writes a text where nothing reads it but a user.
 func (s *scxml) comment(depth int, text string) {
 	s.line(depth, "<!-- %s -->", strings.ReplaceAll(escape(text), "--", "- -"))
 }

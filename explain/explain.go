@@ -1,9 +1,9 @@
 // Package explain says in plain words what an upstream is doing: why, since when,
 // what will happen next and when, what becomes of a call that is made now, what the
-// last failure was, and what a person can do.
+// last failure was, and what a user can do.
 //
 // It promises to be pure: an explanation is a function of what is given, and two
-// people who ask at the same moment are told the same. It has words for every state,
+// users who ask at the same moment are told the same. It has words for every state,
 // reason, timer and outlook that is declared, which a test holds it to. It decides
 // nothing and knows no secret. `statectl explain`, the page and
 // docs/troubleshooting.md show what it says.
@@ -33,7 +33,7 @@ type Explanation struct {
 	Since *time.Time `json:"since,omitempty"`
 	Doing string     `json:"doing"`
 	Why   string     `json:"why"`
-	// Reason is why a person is needed, if one is.
+	// Reason is why a user is needed, if one is.
 	Reason states.Reason `json:"reason,omitempty"`
 	// Failures are the last one of each region, the newest first.
 	Failures []Failure `json:"failures"`
@@ -47,11 +47,11 @@ type Explanation struct {
 	Then string `json:"then"`
 	// Calls is what becomes of a call that is made now.
 	Calls string `json:"calls"`
-	// Accepted are the events that a person may cause and that are accepted now.
+	// Accepted are the events that a user may cause and that are accepted now.
 	Accepted []string `json:"accepted"`
 	// Mend is what has to be put right before anything else helps.
 	Mend string `json:"mend,omitempty"`
-	// Can is what a person can do, the most useful first.
+	// Can is what a user can do, the most useful first.
 	Can []status.Action `json:"can"`
 }
 

@@ -180,7 +180,7 @@ func whole(t *testing.T, name string, e Explanation) {
 	}
 }
 
-// Every declared reason says what has to be mended.
+// Every declared reason says what has to be fixed.
 func TestEveryReason(t *testing.T) {
 	failed := []states.Reason{states.ClientRejected, states.NotOAuth, states.StoreCorrupt, states.StoreFailed, states.StaticRefused,
 		states.Crashed, states.GrantRejected, states.EntryInvalid}

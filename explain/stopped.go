@@ -16,8 +16,8 @@ import (
 var atStart = map[transitions.Event]string{
 	transitions.TokenUsable:  "the stored token is used, and no login is needed",
 	transitions.TokenExpired: "the stored token has expired and is renewed, and no login is needed",
-	transitions.TokenSpent:   "the stored token has expired and there is no refresh token, so that a person has to log in",
-	transitions.TokenMissing: "the server is asked without a token; if it wants a login, a person has to log in",
+	transitions.TokenSpent:   "the stored token has expired and there is no refresh token, so that a user has to log in",
+	transitions.TokenMissing: "the server is asked without a token; if it wants a login, a user has to log in",
 	transitions.TokenUncertain: "the stored token is used while it works; a refresh was sent and its answer never came, so that " +
 		"renewing it may end in a login",
 	transitions.RefreshUncertain: "the refresh token is sent once more; a refresh was sent and its answer never came, so that this " +
@@ -27,7 +27,7 @@ var atStart = map[transitions.Event]string{
 	transitions.FlowBesideToken: "the stored token is used, and the login that was open goes on beside it",
 	transitions.DeviceFlowBesideToken: "the stored token is used, and the login that was open goes on beside it, where its code can " +
 		"still be entered",
-	transitions.LoggedOutMark: "it stays logged out until a person logs in",
+	transitions.LoggedOutMark: "it stays logged out until a user logs in",
 }
 
 // Stopped explains an upstream of a proxy that does not run, by what its store
@@ -70,7 +70,7 @@ func Damaged(name string, err error) Explanation {
 		Calls:    "Nobody takes calls.",
 		Mend:     states.StoreCorrupt.Mend(),
 		Can: []status.Action{{Request: transitions.RequestLogout, Command: "mcpproxy auth logout " + name,
-			Why: "erases what is damaged, so that a login can begin anew"}},
+			Why: "erases what is damaged, so that a login can begin again"}},
 	}
 }
 

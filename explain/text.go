@@ -15,7 +15,7 @@ const (
 	labelWidth = 14
 )
 
-// Fprint writes an explanation for a person's terminal, with times as seen from now
+// Fprint writes an explanation for a user's terminal, with times as seen from now
 // in its zone. Its errors are the writer's.
 func Fprint(w io.Writer, e Explanation, now time.Time) error {
 	p := &page{now: now}

@@ -207,7 +207,7 @@ func (a *attempt[S, E, D, P]) called() string {
 	}
 }
 
-// unknownEventError puts its words together when somebody reads them.
+// unknownEventError puts its words together when someone reads them.
 type unknownEventError struct{ machine, event string }
 
 func (e *unknownEventError) Error() string {

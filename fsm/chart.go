@@ -20,7 +20,7 @@ type Chart[S, E ~string, D, P any] struct {
 type Node[S, E ~string, D, P any] struct {
 	Name S
 	Kind Kind
-	// Doc is one sentence for people; tools and docs print it.
+	// Doc is one sentence for users; tools and docs print it.
 	Doc string
 	// Tags say what is true of the state, for those who would else keep a list of states.
 	Tags []Tag

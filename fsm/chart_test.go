@@ -26,7 +26,7 @@ type (
 
 var chartEvents = []event{"a", "b", "c", "d"}
 
-// naive reads a chart as a person would: what an event means in a state is what the
+// naive reads a chart as a user would: what an event means in a state is what the
 // state says of it or, where it says nothing, what the nearest one round it says.
 func naive(path []*node, e event) (meaning, bool) {
 	for i := len(path) - 1; i >= 0; i-- {

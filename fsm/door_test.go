@@ -81,18 +81,18 @@ func doorRegion() region {
 			{Name: opening, Kind: fsm.Working, Doc: "The motor runs.", Job: fsm.Job[event]{Name: "motor", Crashed: jammed},
 				Timers: []fsm.Timer[event, data]{{Event: jammed, Doc: "10 s",
 					At: func(_ data, entered time.Time) time.Time { return entered.Add(10 * time.Second) }}}},
-			{Name: open, Kind: fsm.Waiting, Doc: "People pass.", Signals: []event{shine},
+			{Name: open, Kind: fsm.Waiting, Doc: "Users pass.", Signals: []event{shine},
 				Timers: []fsm.Timer[event, data]{{Event: closes, Doc: "as set",
 					At: func(d data, entered time.Time) time.Time { return entered.Add(d.OpenFor) }}}},
-			{Name: broken, Kind: fsm.Parked, Doc: "Somebody has to look at it."},
+			{Name: broken, Kind: fsm.Parked, Doc: "Someone has to look at it."},
 		},
 		Events: []fsm.Event[event]{
-			{Name: push, Doc: "Somebody wants to pass.", Otherwise: "the door is broken"},
-			{Name: pull, Doc: "Somebody wants it shut.", Otherwise: "the door is broken"},
+			{Name: push, Doc: "Someone wants to pass.", Otherwise: "the door is broken"},
+			{Name: pull, Doc: "Someone wants it shut.", Otherwise: "the door is broken"},
 			{Name: opened, Doc: "The motor is done.", Bound: true, Otherwise: "the motor does not run"},
 			{Name: jammed, Doc: "The motor cannot.", Bound: true, Otherwise: "the motor does not run"},
 			{Name: closes, Doc: "It has been open long enough.", Bound: true, Otherwise: "the door is not open"},
-			{Name: knock, Doc: "Somebody knocks.", Otherwise: "nobody hears it"},
+			{Name: knock, Doc: "Someone knocks.", Otherwise: "nobody hears it"},
 		},
 		Transitions: []move{
 			{From: []state{shut}, Event: push, To: opening, Guards: []fsm.Guard[event, data, payload]{fits}, Main: true},
@@ -119,7 +119,7 @@ func lampRegion() region {
 		Events: []fsm.Event[event]{
 			{Name: shine, Doc: "The door says so.", Otherwise: "it is lit"},
 			{Name: darken, Doc: "The door says so.", Otherwise: "it is dark"},
-			{Name: lampOff, Doc: "Somebody turns it off.", Otherwise: "it is dark"},
+			{Name: lampOff, Doc: "Someone turns it off.", Otherwise: "it is dark"},
 		},
 		Transitions: []move{
 			{From: []state{dark}, Event: shine, To: lit},

@@ -54,7 +54,7 @@ func (r Refusal) hint() string {
 }
 
 // Brief is what an error says but for the list of what is accepted instead: for
-// people, who are told in other words what they can do.
+// users, who are told in other words what they can do.
 func Brief(err error) string {
 	var brief interface{ brief() string }
 	if errors.As(err, &brief) {

@@ -38,7 +38,7 @@ func ExampleIllegalTransitionError() {
 	// illegal transition refused: front: Knock in state Shut (door, epoch 1): nobody hears it; accepted now: Push
 }
 
-// Somebody who wants what is under way already joins it.
+// Someone who wants what is under way already joins it.
 func ExampleMachine_Fire_joined() {
 	door := newDoor(options{})
 	_, _ = door.Fire(input{Event: push, At: noon, Payload: payload{"k"}})

@@ -5,7 +5,7 @@ type Kind string
 
 // The kinds of state.
 const (
-	// Parked states run nothing and send nothing; only a person, a demand or a
+	// Parked states run nothing and send nothing; only a user, a demand or a
 	// change of configuration moves them.
 	Parked Kind = "parked"
 	// Waiting states run no job of their own and end by a timer or by another region.
@@ -23,7 +23,7 @@ type Actor string
 
 // The actors.
 const (
-	// Person is somebody who asked for it just now.
+	// Person is someone who asked for it just now.
 	Person Actor = "person"
 	// Automatic is the program itself: a call, a job's outcome, a reaction of another region.
 	Automatic Actor = "machine"

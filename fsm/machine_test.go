@@ -76,7 +76,7 @@ func TestEpochsTellEntriesApart(t *testing.T) {
 	}
 }
 
-// An internal transition keeps the entry and computes its timers anew.
+// An internal transition keeps the entry and computes its timers again.
 func TestInternalTransition(t *testing.T) {
 	m := newDoor(options{})
 	openDoor(m)
@@ -117,7 +117,7 @@ func TestPostponed(t *testing.T) {
 }
 
 // A commit that fails takes back the whole step, what it raised included, whether
-// somebody keeps a journal or not.
+// someone keeps a journal or not.
 func TestVetoTakesBackTheWholeStep(t *testing.T) {
 	var journal []fsm.Entry
 	for name, keep := range map[string]func(*fsm.Entry){"with a journal": func(e *fsm.Entry) { journal = append(journal, *e) }, "without " +

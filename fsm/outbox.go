@@ -7,7 +7,7 @@ package fsm
 // put there meanwhile.
 type outbox[S, E ~string, D, P any] struct {
 	first, last *run[S, E, D, P]
-	delivering  bool // somebody delivers and will see what is added
+	delivering  bool // someone delivers and will see what is added
 }
 
 // put adds a step. It reports whether the caller is to deliver; the step is then

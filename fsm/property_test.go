@@ -18,7 +18,7 @@ type plain struct {
 	pulled     bool
 }
 
-// fire is what the declaration says, as a person would do it by hand.
+// fire is what the declaration says, as a user would do it by hand.
 func (p *plain) fire(e event, key bool) fsm.Disposition {
 	leave := func(to state, darkens bool) fsm.Disposition {
 		p.door = to

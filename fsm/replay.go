@@ -34,7 +34,7 @@ func (e *ReplayError) Error() string {
 func (d *Definition[S, E, D, P]) Replay(journal []Entry) error {
 	r := replay[S, E, D, P]{definition: d, lost: true}
 	for i, entry := range journal {
-		if r.lost || r.anew(entry) {
+		if r.lost || r.again(entry) {
 			r.begin(entry, !r.lost)
 		}
 		reason := r.explain(entry)
@@ -95,9 +95,9 @@ type raised[E ~string] struct{ event, by E }
 // counts reports whether an entry of the disposition makes a new sequence number.
 func (d Disposition) counts() bool { return d == Moved || d == Updated }
 
-// anew reports whether an entry is the first of another life: it counts from the
+// again reports whether an entry is the first of another life: it counts from the
 // beginning again.
-func (r *replay[S, E, D, P]) anew(entry Entry) bool {
+func (r *replay[S, E, D, P]) again(entry Entry) bool {
 	return entry.Sequence < r.sequence || entry.Sequence == r.sequence && entry.Disposition.counts()
 }
 

@@ -91,7 +91,7 @@ func NewRunner[S, E ~string, D, P any](ctx context.Context, d *Definition[S, E, 
 // Machine returns the machine.
 func (r *Runner[S, E, D, P]) Machine() *Machine[S, E, D, P] { return r.machine }
 
-// Rearm computes every armed timer's remaining time anew from the wall clock.
+// Rearm computes every armed timer's remaining time again from the wall clock.
 // Call it when the clock was set or the machine woke from sleep.
 func (r *Runner[S, E, D, P]) Rearm() {
 	r.mu.Lock()

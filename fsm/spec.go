@@ -34,7 +34,7 @@ type Region[S, E ~string, D, P any] struct {
 type State[S, E ~string, D, P any] struct {
 	Name S
 	Kind Kind
-	// Doc is one sentence for people; tools and docs print it.
+	// Doc is one sentence for users; tools and docs print it.
 	Doc string
 	// Job runs while the state lasts. Working states must have one.
 	Job Job[E]
@@ -118,7 +118,7 @@ type Offer[S, E ~string, D, P any] struct {
 
 // Transition leads from any of From to To. To equal to From is an internal
 // transition: the data may change, the state, its epoch and its job go on, and
-// its timers are computed anew.
+// its timers are computed again.
 type Transition[S, E ~string, D, P any] struct {
 	From  []S
 	Event E
@@ -144,7 +144,7 @@ type Rule[S, E ~string] struct {
 }
 
 // Guard is a named pure function that refuses a transition by returning an
-// error, which says why to the person who will read it.
+// error, which says why to the user who will read it.
 type Guard[E ~string, D, P any] struct {
 	Name string
 	Doc  string

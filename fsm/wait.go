@@ -2,7 +2,7 @@ package fsm
 
 import "context"
 
-// waiting is who waits for a machine. While somebody does, the machine links each
+// waiting is who waits for a machine. While someone does, the machine links each
 // state that it passes through to the one before, so that a waiter walks through
 // all of them however slow it is, without a queue: the garbage collector takes
 // what nobody waits on any more. While nobody waits, it costs nothing.
@@ -12,7 +12,7 @@ type waiting[S, E ~string, D, P any] struct {
 	last *link[S, E, D, P]
 }
 
-// link is a state that somebody may wait in. It is apart from the snapshot, so that
+// link is a state that someone may wait in. It is apart from the snapshot, so that
 // who keeps an old snapshot does not keep all that came after it.
 type link[S, E ~string, D, P any] struct {
 	snapshot *Snapshot[S, E, D, P]

@@ -45,7 +45,7 @@ func TestNothingButAStoreIsNeeded(t *testing.T) {
 	}
 }
 
-// visit is the person's browser.
+// visit is the user's browser.
 func visit(t *testing.T, page string) {
 	t.Helper()
 	response, err := http.Get(page)

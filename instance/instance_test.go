@@ -73,7 +73,7 @@ func post(t *testing.T, url, session, body string) *http.Response {
 }
 
 // A client that opens addresses is offered the login page when a call needs one;
-// the person logs in there, in the same browser, and the call goes on.
+// the user logs in there, in the same browser, and the call goes on.
 func TestACallOffersTheLoginToItsClient(t *testing.T) {
 	server, url := start(t)
 	session := post(t, url+"/mcp/u", "", `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{"url":{}}},"clientInfo":{"name":"t","version":"1"}}}`).Header.Get("Mcp-Session-Id")
@@ -101,7 +101,7 @@ func TestACallOffersTheLoginToItsClient(t *testing.T) {
 	}
 	post(t, url+"/mcp/u", session, `{"jsonrpc":"2.0","id":`+string(offer.ID)+`,"result":{"action":"accept"}}`)
 
-	// The person opens the page and presses its button; the browser does the rest.
+	// The user opens the page and presses its button; the browser does the rest.
 	page, err := http.Get(offer.Params.URL)
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,7 @@ func statelessCall(t *testing.T, url string, id int, more string) (status int, a
 }
 
 // A client of the stateless protocol is offered the login in a result that asks for
-// input, and sends the call again when the person has agreed; the call goes on when
+// input, and sends the call again when the user has agreed; the call goes on when
 // the login is over.
 func TestACallOffersTheLoginToAStatelessClient(t *testing.T) {
 	server, url := start(t)
@@ -88,7 +88,7 @@ func TestACallOffersTheLoginToAStatelessClient(t *testing.T) {
 	}
 }
 
-// Who declines is told what a person has to do, and no login is open.
+// Who declines is told what a user has to do, and no login is open.
 func TestAStatelessClientDeclinesTheLogin(t *testing.T) {
 	server, url := start(t)
 	_, first := statelessCall(t, url, 1, "")

@@ -1,7 +1,7 @@
 // Package journal reads the journal of one upstream: what its entries say together
 // that none says alone.
 //
-// It promises that it judges nothing anew (an entry's disposition is what the machine
+// It promises that it judges nothing again (an entry's disposition is what the machine
 // said), and that it counts nothing twice: not where a process died without a word,
 // and not where old entries were dropped. It reads no files, and holds no secret, as
 // entries have none.
@@ -25,7 +25,7 @@ type Line struct {
 	// Refused says that the machine refused the event and is as before.
 	Refused bool `json:"refused,omitempty"`
 	// Anew says that a new process began with this entry.
-	Anew bool `json:"anew,omitempty"`
+	Anew bool `json:"again,omitempty"`
 }
 
 // Reader reads entries in their order. It belongs to one goroutine.

@@ -70,13 +70,13 @@ func ExampleLines() {
 		if line.InState != nil {
 			after = time.Duration(*line.InState * int64(time.Millisecond)).String()
 		}
-		fmt.Println(line.From, line.Event, "after", after, line.Passed, "refused:", line.Refused, "anew:", line.Anew)
+		fmt.Println(line.From, line.Event, "after", after, line.Passed, "refused:", line.Refused, "again:", line.Anew)
 	}
 	// Output:
-	// LoadingToken TokenUsable after ? [] refused: false anew: false
-	// Fresh TokenAccepted after 1m0s [currentGeneration] refused: false anew: false
-	// Fresh Refreshed after 1m0s [] refused: true anew: false
-	// Unloaded CredentialDemanded after ? [] refused: false anew: true
+	// LoadingToken TokenUsable after ? [] refused: false again: false
+	// Fresh TokenAccepted after 1m0s [currentGeneration] refused: false again: false
+	// Fresh Refreshed after 1m0s [] refused: true again: false
+	// Unloaded CredentialDemanded after ? [] refused: false again: true
 }
 
 func TestCounting(t *testing.T) {
@@ -89,7 +89,7 @@ func TestCounting(t *testing.T) {
 		longestInFresh     time.Duration
 		processes, refused int
 	}{
-		"refreshes, one of them in vain": {
+		"refreshes, one of them without success": {
 			journal: begin().move("LoadingToken", "TokenUsable", "Fresh").
 				after(time.Hour).move("Fresh", "RenewDue", "Refreshing").after(time.Second).move("Refreshing", "Refreshed", "Fresh").
 				after(time.Minute).move("Fresh", "RenewDue", "Refreshing").after(3*time.Second).move("Refreshing", "RefreshFailed", "RefreshBackoff"),
@@ -107,7 +107,7 @@ func TestCounting(t *testing.T) {
 				Endings: []journal.Ending{{Event: "CodeExchanged", Count: 1}}},
 			longestInFresh: time.Second, processes: 1,
 		},
-		"a login that outlives its process is still one, and as long as the person took": {
+		"a login that outlives its process is still one, and as long as the user took": {
 			journal: begin().login("LoginRequired", "LoginRequested", "Discovering", "a").login("Discovering", "Discovered", "Registering", "a").
 				login("Registering", "Registered", "AwaitingBrowser", "a").
 				after(time.Second).another().move("Unloaded", "CredentialDemanded", "LoadingToken").

@@ -21,7 +21,7 @@ type Stats struct {
 	// States stand in the order of their declaration; those never entered are left out.
 	States []StateStats `json:"states"`
 	// Refreshes are renewals with a refresh token, Grants tokens that are obtained
-	// without a person, Logins those of people.
+	// without a user, Logins those of users.
 	Refreshes Attempts `json:"refreshes"`
 	Grants    Attempts `json:"grants"`
 	Logins    Attempts `json:"logins"`

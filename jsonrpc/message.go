@@ -24,7 +24,7 @@ const (
 	CodeInternal       = -32603
 	// CodeResourceNotFound is MCP's for an unknown resource.
 	CodeResourceNotFound = -32002
-	// CodeLoginNeeded says that a person has to log in to the upstream first.
+	// CodeLoginNeeded says that a user has to log in to the upstream first.
 	CodeLoginNeeded = -32001
 	// CodeUnavailable says that the upstream could not be reached in time.
 	CodeUnavailable = -32003

@@ -52,9 +52,9 @@ var (
 	refreshTime = Family{Name: "mcpproxy_refresh_duration_seconds", Kind: Histogram, Labels: []string{"upstream"}, Buckets: slow,
 		Help: "How long refreshes took, until the new token was on disk or the failure was known."}
 	logins = Family{Name: "mcpproxy_logins_total", Kind: Counter, Labels: []string{"upstream", "outcome"},
-		Help: "Ended logins, and grants that need no person; the outcome is the event that ended them."}
+		Help: "Ended logins, and grants that need no user; the outcome is the event that ended them."}
 	loginTime = Family{Name: "mcpproxy_login_duration_seconds", Kind: Histogram, Labels: []string{"upstream"}, Buckets: human,
-		Help: "How long logins took, the person's part included."}
+		Help: "How long logins took, the user's part included."}
 	calls = Family{Name: "mcpproxy_calls_total", Kind: Counter, Labels: []string{"upstream", "outcome"},
 		Help: "Ended calls: ok; error (the server answered with an error object); login_needed; unavailable; cancelled (by the client, or " +
 			"its time was over); failed."}

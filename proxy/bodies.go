@@ -45,7 +45,7 @@ type bodies struct {
 	freed       chan struct{} // closed when room was given back; nil while nobody waits
 }
 
-// body is one message of a client, as long as somebody uses it.
+// body is one message of a client, as long as someone uses it.
 type body struct {
 	of    *bodies
 	text  *[]byte

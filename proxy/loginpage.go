@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// loginPage offers a login to a person at a browser: it says what it is for, and
-// begins it when the person says so.
+// loginPage offers a login to a user at a browser: it says what it is for, and
+// begins it when the user says so.
 func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) {
 	page := struct{ Upstream, Failure string }{Upstream: r.PathValue("upstream")}
 	status := http.StatusOK

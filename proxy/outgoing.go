@@ -121,7 +121,7 @@ func (f *flow) await(ctx context.Context, n int) error {
 		look := time.NewTimer(stalled)
 		select {
 		case <-freed:
-		case <-look.C: // whether somebody reads
+		case <-look.C: // whether someone reads
 		case <-ctx.Done():
 			look.Stop()
 			return context.Cause(ctx)

@@ -27,7 +27,7 @@ type Options struct {
 	Version   string
 	// Token, if set, is demanded of every client as a bearer token.
 	Token credential.Secret
-	// Login, if set, begins a login for a person at a browser and returns the page to
+	// Login, if set, begins a login for a user at a browser and returns the page to
 	// send the browser to. /login/<upstream> offers it.
 	Login func(ctx context.Context, upstream string) (page string, err error)
 	// Metrics, if set, is served at /metrics.
@@ -122,7 +122,7 @@ func Listen(address string, token credential.Secret) (net.Listener, error) {
 }
 
 // Handler serves /mcp for all upstreams and /mcp/<upstream> for one, and
-// /login/<upstream> for people; /metrics where there are any.
+// /login/<upstream> for users; /metrics where there are any.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/mcp", s.guard(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, view{}) }))
@@ -153,7 +153,7 @@ func onlyRead(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, r.Method+" is not for this address; it is only read", http.StatusMethodNotAllowed)
 }
 
-// elsewhere tells a person who has opened another address what is where.
+// elsewhere tells a user who has opened another address what is where.
 func elsewhere(w http.ResponseWriter, _ *http.Request) {
 	http.Error(w, "there is nothing here. MCP clients find all upstreams at /mcp, and one at /mcp/NAME; to look at the proxy, run: "+
 		"mcpproxy ui", http.StatusNotFound)

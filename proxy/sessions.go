@@ -89,7 +89,7 @@ func (s *Server) end(id string) {
 	}
 }
 
-// watchAbandoned has somebody look after the requests whose clients are gone, as long as
+// watchAbandoned has someone look after the requests whose clients are gone, as long as
 // there are sessions.
 func (s *Server) watchAbandoned() {
 	s.mu.Lock()

@@ -17,7 +17,7 @@ import (
 type Upstream interface {
 	Name() string
 	// Call relays one request and waits for its answer within ctx. While the
-	// upstream is on its way back it waits; when a person is needed it fails at
+	// upstream is on its way back it waits; when a user is needed it fails at
 	// once with a *jsonrpc.Error that says what to do. An error object of
 	// the server comes back as a *jsonrpc.Error too. Cancelling ctx
 	// cancels the request at the server.
@@ -28,7 +28,7 @@ type Upstream interface {
 	// stays while the upstream reconnects.
 	Catalog() *Catalog
 	// Watch calls f for each notification that belongs to no call, and with
-	// list_changed for each list that was read anew, until stop is called.
+	// list_changed for each list that was read again, until stop is called.
 	Watch(f func(method string, params json.RawMessage)) (stop func())
 }
 
@@ -66,7 +66,7 @@ type Call struct {
 	Stateless bool
 	// LogLevel is the level that the caller asked log messages for, or empty.
 	LogLevel string
-	// AwaitLogin says that a person was sent to the login page just now: the call
+	// AwaitLogin says that a user was sent to the login page just now: the call
 	// waits for the outcome before it is made.
 	AwaitLogin bool
 	// Safe says that the request may be repeated without a second effect.

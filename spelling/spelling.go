@@ -1,4 +1,4 @@
-// Package spelling suggests what a person who mistyped a name may have meant.
+// Package spelling suggests what a user who mistyped a name may have meant.
 //
 // It promises to suggest few names or none, and to put the nearest first. It corrects
 // nothing: who asks still gets an error.

@@ -64,7 +64,7 @@ type Data struct {
 	// LoginNeeded says that nothing is sent without a token: the server has asked for one,
 	// the one that there was is over, or a user logged out.
 	LoginNeeded bool
-	// Shows counts how often a person asked to see the open flow's page, asking
+	// Shows counts how often a user asked to see the open flow's page, asking
 	// again within a few seconds not counted.
 	Shows   int
 	ShownAt time.Time
@@ -115,14 +115,14 @@ type Data struct {
 type Settings struct {
 	// AutomaticLogin lets the machine open a browser by itself.
 	AutomaticLogin bool
-	// Unattended says that the configured grant needs no person, so that the machine
+	// Unattended says that the configured grant needs no user, so that the machine
 	// obtains tokens by itself and opens no browser.
 	Unattended bool
 	// Problem is why the entry of the configuration cannot be used, in words; nothing is
 	// sent for one that has it. Empty mostly.
 	Problem string
 	// BrowserInterval is the least time between two logins that the machine
-	// begins by itself. People are not limited.
+	// begins by itself. Users are not limited.
 	BrowserInterval time.Duration
 	// BrowserBudget is how many logins the machine may begin by itself within an
 	// hour, also where each of them succeeds.

@@ -1,6 +1,6 @@
 package states
 
-// Reason says why a person is needed, or why the credential failed.
+// Reason says why a user is needed, or why the credential failed.
 type Reason string
 
 // The reasons.
@@ -31,7 +31,7 @@ const (
 	EntryInvalid       Reason = "EntryInvalid"
 )
 
-// Doc returns the reason in one sentence for the person who has to act.
+// Doc returns the reason in one sentence for the user who has to act.
 func (r Reason) Doc() string { return reasonDocs[r] }
 
 // Mend says what has to be put right before anything else helps.
@@ -52,7 +52,7 @@ var reasonDocs = map[Reason]string{
 	RotationLost:       "A refresh was sent and its answer was lost; the authorization server did not take the refresh token a second time.",
 	AnswerUnreadable:   "The authorization server took the refresh token, and its answer holds no token that can be used.",
 	TokenRejected:      "The server refuses tokens that its authorization server has only just issued, so that renewing again would not help.",
-	ClientForgotten:    "The authorization server no longer knows this client; the next login registers it anew.",
+	ClientForgotten:    "The authorization server no longer knows this client; the next login registers it again.",
 	ClientRejected:     "The authorization server does not accept the configured client; check oauth.clientId and oauth.clientSecret.",
 	LoginDenied:        "The login was declined at the authorization server.",
 	LoginTimedOut:      "The login was not completed in time.",
@@ -78,19 +78,19 @@ var reasonMends = map[Reason]string{
 	TokenExpired: "Log in again. Where this comes back at each expiry, the authorization server gives out no refresh tokens; many " +
 		"do when they are asked for the scope offline_access (oauth.scopes).",
 	RefreshRejected: "Log in again. Nothing else helps: the grant has ended at the authorization server, by its age or because " +
-		"somebody revoked it there.",
+		"someone revoked it there.",
 	RotationLost: "Log in again. The authorization server replaced the refresh token and its answer got lost, in the network or " +
 		"with the process; a refresh token that comes twice looks like a stolen one to it.",
 	AnswerUnreadable: "Log in again. The refresh token is spent and is not sent a second time. Where this comes back, show the last " +
 		"failure to whoever runs the authorization server: its answer is not what RFC 6749 section 5.1 asks for.",
 	TokenRejected: "Have the server and its authorization server agree first: that the token is meant for this server (its audience " +
 		"or resource), that its scopes will do (oauth.scopes), that both clocks are right. Then log in again.",
-	ClientForgotten: "Log in again. The client is registered anew on the way.",
+	ClientForgotten: "Log in again. The client is registered again on the way.",
 	ClientRejected: "Correct oauth.clientId, oauth.clientSecret or oauth.tokenEndpointAuthMethod in the configuration; the change is " +
 		"taken up at once.",
 	LoginDenied: "Log in again and agree on the page. Where it was declined without a question, the account may not use this server.",
 	LoginTimedOut: "Log in again and complete the page in time (oauth.loginTimeout). Where the page showed an error and no form, " +
-		"the next login registers this client anew.",
+		"the next login registers this client again.",
 	LoginCancelled: "Log in when you want to go on.",
 	LoginFailed:    "Log in again. Where it fails the same way, ask whoever runs the authorization server about the error that it gave.",
 	DiscoveryFailed: "See that the upstream's address is right and that its authorization server answers (a page instead of a " +

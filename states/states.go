@@ -4,7 +4,7 @@
 // An upstream is one statechart with two regions. The connection region
 // protects the transport and may be dropped at any moment; the credential region
 // protects one-time secrets (a refresh token, an authorization code) and may not.
-// What people see first is the [Phase], a projection of both.
+// What users see first is the [Phase], a projection of both.
 //
 // The package decides nothing: which event leads where stands in package
 // transitions. Its values are immutable; an update makes a copy.

@@ -2,5 +2,5 @@
 
 package store
 
-// failpoint is nothing in the programs that people use.
+// failpoint is nothing in the programs that users use.
 func failpoint() Staged { return nil }

@@ -23,7 +23,7 @@ const KeySize = 32
 
 // KeySource holds the key of a store.
 type KeySource interface {
-	// Find returns the key and, for people, where it is; a nil key if there is none.
+	// Find returns the key and, for users, where it is; a nil key if there is none.
 	Find(ctx context.Context) (key []byte, origin string, err error)
 	// Make makes a key and keeps it.
 	Make(ctx context.Context) (key []byte, origin string, err error)
@@ -67,7 +67,7 @@ func (f fallback) Make(ctx context.Context) ([]byte, string, error) {
 // keyringService is the name under which keys are in the OS keyring.
 const keyringService = "mcpproxy"
 
-// keyringLimit bounds how long a keyring, or a key file, may take: some ask a person.
+// keyringLimit bounds how long a keyring, or a key file, may take: some ask a user.
 const keyringLimit = 3 * time.Second
 
 type keyringKeys struct{ account string }

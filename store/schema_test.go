@@ -71,7 +71,7 @@ func TestFailedMigrationChangesNothing(t *testing.T) {
 }
 
 // A store of a later version is refused and left as it is; one of an earlier
-// version is not migrated by somebody who only reads.
+// version is not migrated by someone who only reads.
 func TestOtherSchemas(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	s, err := openAt(t, path, Options{})
@@ -100,6 +100,6 @@ func TestOtherSchemas(t *testing.T) {
 	defer s.Close()
 	err = s.migrateBy(append(migrations(), second))
 	if err == nil || !strings.Contains(err.Error(), "start the proxy once") {
-		t.Errorf("somebody who only reads: %v", err)
+		t.Errorf("someone who only reads: %v", err)
 	}
 }

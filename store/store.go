@@ -248,7 +248,7 @@ func (s *Store) Close() error {
 // Path is the file's path.
 func (s *Store) Path() string { return s.path }
 
-// KeyOrigin says where the encryption key is, for people.
+// KeyOrigin says where the encryption key is, for users.
 func (s *Store) KeyOrigin() string { return s.keyOrigin }
 
 // Check has bbolt check the file and every record read once.

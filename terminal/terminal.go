@@ -1,4 +1,4 @@
-// Package terminal writes to a person's terminal what others have said: servers,
+// Package terminal writes to a user's terminal what others have said: servers,
 // authorization servers, child processes, files.
 //
 // It promises that none of it does anything there but be read. A control character, an

@@ -101,7 +101,7 @@ func RefreshEnd(failure RefreshFailure, began *states.Data, usable bool, now tim
 }
 
 // AttemptPause is the pause between two attempts that have failed for so long: a second
-// within the budget, which is for as long as somebody is likely to wait, and then a tenth
+// within the budget, which is for as long as someone is likely to wait, and then a tenth
 // of the time.
 func AttemptPause(failing, budget time.Duration) time.Duration {
 	if failing < budget {

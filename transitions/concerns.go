@@ -2,11 +2,11 @@ package transitions
 
 import "mcpproxy/states"
 
-// Concern is a part of the graph that people ask about by itself. It declares
+// Concern is a part of the graph that users ask about by itself. It declares
 // nothing: it names rows of the declaration, for pictures and lessons.
 type Concern struct {
 	Name, Title, Doc string
-	// Way are the rows of the way that is hoped for, in its order; Otherwise are
+	// Way are the rows of the main path, in its order; Otherwise are
 	// those that may be met on it.
 	Way, Otherwise []Row
 }
@@ -29,7 +29,7 @@ func Concerns() []Concern {
 func firstLogin() Concern {
 	return Concern{
 		Name: "first-login", Title: "The first login",
-		Doc: "Nothing is stored. The server's 401 says that a login is needed; nothing is sent until a person asks for it. Asking " +
+		Doc: "Nothing is stored. The server's 401 says that a login is needed; nothing is sent until a user asks for it. Asking " +
 			"again at any moment joins what is open.",
 		Way: []Row{
 			ofConnection(states.Disconnected, Connect), ofCredential(states.Unloaded, CredentialDemanded),
@@ -115,7 +115,7 @@ func stepUp() Concern {
 func logout() Concern {
 	return Concern{
 		Name: "logout", Title: "Logout",
-		Doc: "A person's logout erases and revokes the token, and holds over restarts until a person logs in. Where a one-time secret " +
+		Doc: "A user's logout erases and revokes the token, and holds over restarts until a user logs in. Where a one-time secret " +
 			"is on its way the logout follows it; an open login ends with it.",
 		Way: []Row{
 			ofCredential(states.Fresh, LogoutRequested), ofCredential(states.LoggingOut, LogoutDone),

@@ -98,7 +98,7 @@ func underway() block {
 				Timers: timers{within(ConnectTurnOverdue, overdue)},
 				Rows: rows{
 					{On: events{ConnectTurn}, To: states.Connecting, Main: true, Doc: "at once, mostly; the attempt's deadline begins here"},
-					{On: events{ConnectTurnOverdue}, To: states.AwaitingCredential, Doc: "asks for its turn anew; nothing was tried"},
+					{On: events{ConnectTurnOverdue}, To: states.AwaitingCredential, Doc: "asks for its turn again; nothing was tried"},
 					ignored("the attempt waits for its turn", CredentialReady),
 					ignored("a session is being opened", SessionLost),
 				},
@@ -155,7 +155,7 @@ func delayed() block {
 		States: blocks{
 			{
 				Name: states.AwaitingLogin, Kind: fsm.Parked,
-				Doc:  "A person has to log in first; nothing is sent until then.",
+				Doc:  "A user has to log in first; nothing is sent until then.",
 				Next: "It connects by itself once a user has logged in.",
 				Rows: rows{
 					{On: events{CredentialReady}, To: states.ConnectQueued, Doc: "after the login"},
@@ -180,7 +180,7 @@ func delayed() block {
 			},
 			{
 				Name: states.Failed, Kind: fsm.Parked, Tags: tags{AwaitsUser},
-				Doc:    "Trying again by itself would not help; a person or a new configuration has to.",
+				Doc:    "Trying again by itself would not help; a user or a new configuration has to.",
 				Next:   "It stays so until a user connects it or its configuration changes.",
 				Offers: offers{{Event: Connect, Doc: "tries again, once the cause is fixed", When: entryIsUsable, Last: true}},
 				Rows: rows{

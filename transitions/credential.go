@@ -137,7 +137,7 @@ func usable() block {
 }
 
 // noLimit is said of a user's login: only the proxy's own logins have a limit.
-const noLimit = "no limit for people"
+const noLimit = "no limit for users"
 
 func fresh() block {
 	return block{
@@ -150,7 +150,7 @@ func fresh() block {
 		},
 		Timers: timers{
 			{Event: RenewDue, Doc: "renewal time", At: renewAt},
-			{Event: GrantRenewDue, Doc: "renewal time, where no person is needed", At: grantAt},
+			{Event: GrantRenewDue, Doc: "renewal time, where no user is needed", At: grantAt},
 			{Event: ExpiryReached, Doc: "expiry, without a refresh token", At: expiryAt},
 		},
 		Rows: rows{
@@ -158,7 +158,7 @@ func fresh() block {
 			{On: events{GrantRenewDue}, To: states.Discovering, Guards: guards{unattended}, Update: beginGrant,
 				Doc: "requests flow on the old token meanwhile"},
 			{On: events{ExpiryReached}, To: states.LoadingToken, Update: credentialFailure,
-				Doc: "the store is asked before a person is: a login that was given up may have been completed"},
+				Doc: "the store is asked before a user is: a login that was given up may have been completed"},
 			{On: events{TokenAccepted}, Guards: guards{currentGeneration}, Update: accepted},
 			{On: events{TokenRefused}, To: states.RefreshQueued, Guards: guards{currentGeneration, hasRefreshToken},
 				Update: each(refused, beginRefresh), Doc: "once; all who met the 401 wait for it"},

@@ -146,10 +146,10 @@ func connectionEvents() []fsm.Event[Event] {
 	const notConnected = "it is about a connection that serves, and there is none"
 	const notConnecting = "it is the outcome of a connection attempt and none is under way"
 	return []fsm.Event[Event]{
-		happening(Connect, "The upstream is wanted: at start, after a reload, or because a person asks.", "the upstream is closed"),
+		happening(Connect, "The upstream is wanted: at start, after a reload, or because a user asks.", "the upstream is closed"),
 		happening(Disconnect, "The upstream is no longer wanted.", "the upstream is closed"),
 		happening(CredentialReady, "The credential region has a credential to go on with, or none is needed.", "the upstream is closed"),
-		happening(CredentialParked, "The credential region cannot go on without a person.", "the upstream is closed"),
+		happening(CredentialParked, "The credential region cannot go on without a user.", "the upstream is closed"),
 		limit("it stops waiting for the credential, and asks again after a pause",
 			outcome(CredentialOverdue,
 				"The credential region has not answered for a long time; it is asked again.", "no credential is being waited for")),
@@ -189,7 +189,7 @@ func credentialEvents() []fsm.Event[Event] {
 		notExchanging  = "it is the outcome of a code exchange and none is under way"
 		noLogin        = "no login is open"
 		notLoggingOut  = "it is the outcome of a logout and none is under way"
-		noGrant        = "it is the outcome of a grant without a person and none is under way"
+		noGrant        = "it is the outcome of a grant without a user and none is under way"
 		closed         = "the upstream is closed"
 	)
 	return []fsm.Event[Event]{
@@ -206,7 +206,7 @@ func credentialEvents() []fsm.Event[Event] {
 		outcome(FlowBesideToken,
 			"A login was open when the process ended, its deadline is still ahead, and requests are sent beside it: with the stored "+
 				"token, or without one where the server had not asked for it.", notLoading),
-		outcome(LoggedOutMark, "A person logged out.", notLoading),
+		outcome(LoggedOutMark, "A user logged out.", notLoading),
 		outcome(CredentialNotNeeded, "The configuration gives the credential, or the transport needs none.", notLoading),
 		outcome(EntryInvalid, "The entry in the configuration cannot be used; the store is not asked.", notLoading),
 		outcome(StoreCorrupt, "The stored credential is damaged.", notLoading),
@@ -252,10 +252,10 @@ func credentialEvents() []fsm.Event[Event] {
 			outcome(RefreshTimedOut, "The refresh did not end in time; its outcome is not known.", notRefreshing)),
 		planned("it tries to renew the token again",
 			outcome(RefreshRetryDue, "The pause after a failed refresh is over.", "no refresh is scheduled")),
-		byUser(RetryRequested, "A person wants the next attempt now.", "no refresh is scheduled"),
-		byUser(LoginRequested, "A person wants to log in.", "the credential must be loaded first, and the upstream must be one that has a login"),
+		byUser(RetryRequested, "A user wants the next attempt now.", "no refresh is scheduled"),
+		byUser(LoginRequested, "A user wants to log in.", "the credential must be loaded first, and the upstream must be one that has a login"),
 		happening(LoginProposed,
-			"A call needs a login and no person asked for it.", "no login is missing, or the token may yet come without one"),
+			"A call needs a login and no user asked for it.", "no login is missing, or the token may yet come without one"),
 		outcome(Discovered, "The authorization server is known.", notDiscovering),
 		outcome(NotOAuth, "The server offers no OAuth login.", notDiscovering),
 		outcome(DiscoveryFailed, "The authorization server could not be found or reached.", notDiscovering),
@@ -267,7 +267,7 @@ func credentialEvents() []fsm.Event[Event] {
 		happening(CodeReceived, "The browser came back with an authorization code for the open flow.", noBrowser),
 		happening(LoginDenied, "The browser came back with access_denied.", noBrowser),
 		happening(LoginFailed, "The browser came back with another error, or with a response of the wrong issuer.", noBrowser),
-		byUser(LoginCancelled, "A person gave the login up.", noBrowser),
+		byUser(LoginCancelled, "A user gave the login up.", noBrowser),
 		limit("it gives the login up, and a user has to begin another",
 			outcome(LoginTimedOut, "The login was not completed in time.", noLogin)),
 		happening(LoginAbandoned, "The login ended without a token, and the earlier token goes on.", noLogin),
@@ -297,20 +297,20 @@ func credentialEvents() []fsm.Event[Event] {
 		outcome(TokenNonceDemanded,
 			"The token endpoint wants its nonce in the proof, and has not carried the token request out (RFC 9449 section 8).",
 			"no token request is under way"),
-		happening(GrantDue, "A token is missing, and the configured grant needs no person.", "no token is missing"),
+		happening(GrantDue, "A token is missing, and the configured grant needs no user.", "no token is missing"),
 		planned("it obtains the next token by itself, while requests flow on the old one",
-			outcome(GrantRenewDue, "The time has come to obtain the next token with a grant that needs no person.", noToken)),
-		outcome(ClientIdentified, "There is a client identity for a grant that needs no person.", notRegistering),
+			outcome(GrantRenewDue, "The time has come to obtain the next token with a grant that needs no user.", noToken)),
+		outcome(ClientIdentified, "There is a client identity for a grant that needs no user.", notRegistering),
 		outcome(IdentityAsserted,
-			"The enterprise's identity provider has exchanged the person's ID token for a grant, which the authorization server is "+
+			"The enterprise's identity provider has exchanged the user's ID token for a grant, which the authorization server is "+
 				"asked with next (ID-JAG).", noGrant),
-		outcome(TokenGranted, "A token of a grant that needs no person is on disk.", noGrant),
+		outcome(TokenGranted, "A token of a grant that needs no user is on disk.", noGrant),
 		outcome(GrantRejected, "The authorization server will not give a token for the configured grant.", noGrant),
 		limit("it gives this request up, and makes another after a pause",
 			outcome(GrantFailed, "The grant did not work this time; another attempt follows.", noGrant)),
 		planned("it requests a token again",
 			outcome(GrantRetryDue, "The pause after a failed grant is over.", "no grant is scheduled")),
-		byUser(LogoutRequested, "A person wants to log out.", closed),
+		byUser(LogoutRequested, "A user wants to log out.", closed),
 		outcome(LogoutDone, "Nothing of the credential is left, here or, as far as it answered, at the server.", notLoggingOut),
 		limit("it gives the logout up as failed",
 			outcome(LogoutFailed, "The store could not be written.", notLoggingOut)),

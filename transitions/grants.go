@@ -5,13 +5,13 @@ import (
 	"mcpproxy/states"
 )
 
-// requestingToken is the way to a token without a person: client credentials, a
+// requestingToken is the way to a token without a user: client credentials, a
 // workload's identity, an enterprise's authorization. Discovering and Registering are
 // the login's; no browser is on this way.
 func requestingToken() block {
 	return block{
 		Name: states.RequestingToken, Kind: fsm.Working, Tags: tags{Attempting, Passing, Finishing},
-		Doc:    "A token is requested with a grant that needs no person; this can only be finished.",
+		Doc:    "A token is requested with a grant that needs no user; this can only be finished.",
 		Next:   "The token is used once it is on disk.",
 		Offers: offers{{Event: LoginRequested, Doc: finishing}},
 		Job:    job{Name: JobRequestToken, Crashed: JobCrashed},
@@ -60,7 +60,7 @@ func endedByItself() row {
 		Update: each(endFlow, goOnWithout(states.LoginFailed)), Doc: codeSpent}
 }
 
-// beginGrant starts the count of attempts anew.
+// beginGrant starts the count of attempts again.
 func beginGrant(d states.Data, in *Input) states.Data { return beginFlow(d, in).WithoutAttempts() }
 
 // keepDiscovery keeps what was found for the next token of a grant.
@@ -69,7 +69,7 @@ func keepDiscovery(d states.Data, in *Input) states.Data {
 	return d
 }
 
-// forgetDiscovery has the authorization server looked up anew: that a grant came to
+// forgetDiscovery has the authorization server looked up again: that a grant came to
 // nothing may mean that it has changed.
 func forgetDiscovery(d states.Data, _ *Input) states.Data {
 	d.Discovery = nil

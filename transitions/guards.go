@@ -15,7 +15,7 @@ type Guard = fsm.Guard[Event, states.Data, Payload]
 
 // Why guards refuse; match with errors.Is.
 var (
-	ErrNotPerson       = errors.New("only a person may ask for this")
+	ErrNotPerson       = errors.New("only a user may ask for this")
 	ErrLoginNotAllowed = errors.New("the machine may not open a browser by itself (oauth.login is not \"automatic\")")
 	ErrBrowserLimit    = errors.New("the machine began a login by itself a short while ago")
 	ErrOldGeneration   = errors.New("the token that this speaks of is not the current one; use the current one")
@@ -23,7 +23,7 @@ var (
 	ErrOtherFlow       = errors.New("this belongs to a login that is over")
 	ErrOnlyFinished    = errors.New("the login is being finished, which takes a moment and can no longer be given up; log out afterwards " +
 		"instead")
-	ErrPersonNeeded   = errors.New("the configured grant needs a person")
+	ErrPersonNeeded   = errors.New("the configured grant needs a user")
 	ErrTokensRejected = errors.New("the server refuses tokens that were issued just now; another one would not help")
 	ErrTokenReplaced  = errors.New("there is no token that works; the outcome of what replaces it is the answer")
 	ErrTriedJustNow   = errors.New("the last attempt was made just now")
@@ -35,7 +35,7 @@ var (
 var (
 	byPerson = Guard{
 		Name: "byPerson",
-		Doc:  "somebody asked for it just now",
+		Doc:  "someone asked for it just now",
 		Check: func(_ states.Data, in *Input) error {
 			if in.Actor != fsm.Person {
 				return fmt.Errorf("%w, and this came from the %s", ErrNotPerson, in.Actor)
@@ -55,7 +55,7 @@ var (
 	}
 	unattended = Guard{
 		Name: "unattended",
-		Doc:  "the configured grant needs no person",
+		Doc:  "the configured grant needs no user",
 		Check: func(d states.Data, _ *Input) error {
 			if !d.Settings.Unattended {
 				return ErrPersonNeeded

@@ -8,7 +8,7 @@ import (
 // halted are the states from which only a user, or another configuration, leads on.
 func halted() block {
 	return block{
-		Name: "Halted", Doc: "No token is in use; only a person or a new configuration leads on.",
+		Name: "Halted", Doc: "No token is in use; only a user or a new configuration leads on.",
 		Signals: events{CredentialParked},
 		Rows: rows{
 			{On: events{CredentialDemanded}, Update: demanded, Signals: events{CredentialParked}},
@@ -22,11 +22,11 @@ func halted() block {
 func loginRequired() block {
 	return block{
 		Name: states.LoginRequired, Kind: fsm.Parked, Tags: tags{NeedsUser, AwaitsUser},
-		Doc:    "A person has to log in; nothing runs and nothing is sent.",
+		Doc:    "A user has to log in; nothing runs and nothing is sent.",
 		Next:   "It stays so, and nothing is sent, until a user logs in.",
 		Offers: loginOffers(),
 		Proposals: []proposal{
-			{Event: GrantDue, Doc: "where the grant needs no person", When: isUnattended},
+			{Event: GrantDue, Doc: "where the grant needs no user", When: isUnattended},
 			{Event: LoginProposed, Doc: "where logins may open by themselves, unless it was a login that came to nothing", When: mayOpen},
 		},
 		Rows: rows{
@@ -86,13 +86,13 @@ func loggingOut() block {
 func loggedOut() block {
 	return block{
 		Name: states.LoggedOut, Kind: fsm.Parked, Tags: tags{NeedsUser, AwaitsUser},
-		Doc:    "A person logged out; this holds over restarts until a person logs in.",
+		Doc:    "A user logged out; this holds over restarts until a user logs in.",
 		Next:   "It stays so, over restarts too, until a user logs in.",
 		Offers: loginOffers(),
 		Rows: rows{
 			loginAgain(),
 			instead(ignored("nobody is logged in", LogoutRequested)),
-			ignored("a person logged out; only a person logs in again", LoginProposed),
+			ignored("a user logged out; only a user logs in again", LoginProposed),
 		},
 	}
 }
@@ -100,7 +100,7 @@ func loggedOut() block {
 func failed() block {
 	return block{
 		Name: states.Failed, Kind: fsm.Parked, Tags: tags{AwaitsUser},
-		Doc:  "Trying again by itself would not help; a person or a new configuration has to.",
+		Doc:  "Trying again by itself would not help; a user or a new configuration has to.",
 		Next: "It stays so until the cause is fixed and a user tries again.",
 		Offers: offers{
 			{Event: Connect, Doc: "tries again, once the cause is fixed", When: entryIsUsable},

@@ -53,7 +53,7 @@ func loginTimers(doc string, at func(states.Data, time.Time) time.Time) []timer 
 // loginBy is the deadline of a login as a whole.
 func loginBy(d states.Data, _ time.Time) time.Time { return d.LoginBy }
 
-// grantDeadline is that of a request for a token that needs no person.
+// grantDeadline is that of a request for a token that needs no user.
 func grantDeadline() []timer {
 	when := func(without bool) func(states.Data, time.Time) time.Time {
 		return func(d states.Data, entered time.Time) time.Time {
@@ -109,7 +109,7 @@ func renewAt(d states.Data, entered time.Time) time.Time {
 }
 
 // grantAt is when a token without a refresh token is replaced by a grant that
-// needs no person: ahead of its expiry, or at once where it was refused.
+// needs no user: ahead of its expiry, or at once where it was refused.
 func grantAt(d states.Data, entered time.Time) time.Time {
 	switch {
 	case !d.Settings.Unattended || d.Token.HasRefresh():

@@ -6,14 +6,14 @@ import (
 )
 
 // loggingIn are the states of an authorization flow, from a request to log in to a token,
-// and of a grant without a person, which shares its first steps. Every failure leads
+// and of a grant without a user, which shares its first steps. Every failure leads
 // back to where it was: to Fresh (LoginAbandoned, LoginLapsed) where the login was for
 // more scopes or another account and the earlier token still works, to Anonymous
 // (OptionalLoginEnded, OptionalLoginLapsed) where the server had not asked for one, and
 // to LoginRequired where there is nothing to go on with.
 func loggingIn() block {
 	return block{
-		Name: "LoggingIn", Doc: "A login is open, or a grant that needs no person is under way.", Tags: tags{LoginOpen},
+		Name: "LoggingIn", Doc: "A login is open, or a grant that needs no user is under way.", Tags: tags{LoginOpen},
 		Rows: rows{
 			{On: events{LoginTimedOut}, To: states.LoginRequired, Update: each(doubtClient, endFlow, because(states.LoginTimedOut))},
 			{On: events{LoginLapsed}, To: states.Fresh, Update: each(doubtClient, endFlow, goOn)},
@@ -90,7 +90,7 @@ func registering() block {
 func awaitingBrowser() block {
 	return block{
 		Name: states.AwaitingBrowser, Kind: fsm.Working, Tags: tags{AwaitsUser},
-		Doc:    "The authorization page is open or offered; the person's answer is awaited.",
+		Doc:    "The authorization page is open or offered; the user's answer is awaited.",
 		Next:   "It goes on when the page is completed. Asking for the login again shows the same page, and begins no other.",
 		Offers: offers{{Event: LoginRequested, Doc: "shows the page of the open login again and waits for its outcome"}, cancel()},
 		Job:    job{Name: JobAwaitBrowser, Crashed: JobCrashed},

@@ -15,12 +15,12 @@ const (
 	Serves Outlook = "serves"
 	// OnItsWay: the machine is getting there by itself; wait for its next state.
 	OnItsWay Outlook = "on its way"
-	// NeedsPerson: only a person can help, or the login that the machine may begin
+	// NeedsPerson: only a user can help, or the login that the machine may begin
 	// by itself where it is allowed to (LoginProposed, GrantDue).
-	NeedsPerson Outlook = "needs a person"
+	NeedsPerson Outlook = "needs a user"
 	// RenewalFails: the token has expired and its renewal has failed repeatedly.
 	RenewalFails Outlook = "renewal fails"
-	// Unwanted: somebody disconnected it.
+	// Unwanted: someone disconnected it.
 	Unwanted Outlook = "disconnected"
 	// Broken: trying again by itself would not help.
 	Broken Outlook = "failed"
@@ -73,7 +73,7 @@ func renewalFails(s *Snapshot, credential states.State) bool {
 	return false
 }
 
-// WaitsForPerson reports whether the credential's state is a login that a person
+// WaitsForPerson reports whether the credential's state is a login that a user
 // has to complete and that the machine did not begin by itself.
 func WaitsForPerson(s *Snapshot) bool {
 	return s.Region(states.Credential).Is(LoginOpen) && !s.Data.Settings.AutomaticLogin && !s.Data.Settings.Unattended
@@ -93,7 +93,7 @@ func Settled(s *Snapshot, generation uint64) bool {
 
 // OwnLoginAt is from when on the machine may begin a login by itself: the guards of
 // LoginProposed, with their limit, as a time. It is zero where no login is missing or
-// only a person may begin one.
+// only a user may begin one.
 func OwnLoginAt(s *Snapshot, now time.Time) time.Time {
 	d := &s.Data
 	missing := s.Region(states.Credential).State == states.LoginRequired || s.Region(states.Credential).State == states.Fresh &&

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What people are told of the machine's own logins is what its guards say.
+// What users are told of the machine's own logins is what its guards say.
 func TestOwnLoginAtIsWhatTheGuardsSay(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	rapid.Check(t, func(t *rapid.T) {
@@ -41,7 +41,7 @@ func TestOwnLoginAtIsWhatTheGuardsSay(t *testing.T) {
 	})
 }
 
-// Where only a person may begin a login, there is no such time.
+// Where only a user may begin a login, there is no such time.
 func TestNoOwnLoginWithoutLeave(t *testing.T) {
 	s := &Snapshot{Data: states.Data{Settings: states.DefaultSettings()},
 		Regions: []fsm.Active[states.State, Event]{{Place: &fsm.Place[states.State]{Region: states.Credential, State: states.LoginRequired}}}}

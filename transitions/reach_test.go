@@ -21,11 +21,11 @@ func TestWhatCanBeReachedWithoutAPerson(t *testing.T) {
 		{"an open login may be completed", states.AwaitingLogin, states.AwaitingBrowser, connected, true},
 		{"after a pause comes the next attempt", states.BackingOff, states.Fresh, connected, true},
 		{"a token is renewed in time", states.Connected, states.Fresh, refreshing, true},
-		{"a login begins with a person", states.AwaitingLogin, states.LoginRequired, connected, false},
+		{"a login begins with a user", states.AwaitingLogin, states.LoginRequired, connected, false},
 		{"a logout holds", states.AwaitingLogin, states.LoggedOut, connected, false},
 		{"nobody wants it", states.Disconnected, states.Fresh, connected, false},
-		{"a failed connection is mended by a person", states.Failed, states.Fresh, connected, false},
-		{"only a person disconnects", states.Connected, states.Fresh, disconnected, false},
+		{"a failed connection is fixed by a user", states.Failed, states.Fresh, connected, false},
+		{"only a user disconnects", states.Connected, states.Fresh, disconnected, false},
 	} {
 		if got := transitions.ReachableAlone(transitions.Definition().Graph(), test.connection, test.credential, test.goal); got != test.want {
 			t.Errorf("%s: %v", test.name, got)

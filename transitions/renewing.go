@@ -47,7 +47,7 @@ func refreshQueued() block {
 		Rows: rows{
 			{On: events{RefreshTurn}, To: states.Refreshing, Main: true, Doc: "at once, mostly; the refresh's deadline begins here"},
 			{On: events{RefreshTurnOverdue}, To: states.LoadingToken,
-				Doc: "asks for its turn anew, with what is stored by then; nothing was sent"},
+				Doc: "asks for its turn again, with what is stored by then; nothing was sent"},
 			joined("an attempt is under way, or due within a second", TokenWanted),
 			joined("the attempt waits for its turn", RetryRequested),
 		},
@@ -127,7 +127,7 @@ func refreshDelayed() block {
 func grantBackoff() block {
 	return block{
 		Name: states.GrantBackoff, Kind: fsm.Waiting, Tags: tags{Paced},
-		Doc:    "The grant that needs no person did not work this time; the next attempt is at a known time and a token that works is kept.",
+		Doc:    "The grant that needs no user did not work this time; the next attempt is at a known time and a token that works is kept.",
 		Next:   "The token is requested again by itself until the authorization server answers.",
 		Offers: offers{{Event: Connect, Doc: "requests the token now"}},
 		Timers: timers{{Event: GrantRetryDue, Doc: "a second while no token works, or Retry-After", At: refreshAt(time.Second)}},

@@ -30,7 +30,7 @@ func noticing(u update) update {
 			d.Lapsed = d.Token.Generation
 		}
 		if worked && !d.TokenWorks() && !d.RefreshFailing.IsZero() {
-			d.RefreshFailing = in.At // only now somebody waits
+			d.RefreshFailing = in.At // only now someone waits
 			if at := d.SoonestAttempt(hurriedPause); at.Before(d.RefreshAt) {
 				d.RefreshAt = at
 			}

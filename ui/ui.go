@@ -1,7 +1,7 @@
-// Package ui is the proxy's page for people: what every upstream is doing, live,
-// with the state graph, the journal, and buttons for what a person may do.
+// Package ui is the proxy's page for users: what every upstream is doing, live,
+// with the state graph, the journal, and buttons for what a user may do.
 //
-// It promises that it is not there until somebody who can speak to the proxy's
+// It promises that it is not there until someone who can speak to the proxy's
 // socket asks for it ([Page.Invite]); that only browsers of this machine reach it,
 // by a loopback name; that an invitation is good once, for a minute and for a
 // program of its user (package loopback), and is exchanged for a cookie that scripts
@@ -128,7 +128,7 @@ func (p *Page) ofSession(next http.Handler) http.Handler {
 		case !ok:
 			http.Error(w, "this browser has no session; run: mcpproxy ui", http.StatusUnauthorized)
 		case r.Method != http.MethodGet && subtle.ConstantTimeCompare([]byte(r.Header.Get(csrfHeader)), []byte(token)) != 1:
-			http.Error(w, "the page's token is missing; load the page anew", http.StatusForbidden)
+			http.Error(w, "the page's token is missing; load the page again", http.StatusForbidden)
 		default:
 			next.ServeHTTP(w, r)
 		}

@@ -20,7 +20,7 @@ import (
 
 // Whatever becomes of an attempt to connect, it is one event: about a server that may
 // be there again, which is tried again, or about one that will answer the same the next
-// time, which waits for a person. It says in words what went wrong.
+// time, which waits for a user. It says in words what went wrong.
 func TestEachFailureOfAnAttemptIsOneEvent(t *testing.T) {
 	answer := func(status int, kind, body string, headers ...string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {

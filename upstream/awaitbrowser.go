@@ -16,7 +16,7 @@ import (
 )
 
 // awaitBrowser listens for the browser's return and shows the page: when the
-// login begins, and whenever a person asks for it again. A login of before a
+// login begins, and whenever a user asks for it again. A login of before a
 // restart is listened for only, as its page is open already.
 func (u *Upstream) awaitBrowser(ctx context.Context, order transitions.Order) transitions.Input {
 	flow := order.Snapshot.Data.Flow

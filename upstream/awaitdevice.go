@@ -11,7 +11,7 @@ import (
 	"mcpproxy/upstream/oauth"
 )
 
-// awaitDevice polls for the answer of a person who enters a code on another
+// awaitDevice polls for the answer of a user who enters a code on another
 // device.
 func (u *Upstream) awaitDevice(ctx context.Context, order transitions.Order) transitions.Input {
 	flow := order.Snapshot.Data.Flow

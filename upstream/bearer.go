@@ -68,7 +68,7 @@ func (e *UnavailableError) Error() string {
 }
 
 // bearer puts the current token on each request and turns 401 and 403 into
-// events. It never waits: not for a refresh, not for a person.
+// events. It never waits: not for a refresh, not for a user.
 type bearer struct {
 	upstream *Upstream
 	next     http.RoundTripper

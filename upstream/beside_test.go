@@ -10,7 +10,7 @@ import (
 	"mcpproxy/transitions"
 )
 
-// A login that a person has open, for another account or more scopes, takes nothing
+// A login that a user has open, for another account or more scopes, takes nothing
 // from the token that works: calls go on, whatever becomes of the process or of the
 // connection meanwhile.
 func TestAnOpenLoginDoesNotKeepCallsFromATokenThatWorks(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"mcpproxy/upstream"
 )
 
-// What bounds the pages that the machine opens by itself is not begun anew by a change
+// What bounds the pages that the machine opens by itself is not begun again by a change
 // of the configuration, which an editor may write many times in an hour.
 func TestChangedConfigurationGivesNoFurtherPages(t *testing.T) {
 	t.Parallel()

@@ -75,7 +75,7 @@ func (u *Upstream) send(ctx context.Context, call relay.Call) (json.RawMessage, 
 	}
 }
 
-// ready waits until the upstream is connected, unless that needs a person, or will not
+// ready waits until the upstream is connected, unless that needs a user, or will not
 // be in time.
 func (u *Upstream) ready(ctx context.Context, p transitions.Patience, atOnce bool) (*transitions.Snapshot, wire.Conn, error) {
 	waiting := false
@@ -184,14 +184,14 @@ func (u *Upstream) hopeless(s *transitions.Snapshot, outlook transitions.Outlook
 				"mcpproxy upstream list", name)
 	case transitions.Unwanted:
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable,
-			"%s is not connected (Disconnected): somebody disconnected it. To connect it, run: mcpproxy upstream connect %s", name, name)
+			"%s is not connected (Disconnected): someone disconnected it. To connect it, run: mcpproxy upstream connect %s", name, name)
 	case transitions.Broken:
 		if s.Data.Reason == states.EntryInvalid {
 			return jsonrpc.Errorf(jsonrpc.CodeUnavailable, "%s cannot be used (Failed). %s %s %s", name, s.Data.Reason.Doc(),
 				sentence(s.Data.CredentialError.Text), s.Data.Reason.Mend())
 		}
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable,
-			"%s is not connected (Failed), and trying again by itself would not help: %s. When that is mended, run: mcpproxy upstream connect "+
+			"%s is not connected (Failed), and trying again by itself would not help: %s. When that is fixed, run: mcpproxy upstream connect "+
 				"%s", name, strings.TrimRight(s.Data.ConnectionError.Text, ". "), name)
 	case transitions.RenewalFails:
 		return jsonrpc.Errorf(jsonrpc.CodeUnavailable,
@@ -209,7 +209,7 @@ func (u *Upstream) hopeless(s *transitions.Snapshot, outlook transitions.Outlook
 	return nil
 }
 
-// needsPerson says what a person has to do, in the words of the state.
+// needsPerson says what a user has to do, in the words of the state.
 func (u *Upstream) needsPerson(s *transitions.Snapshot) error {
 	name, state := u.config.Name, s.Region(states.Credential).State
 	command, run := "mcpproxy auth login "+name, "Run"

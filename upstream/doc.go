@@ -5,7 +5,7 @@
 //
 // It promises that an upstream makes at most one login, one refresh and one
 // connection attempt at a time, because the machine does; that a token is on disk
-// before a request carries it; that a call never waits for a person unless the
+// before a request carries it; that a call never waits for a user unless the
 // configuration lets the machine open a browser; and that every goroutine it
 // starts has ended when [Manager.Close] returns.
 //

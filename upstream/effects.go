@@ -73,7 +73,7 @@ func (u *Upstream) wants(order transitions.Order) func() bool {
 }
 
 // loginEnd is the outcome of a login's job that failed: the login is over, and
-// what there was before it goes on. A grant that needs no person is
+// what there was before it goes on. A grant that needs no user is
 // tried again instead, where that may help.
 func (u *Upstream) loginEnd(order transitions.Order, failed transitions.Event, reason states.Reason, err error) transitions.Input {
 	if u.config.OAuth.Grant.Unattended() {

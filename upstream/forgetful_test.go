@@ -27,7 +27,7 @@ func TestServerForgetsTheSession(t *testing.T) {
 
 // fault B7's kind at the server's side: a session that is refused in other words than 404 is
 // lost all the same, and the upstream does not stay Connected while each call fails. Words of
-// servers that people use.
+// servers that users use.
 func TestServerForgetsTheSessionInItsOwnWords(t *testing.T) {
 	t.Parallel()
 	const json, text, stream = "application/json", "text/plain", "text/event-stream"

@@ -55,7 +55,7 @@ func TestALoginEndsAtItsDeadline(t *testing.T) {
 	r.wantCounts(want{Authorize: 1, Register: 1})
 }
 
-// Each login looks the authorization server up anew, so that one that has changed is
+// Each login looks the authorization server up again, so that one that has changed is
 // found, and a login that is declined leaves nothing that the next one meets.
 func TestEachLoginDiscoversAnew(t *testing.T) {
 	t.Parallel()

@@ -17,7 +17,7 @@ import (
 // Grant is how a token is come by.
 type Grant string
 
-// The grants. All but the first two need no person.
+// The grants. All but the first two need no user.
 const (
 	AuthorizationCode Grant = "authorization_code" // a browser (RFC 6749 section 4.1)
 	DeviceCode        Grant = "device_code"        // a code entered on another device (RFC 8628)
@@ -31,7 +31,7 @@ func Grants() []Grant {
 	return []Grant{AuthorizationCode, DeviceCode, ClientCredentials, WorkloadIdentity, EnterpriseManaged}
 }
 
-// Unattended reports whether the grant needs no person.
+// Unattended reports whether the grant needs no user.
 func (g Grant) Unattended() bool {
 	return g == ClientCredentials || g == WorkloadIdentity || g == EnterpriseManaged
 }
@@ -62,12 +62,12 @@ type IdentityProvider struct {
 	TokenEndpoint string
 	ClientID      string
 	ClientSecret  credential.Secret
-	// IDTokenFile holds the person's ID token; it is read anew for each grant.
+	// IDTokenFile holds the user's ID token; it is read again for each grant.
 	IDTokenFile string
 }
 
 // grantFailed is the outcome of a grant's step that failed: another attempt
-// where one may work, and otherwise the configuration has to be mended.
+// where one may work, and otherwise the configuration has to be fixed.
 func (u *Upstream) grantFailed(order transitions.Order, err error) transitions.Input {
 	if ended := transitions.LoginEnd(u.Snapshot().Data, transitions.NotOAuth); ended == transitions.OptionalLoginEnded {
 		in := event(ended, err) // the server goes on without a token
@@ -92,7 +92,7 @@ func (u *Upstream) grantRejected(err error) transitions.Input {
 	return event(transitions.GrantRejected, err)
 }
 
-// seldom is the pause between attempts that only somebody else's change can help.
+// seldom is the pause between attempts that only another user's change can help.
 const seldom = 5 * time.Minute
 
 // grantDelayed plans the next attempt, after the pause that the authorization server asked
@@ -104,7 +104,7 @@ func (u *Upstream) grantDelayed(asked, least time.Duration, err error) transitio
 }
 
 // identify says who this client is to the authorization server and what the
-// request will be for; nothing is sent to a person.
+// request will be for; nothing is sent to a user.
 func (u *Upstream) identify(order transitions.Order, d *credential.Discovery) transitions.Input {
 	if err := u.clientFits(d.Issuer, order.Snapshot.Data.Token); err != nil {
 		return u.grantRejected(err)
@@ -152,7 +152,7 @@ func (u *Upstream) proofKey(order transitions.Order, d *credential.Discovery) (c
 	return credential.NewKey()
 }
 
-// requestToken obtains a token with a grant that needs no person, and puts it on
+// requestToken obtains a token with a grant that needs no user, and puts it on
 // disk before anything uses it.
 func (u *Upstream) requestToken(ctx context.Context, order transitions.Order) transitions.Input {
 	data := &order.Snapshot.Data

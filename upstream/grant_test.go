@@ -31,7 +31,7 @@ func (r *rig) awaitConnected() {
 	r.await("Connected", func(s *transitions.Snapshot) bool { return s.Region(states.Connection).State == states.Connected })
 }
 
-// A grant without a person opens no browser, ever, and its token is replaced ahead
+// A grant without a user opens no browser, ever, and its token is replaced ahead
 // of its expiry by another grant, as it has no refresh token.
 func TestClientCredentialsAreRenewedWithoutAPerson(t *testing.T) {
 	t.Parallel()
@@ -53,7 +53,7 @@ func TestClientCredentialsAreRenewedWithoutAPerson(t *testing.T) {
 	}
 }
 
-// A token of a grant without a person that lacks a scope is not asked for again: the call
+// A token of a grant without a user that lacks a scope is not asked for again: the call
 // fails and says what is missing, and others go on.
 func TestAGrantThatLacksAScopeEndsThere(t *testing.T) {
 	t.Parallel()
@@ -133,7 +133,7 @@ func deviceUser(t *testing.T) *rig {
 	return r
 }
 
-// answer is the person who opens the shown page and enters the code.
+// answer is the user who opens the shown page and enters the code.
 func (r *rig) answer(page, decision string) {
 	r.Helper()
 	u, err := url.Parse(page)
@@ -212,7 +212,7 @@ func TestDeviceCodeExpires(t *testing.T) {
 	r.mustCall()
 }
 
-// The code goes on being polled for after a restart: the person may be on the way
+// The code goes on being polled for after a restart: the user may be on the way
 // to the other device.
 func TestDeviceLoginOutlivesARestart(t *testing.T) {
 	t.Parallel()
@@ -249,7 +249,7 @@ func TestDeviceLoginAskedForTwice(t *testing.T) {
 	}
 	for _, e := range r.entries() {
 		if e.Event == string(transitions.LoginRequested) && e.Disposition == fsm.Illegal {
-			t.Errorf("a person's login was refused: %s", e.Reason)
+			t.Errorf("a user's login was refused: %s", e.Reason)
 		}
 	}
 }

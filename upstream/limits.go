@@ -87,7 +87,7 @@ func (u *Upstream) giveTurnsBack() {
 	leavePlace(&u.refreshPlace)
 }
 
-// hurry has the turns come next that are waited for: somebody waits for them.
+// hurry has the turns come next that are waited for: someone waits for them.
 func (u *Upstream) hurry() {
 	for _, turn := range []*turns.Turn{u.connectTurn.Load(), u.refreshTurn.Load()} {
 		if turn != nil {

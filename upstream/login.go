@@ -19,7 +19,7 @@ import (
 type Progress struct {
 	// Flow is the authorization flow's id.
 	Flow string
-	// URL is the page that the person has to visit. It is for the person's eyes.
+	// URL is the page that the user has to visit. It is for the user's eyes.
 	URL string
 	// Shown says what became of showing the page; not while the browser is being opened.
 	Shown states.Shown
@@ -67,7 +67,7 @@ func sentence(text string) string {
 	return strings.ToUpper(text[:1]) + strings.TrimRight(text[1:], ". ") + "."
 }
 
-// Login begins a login for a person, or joins the one that is open and shows its
+// Login begins a login for a user, or joins the one that is open and shows its
 // page again, and waits for the outcome. progress, if not nil, is told the URL as
 // soon as it is known and once more when the browser was opened. When ctx ends
 // first the login stays open. It returns a [*LoginError] when the login ended
@@ -76,13 +76,13 @@ func (u *Upstream) Login(ctx context.Context, progress func(Progress)) error {
 	return u.LoginWith(ctx, LoginOptions{}, progress)
 }
 
-// LoginElsewhere is Login for a person whose browser is on another machine: none is
+// LoginElsewhere is Login for a user whose browser is on another machine: none is
 // opened here.
 func (u *Upstream) LoginElsewhere(ctx context.Context, progress func(Progress)) error {
 	return u.LoginWith(ctx, LoginOptions{Elsewhere: true}, progress)
 }
 
-// LoginOptions are what a person may ask for with a login.
+// LoginOptions are what a user may ask for with a login.
 type LoginOptions struct {
 	// Elsewhere opens no browser here.
 	Elsewhere bool

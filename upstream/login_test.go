@@ -50,7 +50,7 @@ func TestConcurrentLoginsShareOneFlow(t *testing.T) {
 }
 
 // 200 calls and 50 reconnect demands against an upstream without a token: one
-// authorization request, and every call succeeds once the person consents.
+// authorization request, and every call succeeds once the user consents.
 func TestCallsWaitForTheLoginThatTheyCaused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, oauthserver.Options{AutoApprove: true}, func(c *upstream.Config) { c.Settings.AutomaticLogin = true })
@@ -65,7 +65,7 @@ func TestCallsWaitForTheLoginThatTheyCaused(t *testing.T) {
 	r.wantCounts(want{Authorize: 1, Code: 1, Register: 1})
 }
 
-// The browser comes back for a login that a person gave up, while a newer one is
+// The browser comes back for a login that a user gave up, while a newer one is
 // open: the page says so, the journal names the older flow, the newer one goes on.
 func TestLateCallbackOfAnOlderFlowIsRefusedAndNamed(t *testing.T) {
 	t.Parallel()
@@ -122,7 +122,7 @@ func TestLoginDemandDuringARefreshIsRefusedAndNamed(t *testing.T) {
 	r.wantCounts(want{Refresh: 1})
 }
 
-// A person who asks during a refresh is not turned away: the login follows it.
+// A user who asks during a refresh is not turned away: the login follows it.
 func TestPersonsLoginDuringARefreshFollowsIt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)

@@ -14,7 +14,7 @@ import (
 // offered reports whether the page of the open login may be visited.
 func offered(d *states.Data) bool { return d.Shown.Visitable() && d.Flow != nil }
 
-// LoginPage begins a login for a person who is at a browser already, or joins the
+// LoginPage begins a login for a user who is at a browser already, or joins the
 // one that is open, and returns the page to send that browser to; no other is
 // opened. It returns as soon as the page may be visited.
 func (u *Upstream) LoginPage(ctx context.Context) (string, error) {
@@ -46,7 +46,7 @@ func (u *Upstream) LoginPage(ctx context.Context) (string, error) {
 	return s.Data.Flow.AuthorizationURL.Reveal(), nil
 }
 
-// awaitOffered waits for the outcome of a login that a person was offered: until it
+// awaitOffered waits for the outcome of a login that a user was offered: until it
 // has begun, and then until it is over. It gives up with the login's deadline.
 func (u *Upstream) awaitOffered(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, u.Snapshot().Data.Settings.LoginDeadline)

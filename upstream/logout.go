@@ -89,7 +89,7 @@ func (u *Upstream) revoke(ctx context.Context, token *credential.Token, registra
 	return "revoked at the authorization server", ""
 }
 
-// Logout erases the credential and holds until a person logs in again. It
+// Logout erases the credential and holds until a user logs in again. It
 // returns when that is done, or an error that says what stands in the way.
 func (u *Upstream) Logout(ctx context.Context) error {
 	_, err := u.LogoutOutcome(ctx)

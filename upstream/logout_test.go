@@ -147,7 +147,7 @@ func TestLogoutTouchesNoOtherUpstream(t *testing.T) {
 }
 
 // A logout ends the connection and its session; after the next login there are new ones,
-// and the lists are read anew.
+// and the lists are read again.
 func TestALogoutEndsTheConnection(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, oauthserver.Options{AutoApprove: true, Sessions: true}, nil)

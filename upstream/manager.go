@@ -22,7 +22,7 @@ import (
 const closeLimit = 15 * time.Second
 
 // clockPeriod is how often the wall clock is compared with the monotonic one;
-// clockSlack is how far they may part before every timer is computed anew.
+// clockSlack is how far they may part before every timer is computed again.
 const (
 	clockPeriod = 5 * time.Second
 	clockSlack  = 2 * time.Second
@@ -110,7 +110,7 @@ func (m *Manager) Apply(ctx context.Context, configs []Config, connect bool) err
 }
 
 // abandon gives up the login that is open at an upstream that was removed: should it be
-// configured again, a person begins another.
+// configured again, a user begins another.
 func (u *Upstream) abandon() {
 	flow := u.Snapshot().Data.Flow
 	if flow == nil {
@@ -263,7 +263,7 @@ func (m *Manager) tell() {
 }
 
 // watchClock notices that the wall clock was set or that the machine slept, and
-// has every timer computed anew.
+// has every timer computed again.
 func (m *Manager) watchClock(ctx context.Context) {
 	ticker := time.NewTicker(clockPeriod)
 	defer ticker.Stop()
@@ -277,7 +277,7 @@ func (m *Manager) watchClock(ctx context.Context) {
 		now := time.Now()
 		parted := now.Round(0).Sub(last.Round(0)) - now.Sub(last)
 		if parted.Abs() > clockSlack {
-			m.environment.Logger.Warn("the clock was set or the machine slept; every timer is computed anew", "by", parted)
+			m.environment.Logger.Warn("the clock was set or the machine slept; every timer is computed again", "by", parted)
 			for _, u := range m.All() {
 				u.runner.Rearm()
 			}

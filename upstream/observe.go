@@ -31,7 +31,7 @@ func (u *Upstream) waits(ctx context.Context) (goesOn func()) {
 	return func() { u.environment.ObserveWait(ctx, u.config.Name, time.Since(begun)) }
 }
 
-// observedEffects are the effects, observed where somebody wants it. What merely
+// observedEffects are the effects, observed where someone wants it. What merely
 // watches a connection has no outcome to be observed.
 func (u *Upstream) observedEffects() map[string]transitions.Effect {
 	all := u.effects()

@@ -8,7 +8,7 @@ import (
 )
 
 // Calls go on soon after an outage of the authorization server, however long it was, while
-// no token works and somebody calls: fault B6. Those of docs/reliability.md are measured
+// no token works and someone calls: fault B6. Those of docs/reliability.md are measured
 // with real processes, in tests/e2e.
 func TestReturnFromAnOutage(t *testing.T) {
 	t.Parallel()

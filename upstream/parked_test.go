@@ -18,10 +18,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// quiet is how long nothing may arrive while an upstream waits for a person.
+// quiet is how long nothing may arrive while an upstream waits for a user.
 const quiet = 500 * time.Millisecond
 
-// While it waits for a person an upstream sends nothing, whoever asks.
+// While it waits for a user an upstream sends nothing, whoever asks.
 func TestNothingIsSentWhileAPersonIsAwaited(t *testing.T) {
 	for name, park := range map[string]func(*rig){
 		"LoginRequired": func(r *rig) { r.awaitCredential(states.LoginRequired) },
@@ -60,7 +60,7 @@ func TestNothingIsSentWhileAPersonIsAwaited(t *testing.T) {
 
 var consentID = regexp.MustCompile(`name="id" value="([^"]+)"`)
 
-// consent is a person who presses the button on the consent page.
+// consent is a user who presses the button on the consent page.
 func (r *rig) consent(target string) {
 	_, page := r.visit(target)
 	response, err := http.PostForm(r.server.URL()+"/authorize",

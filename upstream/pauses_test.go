@@ -135,7 +135,7 @@ func TestPausesGrowUntilAConnectionLasts(t *testing.T) {
 			f.attempts()
 			lost := u.awaitState(t, states.BackingOff)
 			if pause := u.Snapshot().Data.RetryAt.Sub(lost).Seconds(); pause < 0.49*nominal(n) {
-				t.Errorf("a connection that broke at once is made anew after %.2f s, for the time %d", pause, n+1)
+				t.Errorf("a connection that broke at once is made again after %.2f s, for the time %d", pause, n+1)
 			}
 			synctest.Wait()
 		}

@@ -153,7 +153,7 @@ func clientDocument(t *testing.T) string {
 }
 
 // A refresh that grants less than was asked for is no error: what is missing shows, calls
-// that need no more go on, one that does says what it lacks, and a person's login asks
+// that need no more go on, one that does says what it lacks, and a user's login asks
 // for all of it again (RFC 6749 section 6).
 func TestNarrowedScopeShows(t *testing.T) {
 	t.Parallel()
@@ -258,7 +258,7 @@ func (r *rig) wantEntry(what string, is func(fsm.Entry) bool) {
 	}
 }
 
-// mayLogIn logs in where the grant needs a person.
+// mayLogIn logs in where the grant needs a user.
 func (r *rig) mayLogIn() {
 	r.Helper()
 	if !r.config.OAuth.Grant.Unattended() {

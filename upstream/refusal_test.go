@@ -45,7 +45,7 @@ func (s *listening) sent(header string) (values []string, asked bool) {
 	return values, len(s.headers) > 0
 }
 
-// A 401 of a server that has nothing to do with OAuth asks no person to log in in
+// A 401 of a server that has nothing to do with OAuth asks no user to log in in
 // vain, and the first request carries nothing.
 func TestServerThatIsNotOAuth(t *testing.T) {
 	t.Parallel()
@@ -158,7 +158,7 @@ func TestRefusalsThatAreNotAboutTheToken(t *testing.T) {
 	r.wantCounts(want{Authorize: 1, Code: 1, Register: 1})
 }
 
-// Without a refresh token the end of the access token asks for a person, and for
+// Without a refresh token the end of the access token asks for a user, and for
 // nothing else.
 func TestExpiryWithoutARefreshToken(t *testing.T) {
 	t.Parallel()

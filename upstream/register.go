@@ -237,7 +237,7 @@ func (u *Upstream) beginFailed(ctx context.Context, order transitions.Order, reg
 		return nothing
 	}
 	if class, _ := classOf(err); class == oauth.InvalidClient && u.clientRefused(registration, err).Event == transitions.ClientForgotten {
-		// The next login registers anew.
+		// The next login registers again.
 		return u.loginEnd(order, transitions.RegistrationFailed, states.ClientForgotten, err)
 	}
 	return u.registrationFailed(order, err)

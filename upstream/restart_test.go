@@ -38,7 +38,7 @@ func TestExpiredTokenIsRefreshedAfterRestart(t *testing.T) {
 }
 
 // invalid_grant is final: neither calls nor reconnects nor a restart send the
-// refresh token again, and each call says what a person can do.
+// refresh token again, and each call says what a user can do.
 func TestInvalidGrantEndsInALoginRequest(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, oauthserver.Options{AutoApprove: true}, nil)

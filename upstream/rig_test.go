@@ -134,7 +134,7 @@ func (r *rig) browse(ctx context.Context, target string) error {
 		return nil
 	}
 	go func() {
-		// The person's browser: the page of the outcome comes when the login has ended.
+		// The user's browser: the page of the outcome comes when the login has ended.
 		response, err := http.Get(target)
 		if err == nil {
 			_ = response.Body.Close()

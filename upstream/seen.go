@@ -8,7 +8,7 @@ import (
 	"mcpproxy/transitions"
 )
 
-// seen keeps the journal's entries that people ask for first: the last refused ones,
+// seen keeps the journal's entries that users ask for first: the last refused ones,
 // and for each region the one that led to its state.
 type seen struct {
 	mu      sync.Mutex

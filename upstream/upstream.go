@@ -28,7 +28,7 @@ import (
 type Environment struct {
 	Store    *store.Store
 	Callback *callback.Server
-	// Open shows an authorization page to a person.
+	// Open shows an authorization page to a user.
 	Open browser.Opener
 	// Authorization is the HTTP client for authorization servers of a reach
 	// (oauth.NewHTTPClient); it is asked once for each upstream.
@@ -43,7 +43,7 @@ type Environment struct {
 	Limits Limits
 	// Version of this program, sent in the handshake.
 	Version string
-	// LoginURL is where a person can begin the login of an upstream, or empty.
+	// LoginURL is where a user can begin the login of an upstream, or empty.
 	LoginURL func(name string) string
 	// Observe is told of each journal entry, in order for each upstream.
 	Observe func(fsm.Entry)
@@ -239,7 +239,7 @@ func (u *Upstream) observe(entry *fsm.Entry) {
 	}
 }
 
-// afterwards reports whether somebody fired an event at a region that is over, a late
+// afterwards reports whether someone fired an event at a region that is over, a late
 // response say. The upstream's successor may be writing its own life to the journal by
 // then; the log has it.
 func afterwards(entry *fsm.Entry) bool {

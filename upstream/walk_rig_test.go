@@ -26,7 +26,7 @@ import (
 )
 
 // walk runs one upstream for each journey, with the real runner, store and machine,
-// and holds the upstreams' jobs: the events that jobs, timers and people would report
+// and holds the upstreams' jobs: the events that jobs, timers and users would report
 // are fired here, at the door that they use. Two more upstreams have the only turns, so
 // that those of the others come when they are fired, too.
 type walk struct {
@@ -71,7 +71,7 @@ type step struct {
 
 // Variants of the configuration.
 const (
-	unattended = "unattended" // a grant without a person
+	unattended = "unattended" // a grant without a user
 	automatic  = "automatic"  // the machine may open browsers
 	unusable   = "unusable"   // an entry that cannot be used
 	connects   = "connects"   // the job that connects is not held
@@ -337,13 +337,13 @@ func (w *walk) eventually(what string, so func() bool) {
 	w.Helper()
 	for end := time.Now().Add(20 * time.Second); !so(); {
 		if time.Now().After(end) {
-			w.Fatalf("waited in vain for %s", what)
+			w.Fatalf("waited without success for %s", what)
 		}
 		<-time.After(time.Millisecond)
 	}
 }
 
-// fire gives the upstream's machine an event as its job, its timer or a person would.
+// fire gives the upstream's machine an event as its job, its timer or a user would.
 func (w *walk) fire(u *upstream.Upstream, s step) (transitions.Outcome, error) {
 	now := u.Snapshot()
 	in := transitions.Input{Event: s.event, Actor: fsm.Person, At: time.Now(), Flow: now.Data.FlowID, Payload: payloadOf(s.event, now)}

@@ -13,7 +13,7 @@ type watchers struct {
 }
 
 // Watch calls f for each notification that belongs to no call, and for each list
-// that was read anew, until stop is called. f must not block.
+// that was read again, until stop is called. f must not block.
 func (u *Upstream) Watch(f func(method string, params json.RawMessage)) (stop func()) {
 	w := &u.watchers
 	w.mu.Lock()

@@ -35,7 +35,7 @@ func Read(path string) ([]byte, error) {
 	return ReadAll(file)
 }
 
-// Open opens a file without waiting for somebody at its other end, to be looked at and
+// Open opens a file without waiting for someone at its other end, to be looked at and
 // then read with [ReadAll]. The caller closes it.
 func Open(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|withoutWaiting, 0)

@@ -103,11 +103,11 @@ func ago(tokens uint64, status string) string {
 	return fmt.Sprintf("of %d tokens ago is answered with %s", tokens, status)
 }
 
-// personActions are what a person may do at any moment.
+// personActions are what a user may do at any moment.
 func (x *explorer) personActions(w *world) []action {
 	var all []action
 	add := func(label string, good bool, do func(*world)) {
-		all = append(all, action{who: "a person ", what: label, good: good, person: true, do: do})
+		all = append(all, action{who: "a user ", what: label, good: good, person: true, do: do})
 	}
 	own := func(label string, good bool, do func(*world)) {
 		add(label, good, do)

@@ -143,10 +143,10 @@ var broken = []struct {
 			moves(credentialRegion, transitions.LogoutDone, states.LoggedOut)
 		loaded(b)
 	}},
-	{"a person decides", "a login that the machine asked for as if it were a user", func(b *book) {
+	{"a user decides", "a login that the machine asked for as if it were a user", func(b *book) {
 		anonymous(b).moves(credentialRegion, transitions.LoginRequested, states.Discovering, of("f1"))
 	}},
-	{"a person decides", "a logout that leads nowhere", func(b *book) {
+	{"a user decides", "a logout that leads nowhere", func(b *book) {
 		b.begin().moves(connectionRegion, transitions.Connect, states.AwaitingCredential, by(fsm.Process)).
 			moves(credentialRegion, transitions.CredentialDemanded, states.LoadingToken, raisedBy(transitions.Connect)).
 			moves(credentialRegion, transitions.TokenMissing, states.Anonymous).
@@ -255,7 +255,7 @@ func TestEachMonitorNamesABrokenJournal(t *testing.T) {
 }
 
 // A round that is only counted is judged by how often it came in how long, whatever number
-// somebody wrote.
+// someone wrote.
 func TestRoundsAreJudgedAsOftenAsTheyCame(t *testing.T) {
 	var b book
 	anonymous(&b).moves(credentialRegion, transitions.Challenged, states.LoginRequired).

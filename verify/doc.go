@@ -7,7 +7,7 @@
 // refresh means, what a 401 means and what a call can expect. What is modelled is
 // the rest: the store with its compare-and-swap, an authorization server that rotates
 // refresh tokens and detects their reuse, a resource server that may answer anything,
-// a browser with tabs of logins that are over, a person who may do anything at any
+// a browser with tabs of logins that are over, a user who may do anything at any
 // moment, a clock, the end of the process between any two writes and its next start,
 // and several callers. Jobs are the sequences of reads, writes and requests that
 // package upstream performs; each can be overtaken by anything at every step, and a
@@ -36,7 +36,7 @@
 //     whether a token was taken once it is not new (only a refusal of a new one asks; see
 //     [states.Data.RefusalIsFinal]. What else hangs on it, the machine's pause between two
 //     pages, is shorter than a tick, and within one the budget of the hour refuses already).
-//   - What makes no difference. An event of a call or a person that leaves the machine as it
+//   - What makes no difference. An event of a call or a user that leaves the machine as it
 //     is, and what is probed, is tried once for each class of machines and not in each world.
 //     It leads from a world to itself, and what it is judged by is the machine; so no world,
 //     no way between two and no broken promise is lost (see seen.go).

@@ -85,7 +85,7 @@ type node struct {
 	edges uint32
 	// action is its place among the parent's, or the root's among the roots.
 	action int16
-	// goal: a call is served. needs: the way there must not need a person.
+	// goal: a call is served. needs: the way there must not need a user.
 	goal, needs bool
 }
 

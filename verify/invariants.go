@@ -30,14 +30,14 @@ func Invariants() []Invariant {
 		{noReuse, "no refresh token is sent twice while a success is possible: a second time only where the first answer was lost for good, " +
 			"a third time never"},
 		{storedBeforeUsed, "no token is used before it is on disk"},
-		{logoutIsFinal, "after a confirmed logout there is no token and no login until a person asks for one, over restarts too"},
-		{personDecides, "what a person asks for is done or kept until it can be, and what only a person may ask for, nobody else can"},
+		{logoutIsFinal, "after a confirmed logout there is no token and no login until a user asks for one, over restarts too"},
+		{personDecides, "what a user asks for is done or kept until it can be, and what only a user may ask for, nobody else can"},
 		{offersHold, "what a user is offered to do is neither refused nor ignored"},
 		{currentToken, "what speaks of another token than the current one changes nothing"},
 		{personOpens, "the machine begins a login, which opens a browser, by itself where the configuration allows it and only there, and " +
 			"in an hour no more often than its budget, counted from the start of the process"},
 		{boundedRefreshes, "what a resource server causes by refusing tokens is counted, and ends where another token would not help"},
-		{noNeedlessLogin, "no login is demanded of a person while a refresh token that works lies in the store"},
+		{noNeedlessLogin, "no login is demanded of a user while a refresh token that works lies in the store"},
 		{unusableRests, "for an entry of the configuration that cannot be used nothing is begun but what reads and erases what is stored"},
 		{truthful, "a state says the truth: what it claims of token, flow, disk, jobs, timers and the other region is so"},
 		{waitsBounded, "a state that waits or works is left in bounded time: one of its timers is due within the bound and leads out of it, " +
@@ -47,7 +47,7 @@ func Invariants() []Invariant {
 		{callsMove, "a call that waits waits for something that is going to happen by itself"},
 		{wayToConnected, "from every situation there is a way to Connected when everybody behaves"},
 		{wayWithoutPerson, "while the store holds a token or refresh token that works, and nobody disconnected, logged out or was asked to " +
-			"log in, the way to Connected needs no person"},
+			"log in, the way to Connected needs no user"},
 	}
 }
 
@@ -58,7 +58,7 @@ const (
 	eventsMean            = "events mean what they say"
 	onlyRequests          = "only requests are kept"
 	onlyFinished          = "only finished"
-	personDecides         = "a person decides"
+	personDecides         = "a user decides"
 	offersHold            = "offers hold"
 	currentToken          = "the current token"
 	unusableRests         = "what is unusable rests"
@@ -74,7 +74,7 @@ const (
 	worksKept             = "what works is kept"
 	callsMove             = "calls move"
 	wayToConnected        = "a way to Connected"
-	wayWithoutPerson      = "a way without a person"
+	wayWithoutPerson      = "a way without a user"
 )
 
 // violated notes the first violation of the step that is being made.
@@ -230,7 +230,7 @@ func (x *explorer) checkBegin(w *world) {
 	case !w.machine.Data.Settings.AutomaticLogin:
 		x.violated(personOpens, "the machine began a login, and the configuration does not allow it")
 	case w.loggedOut:
-		x.violated(logoutIsFinal, "the machine began a login after a person had logged out")
+		x.violated(logoutIsFinal, "the machine began a login after a user had logged out")
 	case n > w.machine.Data.Settings.BrowserBudget:
 		x.violated(personOpens, "the machine began %d logins in an hour", n)
 	}
@@ -319,7 +319,7 @@ func (x *explorer) checkBegun(before *transitions.Snapshot, w *world) {
 	}
 }
 
-// active reports whether anything runs that will move the machine, or a person is
+// active reports whether anything runs that will move the machine, or a user is
 // being waited for within a deadline.
 func (w *world) active() bool {
 	for _, r := range w.machine.Regions {

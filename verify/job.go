@@ -45,7 +45,7 @@ const (
 	saving    step = "save"   // what was obtained, to the disk
 	erasing   step = "erase"  // from the disk
 	showing   step = "show"   // a page
-	listening step = "listen" // for a person or the transport; nothing to do
+	listening step = "listen" // for a user or the transport; nothing to do
 	reporting step = "report" // the outcome, to the machine
 )
 

@@ -10,7 +10,7 @@ import (
 type action struct {
 	// who does what: two texts, as few are read.
 	who, what string
-	// good: the environment behaves. person: somebody does something.
+	// good: the environment behaves. person: someone does something.
 	good, person bool
 	// own: it does nothing but give the machine events that depend on nothing but the
 	// machine (see [seen]).

@@ -284,7 +284,7 @@ func (k *keyer) rest() {
 	k.flag(w.loaded && w.disk.flow != nil)
 }
 
-// obtains are the jobs of a login, or of a grant that needs no person.
+// obtains are the jobs of a login, or of a grant that needs no user.
 var obtains = map[string]bool{transitions.JobDiscover: true, transitions.JobRegister: true, transitions.JobAwaitBrowser: true,
 	transitions.JobAwaitDevice: true, transitions.JobExchange: true, transitions.JobRequestToken: true}
 

@@ -97,7 +97,7 @@ func (x *explorer) brokenOff(w *world, j *job, failed transitions.Event) {
 var fromDisk = map[transitions.Event]bool{transitions.FlowOpen: true, transitions.FlowBesideToken: true, transitions.DeviceFlowOpen: true,
 	transitions.DeviceFlowBesideToken: true}
 
-// await is a page that is shown, or a code; the person acts elsewhere.
+// await is a page that is shown, or a code; the user acts elsewhere.
 func (x *explorer) await(_ *world, j *job, add adder) {
 	switch {
 	case j.step == showing && fromDisk[j.cause]:
@@ -130,7 +130,7 @@ func (x *explorer) await(_ *world, j *job, add adder) {
 	}
 }
 
-// obtain redeems a code, or asks with a grant that needs no person.
+// obtain redeems a code, or asks with a grant that needs no user.
 func (x *explorer) obtain(_ *world, j *job, add adder) {
 	exchange := j.name == transitions.JobExchange
 	switch {

@@ -46,7 +46,7 @@ func connectionMeanings(say func(states.State, ...transitions.Event), note func(
 	// it is wanted, or not
 	say(states.AwaitingCredential, transitions.Connect)
 	say(states.Disconnected, transitions.Disconnect)
-	// what the attempt needs is there; only a person gets it; it has to be asked for
+	// what the attempt needs is there; only a user gets it; it has to be asked for
 	say(states.ConnectQueued, transitions.CredentialReady, transitions.SessionLost)
 	say(states.AwaitingLogin, transitions.CredentialParked, transitions.Forbidden)
 	say(states.AwaitingCredential, transitions.Unauthorized, transitions.ReconnectDue, transitions.ConnectionWanted,
@@ -170,7 +170,7 @@ func mayBeKept(event transitions.Event, credential states.State) bool {
 	return requests[event] && (credential == states.LoadingToken || transitions.Is(states.Credential, credential, transitions.Finishing))
 }
 
-// requests are the events that may be kept until a state is left: what a person asked
+// requests are the events that may be kept until a state is left: what a user asked
 // for, and the end of the process. What is news when it comes is old when the state is left.
 var requests = map[transitions.Event]bool{transitions.LoginRequested: true, transitions.LogoutRequested: true,
 	transitions.CredentialShutdown: true}

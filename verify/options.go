@@ -11,7 +11,7 @@ type Mode string
 
 // The modes.
 const (
-	// Interactive: only a person begins a login (the default configuration).
+	// Interactive: only a user begins a login (the default configuration).
 	Interactive Mode = "interactive"
 	// Automatic: the machine may open a browser by itself.
 	Automatic Mode = "automatic"
@@ -19,7 +19,7 @@ const (
 	StepUp Mode = "step-up"
 	// Device: the login is a code that is entered on another device.
 	Device Mode = "device"
-	// Unattended: tokens come from a grant that needs no person.
+	// Unattended: tokens come from a grant that needs no user.
 	Unattended Mode = "unattended"
 	// Given: the configuration gives the credential.
 	Given Mode = "given"

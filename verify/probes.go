@@ -40,7 +40,7 @@ func (x *explorer) probe(w *world) *Counterexample {
 	return x.violation
 }
 
-// onlyPerson are what only a person may ask for.
+// onlyPerson are what only a user may ask for.
 var onlyPerson = []transitions.Event{transitions.LoginRequested, transitions.LogoutRequested, transitions.RetryRequested,
 	transitions.LoginCancelled}
 

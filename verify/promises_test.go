@@ -67,7 +67,7 @@ var wrong = []mistake{
 			return d
 		})
 	}, false},
-	{"a person decides", "anybody may begin a login", verify.Options{}, func(s *spec) {
+	{"a user decides", "anybody may begin a login", verify.Options{}, func(s *spec) {
 		one(s, states.LoginRequired, transitions.LoginRequested, func(r *row) { r.Guards = nil })
 	}, false},
 	{"the current token", "a 401 about an older token rejects the current one", verify.Options{}, func(s *spec) {
@@ -112,7 +112,7 @@ var wrong = []mistake{
 			return d
 		})
 	}, false},
-	{"a way without a person", "a connection that lacks a scope waits for a login, however often its token is renewed", verify.Options{}, func(s *spec) {
+	{"a way without a user", "a connection that lacks a scope waits for a login, however often its token is renewed", verify.Options{}, func(s *spec) {
 		one(s, states.AwaitingLogin, transitions.CredentialReady, func(r *row) {
 			r.Guards = append(r.Guards, transitions.Guard{Name: "scopesThere", Doc: "x", Check: func(d states.Data, _ *transitions.Input) error {
 				if len(d.Scopes) > 0 {

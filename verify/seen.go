@@ -3,7 +3,7 @@ package verify
 import "mcpproxy/states"
 
 // Most of what can happen to a world happens to the machine alone: an event comes from a
-// call or a person, and is refused, joined or ignored, or notes what is known. That
+// call or a user, and is refused, joined or ignored, or notes what is known. That
 // depends on nothing but what the machine is, as its key says it (see [keyer.class]), and
 // the worlds of one class are many: those that differ in what is on disk, in the browser
 // and on its way. So it is tried in the first world of each class, in the breadth-first

@@ -8,7 +8,7 @@ import (
 	"mcpproxy/transitions"
 )
 
-// A state is a statement: that there is a token, that a page is shown, that a person
+// A state is a statement: that there is a token, that a page is shown, that a user
 // is needed and why. untruth holds each to the data, the disk and the other region.
 // It returns what does not hold, or "".
 func (w *world) untruth() string {
@@ -225,7 +225,7 @@ func regionsUntruth(connection, credential states.State) string {
 	return ""
 }
 
-// checkRequest judges what became of what a person asked for.
+// checkRequest judges what became of what a user asked for.
 func (x *explorer) checkRequest(w *world, before *transitions.Snapshot, in transitions.Input, steps *transitions.Steps) {
 	credential, was := w.state(states.Credential), before.Region(states.Credential).State
 	asked := request{event: in.Event, was: was, credential: credential, connection: w.state(states.Connection), refused: steps.Err != nil,

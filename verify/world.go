@@ -30,7 +30,7 @@ type world struct {
 	// begins are the ticks at which the machine began a login by itself, within the
 	// last hour and since the process started.
 	begins []int
-	// loggedOut says that a person's logout was confirmed and nobody asked for a
+	// loggedOut says that a user's logout was confirmed and nobody asked for a
 	// login since.
 	loggedOut bool
 	// wanted says that the upstream was asked for last, and not disconnected.
@@ -52,7 +52,7 @@ type disk struct {
 
 // server is the authorization server's view of refresh tokens.
 type server struct {
-	// grants are the refresh tokens that somebody still holds.
+	// grants are the refresh tokens that someone still holds.
 	grants []refreshToken
 }
 

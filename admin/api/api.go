@@ -22,7 +22,7 @@ type Version struct {
 	Temporary bool `json:"temporary,omitempty"`
 }
 
-// Invitation is the answer to somebody who asks for the page.
+// Invitation is the answer to someone who asks for the page.
 type Invitation struct {
 	// URL opens the page in a browser of this machine, once and for a minute.
 	URL string `json:"url"`
@@ -34,7 +34,7 @@ type Yielded struct {
 	Yields bool `json:"yields"`
 }
 
-// Pasted is what became of an address that a person pasted.
+// Pasted is what became of an address that a user pasted.
 type Pasted struct {
 	// Good says whether the login was completed.
 	Good  bool   `json:"good"`
@@ -66,7 +66,7 @@ type Report struct {
 	// asks for the login again at the next proxy says it.
 	Since uint64 `json:"since,omitempty"`
 	// Done marks the last line; Error is why it failed, or empty, and Reason the reason
-	// that the upstream then has for needing a person.
+	// that the upstream then has for needing a user.
 	Done   bool          `json:"done,omitempty"`
 	Error  string        `json:"error,omitempty"`
 	Reason states.Reason `json:"reason,omitempty"`

@@ -20,7 +20,7 @@ const (
 type Problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
-	// Detail is a paragraph for a person: what happened, where, and the next step.
+	// Detail is a paragraph for a user: what happened, where, and the next step.
 	Detail string `json:"detail"`
 	// Kind is one of the kinds.
 	Kind string `json:"kind"`

@@ -36,9 +36,9 @@ func (e *RefusedError) Error() string { return e.Detail }
 
 // LoginFailedError is the end of a login without a token, as the proxy tells it.
 type LoginFailedError struct {
-	// Reason is why the upstream needs a person now; empty where the proxy gave none.
+	// Reason is why the upstream needs a user now; empty where the proxy gave none.
 	Reason states.Reason
-	// Text is for the person: what happened, and the next step.
+	// Text is for the user: what happened, and the next step.
 	Text string
 }
 

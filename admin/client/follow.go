@@ -73,7 +73,7 @@ type Follower struct {
 	// Opened is called each time that the stream is open: all that happens from then
 	// on comes to See. Nil does nothing.
 	Opened func() error
-	// See is given each event. After the proxy was started anew the first is a gap.
+	// See is given each event. After the proxy was started again the first is a gap.
 	See func(Event) error
 	// Lost is called when the proxy went away. Nil does nothing.
 	Lost func()

@@ -120,10 +120,10 @@ func (s *serveOptions) known(name string) func() error {
 	}
 }
 
-// shown tells the person of a login's progress.
+// shown tells the user of a login's progress.
 type shown func(address string, what states.Shown, deadline time.Time)
 
-// guide tells the person what to do in the browser: the address first, and then
+// guide tells the user what to do in the browser: the address first, and then
 // what became of opening it.
 func guide(out io.Writer) shown {
 	var last string
@@ -169,7 +169,7 @@ func lines(ctx context.Context, in io.Reader, to chan<- string) {
 	}
 }
 
-// pasted takes addresses that a person pastes while the login is open.
+// pasted takes addresses that a user pastes while the login is open.
 func pasted(ctx context.Context, input <-chan string, out io.Writer, take func(string) error) {
 	for {
 		select {

@@ -50,7 +50,7 @@ type demo struct {
 	server   *oauthserver.Server
 	instance *instance.Instance
 	clients  *http.Server
-	people   *http.Server
+	users    *http.Server
 	address  string
 	calls    int
 }
@@ -138,9 +138,9 @@ func (d *demo) start(ctx context.Context) error {
 	d.instance, d.address = i, "http://"+listener.Addr().String()+"/mcp"
 	d.clients = &http.Server{Handler: i.Proxy.Handler(), ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx }}
-	d.people = &http.Server{Handler: admin.Handler(i, version, admin.Options{}), ReadHeaderTimeout: 10 * time.Second}
+	d.users = &http.Server{Handler: admin.Handler(i, version, admin.Options{}), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = d.clients.Serve(listener) }() // ended by stop
-	go func() { _ = d.people.Serve(control) }()   // ended by stop
+	go func() { _ = d.users.Serve(control) }()    // ended by stop
 	return nil
 }
 
@@ -150,10 +150,10 @@ func (d *demo) stop() error {
 	}
 	i := d.instance
 	d.instance = nil
-	return errors.Join(d.people.Close(), d.clients.Close(), i.Close())
+	return errors.Join(d.users.Close(), d.clients.Close(), i.Close())
 }
 
-// visit is the person's browser: it follows the redirects of the login.
+// visit is the user's browser: it follows the redirects of the login.
 func visit(_ context.Context, target string) error {
 	go func() {
 		if response, err := http.Get(target); err == nil {

@@ -159,14 +159,14 @@ func (s *serveOptions) hold(ctx context.Context) (end func() error, err error) {
 		return nil, errors.Join(err, i.Close())
 	}
 	asked, stop, ended := make(chan struct{}, 1), make(chan struct{}), make(chan error, 1)
-	people := admin.NewHTTPServer(admin.Handler(i, version, admin.Options{Temporary: true, Yield: func(bool) bool {
+	users := admin.NewHTTPServer(admin.Handler(i, version, admin.Options{Temporary: true, Yield: func(bool) bool {
 		select {
 		case asked <- struct{}{}:
 		default: // it is ending
 		}
 		return true
 	}}))
-	go func() { _ = people.Serve(control) }() // ends with Close
+	go func() { _ = users.Serve(control) }() // ends with Close
 	go func() {
 		limit := lastWords
 		select {
@@ -178,7 +178,7 @@ func (s *serveOptions) hold(ctx context.Context) (end func() error, err error) {
 			}
 		case <-stop:
 		}
-		ended <- errors.Join(closeSoon(people, limit), i.Close())
+		ended <- errors.Join(closeSoon(users, limit), i.Close())
 	}()
 	return func() error { close(stop); return <-ended }, nil
 }

@@ -54,7 +54,7 @@ configuration file is applied at once, and again at SIGHUP.`,
 	c.Flags().StringSliceVar(&s.hosts, "allow-host", nil, "name by which clients may call the proxy, beside localhost and addresses")
 	c.Flags().StringSliceVar(&s.origins, "allow-origin", nil, "origin of web pages that may call the proxy, as https://app.example.com")
 	c.Flags().BoolVar(&s.metrics, "metrics", false, "serve metrics for Prometheus at /metrics (docs/metrics.md)")
-	c.Flags().BoolVar(&s.ui, "ui", false, "open the page for people in the browser (see mcpproxy ui)")
+	c.Flags().BoolVar(&s.ui, "ui", false, "open the page for users in the browser (see mcpproxy ui)")
 	c.Flags().BoolVar(&s.started, "started", false, "started by a bridge: it gives way to a proxy that a user starts")
 	_ = c.Flags().MarkHidden("started") // the flag is there
 	s.browserFlags(c)
@@ -155,17 +155,17 @@ func (s *serveOptions) run(ctx context.Context) error {
 	})
 	page = ui.New(api, version)
 	clients := proxy.NewHTTPServer(beside(page, observer.Accept(i.Proxy.Handler())))
-	people := admin.NewHTTPServer(api)
+	users := admin.NewHTTPServer(api)
 	logger.Info("serving", "clients", "http://"+listener.Addr().String()+"/mcp", "socket", s.socketPath(), "upstreams", len(file.Upstreams),
 		"key", i.Store.KeyOrigin())
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return ended(clients.Serve(listener)) })
-	group.Go(func() error { return ended(people.Serve(control)) })
+	group.Go(func() error { return ended(users.Serve(control)) })
 	group.Go(func() error { configuration.watch(ctx, file, i); return nil })
 	group.Go(func() error { configuration.hangups(ctx, i); return nil })
 	group.Go(func() error {
 		<-ctx.Done()
-		return errors.Join(clients.Close(), people.Close())
+		return errors.Join(clients.Close(), users.Close())
 	})
 	if s.ui {
 		group.Go(func() error { s.openPage(ctx, page, listener.Addr(), logger); return nil })
@@ -181,7 +181,7 @@ func beside(page *ui.Page, clients http.Handler) http.Handler {
 	return mux
 }
 
-// openPage opens the page; where that does not work people are told how to.
+// openPage opens the page; where that does not work users are told how to.
 func (s *serveOptions) openPage(ctx context.Context, page *ui.Page, at net.Addr, logger *slog.Logger) {
 	address, err := page.Invite(at)
 	followed := false
@@ -202,7 +202,7 @@ func (s *serveOptions) openPage(ctx context.Context, page *ui.Page, at net.Addr,
 }
 
 // cannotListen says who has the address: another proxy with this store, or
-// somebody else.
+// another user.
 func (s *serveOptions) cannotListen(ctx context.Context, err error) error {
 	if !errors.Is(err, syscall.EADDRINUSE) {
 		return err
@@ -224,7 +224,7 @@ func stopTelemetry(ctx context.Context, t *telemetry.Telemetry, logger *slog.Log
 	}
 }
 
-// loginURL is where people begin logins at this proxy; nil where clients need a
+// loginURL is where users begin logins at this proxy; nil where clients need a
 // token, which a browser does not send.
 func loginURL(listener net.Listener, token credential.Secret) func(string) string {
 	if !token.IsZero() {

@@ -46,7 +46,7 @@ minute and for you alone; the browser is given it in a file that only you can re
 	return c
 }
 
-// browserComes is how long a browser is waited for before people are told what else they
+// browserComes is how long a browser is waited for before users are told what else they
 // can do; it may come later.
 const browserComes = 10 * time.Second
 

@@ -56,7 +56,7 @@ func TestTheDocumentShowsWhatIsPrinted(t *testing.T) {
 	w := newWorld(t)
 	w.awaitPhase("LoginRequired")
 	shown := 0
-	anew := session.ReplaceAllStringFunc(string(text), func(block string) string {
+	again := session.ReplaceAllStringFunc(string(text), func(block string) string {
 		if !strings.HasPrefix(block, "```") {
 			w.picture()
 			w.stop()
@@ -69,10 +69,10 @@ func TestTheDocumentShowsWhatIsPrinted(t *testing.T) {
 		t.Errorf("the document has only %d sessions", shown)
 	}
 	if golden.Updating() {
-		if err := os.WriteFile(path, []byte(anew), 0o644); err != nil {
+		if err := os.WriteFile(path, []byte(again), 0o644); err != nil {
 			t.Fatal(err)
 		}
-	} else if diff := cmp.Diff(constant(string(text)), constant(anew)); diff != "" {
+	} else if diff := cmp.Diff(constant(string(text)), constant(again)); diff != "" {
 		t.Errorf("%s shows what is no longer printed; run: go test ./cmd/statectl -update\n%s", path, diff)
 	}
 }
@@ -138,8 +138,8 @@ func (w *world) piped(command string) (code int, out, errs string) {
 	return w.runFor(w.Context(), strings.NewReader(out), strings.Fields(second)...)
 }
 
-// watched is what a watcher sees of somebody who disconnects and connects the upstream,
-// and of a proxy that is started anew.
+// watched is what a watcher sees of someone who disconnects and connects the upstream,
+// and of a proxy that is started again.
 func (w *world) watched(args ...string) string {
 	w.Helper()
 	ctx, stop := context.WithCancel(w.Context())

@@ -86,7 +86,7 @@ It prints no token. Results are on standard output, in colour on a terminal only
 
 Exit codes: 0 done, 1 it failed, or audit found a promise that was broken, 2 wrong
 command line, no such upstream, or no journal to audit in what was given, 3 not
-in the state asked for in time, 4 a person is needed, 6 no proxy runs (and the
+in the state asked for in time, 4 a user is needed, 6 no proxy runs (and the
 command cannot do without), 7 the machine refused the event, 8 verify found a way
 to break a promise.`,
 		RunE: func(c *cobra.Command, args []string) error {

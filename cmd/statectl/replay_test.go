@@ -65,8 +65,8 @@ func recordedLife(t *testing.T, machine string, begun time.Time) []fsm.Entry {
 	return entries
 }
 
-// Golden files show what people read of whole and of doctored journals; -update
-// writes them anew.
+// Golden files show what users read of whole and of doctored journals; -update
+// writes them again.
 func TestReplay(t *testing.T) {
 	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	life, later := recordedLife(t, "github", noon), recordedLife(t, "github", noon.Add(time.Hour))

@@ -191,7 +191,7 @@ func TestPaperHasNoColourWhereNobodySees(t *testing.T) {
 	}
 }
 
-// Every state can be waited for by the name that people see.
+// Every state can be waited for by the name that users see.
 func TestEveryPhaseHasAName(t *testing.T) {
 	for _, phase := range []states.Phase{"Connected", "LoginRequired", "AwaitingBrowser", "Failed"} {
 		if !slices.Contains(stateNames(), string(phase)) {

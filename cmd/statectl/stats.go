@@ -72,12 +72,12 @@ func printStats(p paper, s journal.Stats) {
 		p.lead(cell{s.Upstream, bold}, ": the journal is empty")
 		return
 	}
-	anew := ""
+	again := ""
 	if s.Processes > 1 {
-		anew = fmt.Sprintf(", by %d processes", s.Processes)
+		again = fmt.Sprintf(", by %d processes", s.Processes)
 	}
 	p.lead(cell{s.Upstream, bold}, ": %d entries in %s, since %s%s", s.Entries, span(s.To.Sub(s.From)), s.From.Local().Format(time.DateTime),
-		anew)
+		again)
 	rows := [][]cell{head("", "REGION", "STATE", "ENTERED", "TIME", "SHARE", "LONGEST")}
 	for _, state := range s.States {
 		mark := ""

@@ -41,7 +41,7 @@ func (o *options) verifyCommand() *cobra.Command {
 	v := &verification{}
 	c := &cobra.Command{Use: "verify", Short: "Search the built-in graph for a way to break its promises", Args: usage(cobra.NoArgs),
 		Long: "Search the built-in graph for a way to break its promises: every situation that can be reached, together with\n" +
-			"a model of the store, the servers, the browser, the person and the clock. It needs no proxy and no network, takes\n" +
+			"a model of the store, the servers, the browser, the user and the clock. It needs no proxy and no network, takes\n" +
 			"half a minute or so on two processors and half a gigabyte of memory. The modes are the configurations that are explored.",
 		Example: "  statectl verify\n  statectl verify --mode device --json\n  statectl verify --dot counterexample.dot",
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -35,17 +35,17 @@ type waited struct {
 	Phase      states.Phase `json:"phase"`
 	Connection states.State `json:"connection"`
 	Credential states.State `json:"credential"`
-	// Actions are what a person can do; empty where it was reached.
+	// Actions are what a user can do; empty where it was reached.
 	Actions []status.Action `json:"actions"`
 }
 
-// Waiting in vain.
+// Waiting without success.
 var (
 	errTimedOut    = errors.New("it did not get there in time")
-	errNeedsPerson = errors.New("it does not get there without a person")
+	errNeedsPerson = errors.New("it does not get there without a user")
 )
 
-// settle is for how long an upstream that only a person moves on is looked at before
+// settle is for how long an upstream that only a user moves on is looked at before
 // that is believed: what the machine says to itself next may be on its way.
 const settle = time.Second
 
@@ -65,18 +65,18 @@ func waitCommand(o *options) *cobra.Command {
 		Args: usage(cobra.ExactArgs(1)), ValidArgsFunction: o.completeUpstream,
 		Long: `Waits until the phase of an upstream, or the state of either of its regions, is the
 one asked for, or has been it for however short a time. It gives up at once where
-the graph has no way there but by something that a person does: a login, a
+the graph has no way there but by something that a user does: a login, a
 connect. A proxy that goes away meanwhile is waited for.
 
 Exit codes: 0 it got there, 2 there is no such state or upstream, 3 it did not get
-there in time, 4 it does not get there without a person, 6 no proxy runs.`,
+there in time, 4 it does not get there without a user, 6 no proxy runs.`,
 		Example: `  statectl wait github --for Connected --timeout 30s
   statectl wait github --for Connected,LoginRequired --json
   mcpproxy serve & statectl wait github --for Connected --patient`,
 		RunE: func(c *cobra.Command, args []string) error { return w.run(c, args[0]) }}
 	c.Flags().StringSliceVar(&w.goals, "for", nil, "phase or state to wait for; several, with commas, for any of them")
 	c.Flags().DurationVar(&w.timeout, "timeout", 30*time.Second, "how long to wait; 0 for as long as it takes")
-	c.Flags().BoolVar(&w.patient, "patient", false, "wait on also where only a person, or the start of a proxy, gets it there")
+	c.Flags().BoolVar(&w.patient, "patient", false, "wait on also where only a user, or the start of a proxy, gets it there")
 	for flag, complete := range map[string]cobra.CompletionFunc{"for": completeStates, "timeout": cobra.NoFileCompletions} {
 		_ = c.RegisterFlagCompletionFunc(flag, complete) // the flag is there
 	}
@@ -273,14 +273,14 @@ func (at *whereabouts) goal(connection, credential states.State, works bool) str
 	return ""
 }
 
-// mayArrive reports whether the graph has a way there without a person.
+// mayArrive reports whether the graph has a way there without a user.
 func (at *whereabouts) mayArrive() bool {
 	return transitions.ReachableAlone(at.graph, at.connection, at.credential, func(connection, credential states.State) bool {
 		return at.goal(connection, credential, transitions.Is(states.Credential, credential, transitions.Resting)) != ""
 	})
 }
 
-// plight says where the upstream is instead, and what a person can do.
+// plight says where the upstream is instead, and what a user can do.
 func (at *whereabouts) plight(goals []string) string {
 	text := fmt.Sprintf("%s is %s, not %s", at.name, at.phase(), strings.Join(goals, " or "))
 	if at.last == nil {

@@ -22,7 +22,7 @@ func watchCommand(o *options) *cobra.Command {
 	return &cobra.Command{Use: "watch [UPSTREAM...]", Short: "Follow what happens, live, one line for each event",
 		ValidArgsFunction: o.completeUpstreams,
 		Long: `Follows what happens to all upstreams, or to some, until it is interrupted. When
-the proxy is started anew it goes on where it was. With --json each line is a
+the proxy is started again it goes on where it was. With --json each line is a
 document: an entry as history prints it, or {"gap": WHY} where lines are missing.`,
 		Example: "  statectl watch\n  statectl watch github files\n  statectl watch --json | jq -r 'select(.refused) | .reason'",
 		RunE: func(c *cobra.Command, args []string) error {

@@ -45,7 +45,7 @@ type world struct {
 	questions, dies atomic.Int64
 
 	instance *instance.Instance
-	people   *http.Server
+	users    *http.Server
 	served   chan struct{}
 }
 
@@ -96,11 +96,11 @@ func (w *world) start() {
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.instance, w.people, w.served = i, &http.Server{Handler: w.counted(admin.Handler(i, "test", admin.Options{})),
+	w.instance, w.users, w.served = i, &http.Server{Handler: w.counted(admin.Handler(i, "test", admin.Options{})),
 		ReadHeaderTimeout: time.Second}, make(chan struct{})
 	go func() {
 		defer close(w.served)
-		_ = w.people.Serve(listener) // ends with stop
+		_ = w.users.Serve(listener) // ends with stop
 	}()
 }
 
@@ -114,7 +114,7 @@ func (w *world) counted(next http.Handler) http.Handler {
 		case "/v1/upstreams":
 			w.followers.Add(w.streams.Load())
 			if w.questions.Add(1) == w.dies.Load() {
-				_ = w.people.Close() // whose listener and connections are gone is ended
+				_ = w.users.Close() // whose listener and connections are gone is ended
 				panic(http.ErrAbortHandler)
 			}
 		}
@@ -127,7 +127,7 @@ func (w *world) stop() {
 	if w.instance == nil {
 		return
 	}
-	err := w.people.Close()
+	err := w.users.Close()
 	<-w.served
 	if err := errors.Join(err, w.instance.Close()); err != nil {
 		w.Error(err)
@@ -164,7 +164,7 @@ func (w *world) shown() {
 	})
 }
 
-// visit is the person's browser: it completes the login whose page was opened.
+// visit is the user's browser: it completes the login whose page was opened.
 func (w *world) visit() {
 	w.Helper()
 	page := <-w.pages

@@ -31,7 +31,7 @@ func TestConformance(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := append(conformance.Report(results), '\n'); !bytes.Equal(written, want) {
-		t.Errorf("docs/conformance.md is not what the suite says now; `make conformance` writes it anew")
+		t.Errorf("docs/conformance.md is not what the suite says now; `make conformance` writes it again")
 	}
 	t.Log(conformance.Line(results))
 }

@@ -273,7 +273,7 @@ func (m *machine) complete(program string, command ...string) string {
 }
 
 // Where nobody answers there is nothing to log in to: that is another exit code than
-// that of a login that a person did not complete, with and without a running proxy.
+// that of a login that a user did not complete, with and without a running proxy.
 func TestNobodyAnswersALogin(t *testing.T) {
 	m := newMachine(t, oauthserver.Options{})
 	m.configure(`{"mcpServers": {"u": {"url": "http://127.0.0.1:1/mcp"}}}`)
@@ -329,7 +329,7 @@ func TestInactiveUpstreamsAreLoggedOutOf(t *testing.T) {
 	loggedOut()
 }
 
-// The first thing that people run.
+// The first thing that users run.
 func TestTheDemo(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command(filepath.Join(programs, "mcpproxy"), "demo").CombinedOutput()

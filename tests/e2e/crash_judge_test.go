@@ -14,7 +14,7 @@ import (
 // knownToken stands for a token that is on disk and was used.
 var knownToken credential.Token
 
-// judgeDisk reads what the kill has left and compares it with what people and the
+// judgeDisk reads what the kill has left and compares it with what users and the
 // authorization server know.
 func (c *crash) judgeDisk(had *credential.Token) {
 	c.disk = store.Credential{}
@@ -42,9 +42,9 @@ func (c *crash) judgeDisk(had *credential.Token) {
 	loggingOut := c.plan.deed == "logout"
 	switch {
 	case c.acknowledged.loggedOut && (c.disk.Logout == nil || c.disk.Token != nil):
-		c.complain("a person was told that the logout is done")
+		c.complain("a user was told that the logout is done")
 	case c.acknowledged.loggedIn && c.disk.Token == nil:
-		c.complain("a person was told that the login is done, and the token is lost")
+		c.complain("a user was told that the login is done, and the token is lost")
 	case had != nil && c.disk.Token == nil && !loggingOut:
 		c.complain("the token is lost")
 	case loggingOut && c.disk.Token == nil && c.disk.Logout == nil:
@@ -77,7 +77,7 @@ func (c *crash) recover() {
 	}
 	after := c.server.Counters()
 	if n := after.Authorize - before.Authorize; n != logins {
-		c.complain("%d authorization requests after the restart, and a person made %d", n, logins)
+		c.complain("%d authorization requests after the restart, and a user made %d", n, logins)
 	}
 	if n := after.RefreshReused - before.RefreshReused; n > 0 && !lost {
 		c.complain("%d refresh tokens were used again, and no answer was lost", n)
@@ -139,7 +139,7 @@ func (c *crash) goOnWithLogin() (logins int) {
 		return c.logInAgain()
 	default:
 		var said string
-		c.eventually("the page after the restart", func() bool { // people reload it until it is there
+		c.eventually("the page after the restart", func() bool { // users reload it until it is there
 			said = c.goOn()
 			return c.browser == ""
 		})
@@ -154,7 +154,7 @@ func (c *crash) goOnWithLogin() (logins int) {
 	return logins
 }
 
-// logInAgain is for where a person is needed: one login is enough.
+// logInAgain is for where a user is needed: one login is enough.
 func (c *crash) logInAgain() int {
 	c.server.RevokeAccess()
 	if err := c.askOnce(); err == nil {

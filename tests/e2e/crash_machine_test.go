@@ -34,12 +34,12 @@ type crash struct {
 	// disk is what the last killed proxy has left.
 	disk         store.Credential
 	acknowledged acknowledged
-	// browser is where the person's browser stands: the address that it is to be sent
+	// browser is where the user's browser stands: the address that it is to be sent
 	// back to, or empty.
 	browser string
 }
 
-// acknowledged is what a person was told before the kill.
+// acknowledged is what a user was told before the kill.
 type acknowledged struct{ loggedIn, loggedOut bool }
 
 // proxyProcess is one life of the proxy.

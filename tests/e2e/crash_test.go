@@ -19,7 +19,7 @@ var (
 	workers = flag.Int("workers", 2, "how many machines TestKilledAnywhere has")
 )
 
-// deeds are what people and servers do while the proxy is killed, by the writes
+// deeds are what users and servers do while the proxy is killed, by the writes
 // that they lead to.
 var deeds = map[string]struct {
 	run func(*crash)

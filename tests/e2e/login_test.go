@@ -85,7 +85,7 @@ func (m *machine) openLogin(args ...string) (login *exec.Cmd, page string, typed
 	return login, page, typed, said
 }
 
-// The browser is open when the proxy is killed: the person goes on in it after
+// The browser is open when the proxy is killed: the user goes on in it after
 // the next start.
 func TestOpenLoginSurvivesKill(t *testing.T) {
 	m := newMachine(t, oauthserver.Options{})
@@ -173,7 +173,7 @@ func TestPastedAddressCompletesTheLogin(t *testing.T) {
 }
 
 // Asked for a second time with the login open, the command shows the same page. The
-// proxy opens no browser for a person who asked for none.
+// proxy opens no browser for a user who asked for none.
 func TestOpenLoginIsShownAgainWithoutABrowser(t *testing.T) {
 	m := newMachine(t, oauthserver.Options{AutoApprove: true})
 	m.start("--browser", m.browser())

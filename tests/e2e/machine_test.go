@@ -23,7 +23,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// machine is a person's machine: files, a configuration and perhaps a proxy.
+// machine is a user's machine: files, a configuration and perhaps a proxy.
 type machine struct {
 	*testing.T
 	dir     string
@@ -133,7 +133,7 @@ func (m *machine) eventually(what string, so func() bool) {
 		select {
 		case <-poll.C:
 		case <-deadline:
-			m.Fatalf("waited in vain for %s; the log ends with %s", what, last(m.logs.String(), 2000))
+			m.Fatalf("waited without success for %s; the log ends with %s", what, last(m.logs.String(), 2000))
 		}
 	}
 }

@@ -94,7 +94,7 @@ func TestTheInvitationIsNoArgument(t *testing.T) {
 		t.Error("the invitation is in the log")
 	}
 
-	// A browser that does not come: people are told, and can go by themselves.
+	// A browser that does not come: users are told, and can go by themselves.
 	code, out, errs := m.run("mcpproxy", "ui", "--browser", "true")
 	if code != 0 || !strings.Contains(out, "/ui/open?invitation=") || !strings.Contains(errs, "has not come yet") {
 		t.Errorf("%d: %q, %q", code, out, errs)

@@ -108,7 +108,7 @@ func (m *machine) processes() []string {
 	return slices.DeleteFunc(strings.Split(string(all), "\n"), func(line string) bool { return !strings.Contains(line, m.dir) })
 }
 
-// endStarted sees that one process at the most is left, and ends it.
+// endStarted sees that one process at most is left, and ends it.
 func (m *machine) endStarted() {
 	m.Helper()
 	m.eventually("the end of all processes but one", func() bool { return len(m.processes()) < 2 })

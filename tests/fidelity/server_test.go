@@ -13,7 +13,7 @@ import (
 // in the result as text. It is the same behind every transport.
 type odd struct {
 	mu sync.Mutex
-	// changed is closed, and made anew, when what is below changes.
+	// changed is closed, and made again, when what is below changes.
 	changed chan struct{}
 	// handshaken servers speak MCP 2025-11-25 only.
 	handshaken bool

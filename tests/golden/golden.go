@@ -1,6 +1,6 @@
 // Package golden holds what is said, printed and generated to files that are kept
 // with the code. Test programs that import it take the flag -update, which writes
-// the files anew; what has changed is then looked at as any other change.
+// the files again; what has changed is then looked at as any other change.
 package golden
 
 import (
@@ -11,13 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write the golden files and the generated parts of documents anew")
+var update = flag.Bool("update", false, "write the golden files and the generated parts of documents again")
 
-// Updating reports whether files are written anew.
+// Updating reports whether files are written again.
 func Updating() bool { return *update }
 
 // Compare fails the test where the file at path does not hold got, byte for byte, or
-// writes it anew. The directory has to exist.
+// writes it again. The directory has to exist.
 func Compare(t testing.TB, path, got string) {
 	t.Helper()
 	if *update {

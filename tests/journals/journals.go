@@ -140,7 +140,7 @@ type Record struct {
 // Observe adds an entry; it is an instance.Options.Observe.
 func (r *Record) Observe(e fsm.Entry) {
 	if e.From == string(states.Closed) && e.RaisedBy == "" {
-		return // somebody fired at an upstream that is over; its successor may live already
+		return // someone fired at an upstream that is over; its successor may live already
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -29,7 +29,7 @@ var (
 )
 
 // kinds are the licences that the products may be given on with, by words of theirs that
-// no other licence has. What is under none of them fails the test: somebody has to read it.
+// no other licence has. What is under none of them fails the test: someone has to read it.
 var kinds = []struct{ name, words string }{
 	{"Apache-2.0", "Apache License Version 2.0, January 2004"},
 	{"BSD-3-Clause", "Neither the name of"},

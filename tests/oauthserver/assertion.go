@@ -18,7 +18,7 @@ const (
 func (s *Server) exchangeIdentity(w http.ResponseWriter, r *http.Request) {
 	if !slices.Contains(s.options.Identities, r.PostFormValue("subject_token")) || r.PostFormValue("audience") != s.url ||
 		r.PostFormValue("requested_token_type") != assertionType {
-		oauthError(w, http.StatusBadRequest, "invalid_grant", "the identity is not known, or is to be shown to somebody else")
+		oauthError(w, http.StatusBadRequest, "invalid_grant", "the identity is not known, or is to be shown to another user")
 		return
 	}
 	assertion := "jag-" + rand.Text()

@@ -182,7 +182,7 @@ var consentPage = template.Must(template.New("consent").Parse(`<!DOCTYPE html>
 <button id="approve" name="decision" value="approve">Approve</button>
 <button id="deny" name="decision" value="deny">Deny</button></form></body></html>`))
 
-// decide takes the person's answer on the consent page.
+// decide takes the user's answer on the consent page.
 func (s *Server) decide(w http.ResponseWriter, r *http.Request) {
 	id := r.PostFormValue("id")
 	s.mu.Lock()

@@ -46,7 +46,7 @@ func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request, _ *
 		"verification_uri_complete": s.url + "/device?user_code=" + user, "expires_in": 60, "interval": 1})
 }
 
-// deviceDecision takes the person's answer: a form with user_code and decision.
+// deviceDecision takes the user's answer: a form with user_code and decision.
 func (s *Server) deviceDecision(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

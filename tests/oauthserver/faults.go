@@ -244,7 +244,7 @@ func cut(w http.ResponseWriter) {
 	}
 }
 
-// control is for tests and people on this machine.
+// control is for tests and users on this machine.
 func (s *Server) control(mux *http.ServeMux) {
 	mux.HandleFunc("GET /control/counters", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Counters()) })
 	mux.HandleFunc("POST /control/faults", func(w http.ResponseWriter, r *http.Request) {
@@ -325,7 +325,7 @@ func (s *Server) RefreshWorks(token string) bool {
 	return g != nil && !g.revoked && g.refresh == token && s.grants.clients[g.client] != nil
 }
 
-// RevokeGrants ends every grant that there is, as a person does at the server.
+// RevokeGrants ends every grant that there is, as a user does at the server.
 func (s *Server) RevokeGrants() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package page drives the proxy's page in a real Chromium, as a person does.
+// Package page drives the proxy's page in a real Chromium, as a user does.
 package page
 
 import (

@@ -43,7 +43,7 @@ func (s *scene) shoot(t *testing.T, ctx context.Context, name string) {
 	run(t, ctx, chromedp.ResetViewport())
 }
 
-// media says which colours the person likes, and that nothing shall move.
+// media says which colours the user likes, and that nothing shall move.
 func media(scheme string) step {
 	return chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
 		_, err := cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{

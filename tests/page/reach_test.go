@@ -23,7 +23,7 @@ func TestThePageSaysWhatIsGoingOn(t *testing.T) {
 		shownIn("search", "Connected"), shownIn("archive", "BackingOff"),
 		visible(`//button[contains(@class,"card")][.//span[.="archive"]][contains(.,"since")][contains(.,"ReconnectDue in ")]`),
 		click(`//button[.//span[.="tickets"]]`), shown("LoginRequired"),
-		visible(`//p[@class="doc"][.="A person has to log in; nothing runs and nothing is sent."]`),
+		visible(`//p[@class="doc"][.="A user has to log in; nothing runs and nothing is sent."]`),
 		visible(`//p[@class="why"][contains(.,"Log in: logs in and connects")]`),
 		visible(`g.node.now[id="credential.LoginRequired"]`), visible(`g.node.now[id="connection.AwaitingLogin"]`),
 		visible(`g.edge.out[id="credential.LoginRequired-Discovering"]`), visible(`g.edge.been[id="credential.Unloaded-LoadingToken"]`),
@@ -36,7 +36,7 @@ func shownIn(name, phase string) step {
 	return visible(`//button[contains(@class,"card")][.//span[@class="name"][.="` + name + `"]][.//span[@class="phase"][.="` + phase + `"]]`)
 }
 
-// Somebody without a mouse logs in: the upstream, its button and the consent are
+// Someone without a mouse logs in: the upstream, its button and the consent are
 // reached with the tabulator and chosen with Enter, and what is focused shows it.
 func TestALoginByKeyboard(t *testing.T) {
 	s, ctx := newScene(t), browser(t)
@@ -134,7 +134,7 @@ func TestThePageFitsAPhone(t *testing.T) {
 	}
 }
 
-// The browser itself keeps to the page's policy: a script that somebody gets into the
+// The browser itself keeps to the page's policy: a script that someone gets into the
 // page does not run, and what it would send elsewhere is not sent.
 func TestTheBrowserKeepsToThePolicy(t *testing.T) {
 	s, ctx := newScene(t), browser(t)

@@ -72,7 +72,7 @@ func attach(t *testing.T, ctx context.Context) {
 	}
 }
 
-// step is one thing that a person does, or waits for.
+// step is one thing that a user does, or waits for.
 type step = chromedp.Action[chromedp.Void]
 
 // run takes the steps. What the page shows where they do not come to their end is said

@@ -6,7 +6,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// What happens while a person points at something does not take it away: buttons stay
+// What happens while a user points at something does not take it away: buttons stay
 // the ones that they were, what is focused stays so, and what was opened stays open.
 func TestEventsLeaveWhatAPersonHolds(t *testing.T) {
 	s, ctx := newScene(t), browser(t)

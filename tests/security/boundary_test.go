@@ -69,7 +69,7 @@ func TestAnUpstreamsChallengeIsNotPassedOn(t *testing.T) {
 	}
 }
 
-// login logs in as a person whose browser is elsewhere; seen is told of the page.
+// login logs in as a user whose browser is elsewhere; seen is told of the page.
 func (r *running) login(seen func(page string)) {
 	r.Helper()
 	visited := false

@@ -63,7 +63,7 @@ func TestNoCanaryComesOut(t *testing.T) {
 		show("the machine's data", fmt.Sprintf("%v %+v %#v", r.up.Snapshot(), data, data))
 		show("the configuration", fmt.Sprintf("%v %+v %#v", r.up.Config(), r.up.Config(), r.up.Config()))
 		for _, path := range []string{"/v1/upstreams", "/v1/upstreams/u", "/v1/upstreams/u/journal", "/v1/version", "/v1/upstreams/nobody"} {
-			_, text := r.ask(http.MethodGet, r.people.URL+path, "")
+			_, text := r.ask(http.MethodGet, r.users.URL+path, "")
 			show("the interface's answers", text)
 		}
 		for _, path := range []string{"/metrics", "/login/u", "/mcp/nobody"} {
@@ -78,12 +78,12 @@ func TestNoCanaryComesOut(t *testing.T) {
 		secrets["the state"], secrets["the verifier"] = flow.State.Reveal(), flow.Verifier.Reveal()
 		data := r.up.Snapshot().Data
 		show("the machine's data", fmt.Sprintf("%v %+v %#v", r.up.Snapshot(), data, data))
-		_, text := r.ask(http.MethodGet, r.people.URL+"/v1/upstreams/u/journal", "")
+		_, text := r.ask(http.MethodGet, r.users.URL+"/v1/upstreams/u/journal", "")
 		show("the interface's answers", text)
-		// Another person's address, pasted: it names a state and a code.
+		// Another user's address, pasted: it names a state and a code.
 		secrets["a pasted code"], secrets["a pasted state"] = "canary-pasted-code-3c", "canary-pasted-state-9f"
 		pasted := url.Values{"address": {"http://127.0.0.1:1/callback?code=canary-pasted-code-3c&state=canary-pasted-state-9f"}}
-		_, text = r.ask(http.MethodPost, r.people.URL+"/v1/paste", pasted.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+		_, text = r.ask(http.MethodPost, r.users.URL+"/v1/paste", pasted.Encode(), "Content-Type", "application/x-www-form-urlencoded")
 		show("the interface's answers", text)
 	})
 	token := r.up.Snapshot().Data.Token

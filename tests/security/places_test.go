@@ -62,7 +62,7 @@ func bindsToKeys(next http.Handler) http.Handler {
 }
 
 // The secrets that come in elsewhere than by a plain login (a key that tokens are bound
-// to, a registration's token, a child's environment, the page for people, what a call
+// to, a registration's token, a child's environment, the page for users, what a call
 // says), and the ways out that are open for long: the events and the traces.
 func TestNoCanaryComesOutOfTheOtherPlaces(t *testing.T) {
 	server, err := oauthserver.Start(t.Context(), oauthserver.Options{AutoApprove: true, Front: bindsToKeys})
@@ -94,7 +94,7 @@ func TestNoCanaryComesOutOfTheOtherPlaces(t *testing.T) {
 	t.Cleanup(pages.Close)
 	following, stop := context.WithCancel(t.Context())
 	var follower sync.WaitGroup
-	follower.Go(func() { follow(following, r.people.URL+"/v1/events", &followed) })
+	follower.Go(func() { follow(following, r.users.URL+"/v1/events", &followed) })
 
 	secrets := map[string]string{"the registration's token": registrationToken, "the child's environment": childSecret,
 		"a call's parameter": parameterSecret,
@@ -138,7 +138,7 @@ func TestNoCanaryComesOutOfTheOtherPlaces(t *testing.T) {
 	browser(r, page, pages, secrets, func(text string) { show("the page's answers", text) })
 	for _, u := range []string{"u", "bound", "child", "gone"} {
 		for _, path := range []string{"", "/journal", "/explain"} {
-			_, text := r.ask(http.MethodGet, r.people.URL+"/v1/upstreams/"+u+path, "")
+			_, text := r.ask(http.MethodGet, r.users.URL+"/v1/upstreams/"+u+path, "")
 			show("the interface's answers", text)
 		}
 	}
@@ -173,7 +173,7 @@ func TestNoCanaryComesOutOfTheOtherPlaces(t *testing.T) {
 		"the metrics", "the file store.db")
 }
 
-// browser opens the page for people as a browser does, and asks for something.
+// browser opens the page for users as a browser does, and asks for something.
 func browser(r *running, page *ui.Page, pages *httptest.Server, secrets map[string]string, show func(string)) {
 	r.Helper()
 	address, err := page.Invite(pages.Listener.Addr())

@@ -37,7 +37,7 @@ type running struct {
 	instance *instance.Instance
 	up       *upstream.Upstream
 	clients  *httptest.Server
-	people   *httptest.Server
+	users    *httptest.Server
 	dir      string
 
 	mu sync.Mutex
@@ -86,7 +86,7 @@ func start(t *testing.T, changes ...func(*instance.Options)) *running {
 		t.Fatal(err)
 	}
 	r.clients = httptest.NewServer(r.instance.Proxy.Handler())
-	r.people = httptest.NewServer(admin.Handler(r.instance, "test", admin.Options{}))
+	r.users = httptest.NewServer(admin.Handler(r.instance, "test", admin.Options{}))
 	if r.up, err = r.instance.Manager.Get("u"); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func start(t *testing.T, changes ...func(*instance.Options)) *running {
 		http.DefaultClient.CloseIdleConnections()
 		r.clients.CloseClientConnections()
 		r.clients.Close()
-		r.people.Close()
+		r.users.Close()
 		if err := errors.Join(r.instance.Close(), server.Close()); err != nil {
 			t.Error(err)
 		}

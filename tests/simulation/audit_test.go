@@ -22,7 +22,7 @@ type ledger struct {
 	violations []string
 	// journals are those of each upstream in each life of the proxy.
 	journals map[string][]fsm.Entry
-	// loggedOut are the upstreams that a person logged out of and into no more.
+	// loggedOut are the upstreams that a user logged out of and into no more.
 	loggedOut map[string]bool
 	// proposals are when the machine began logins by itself, in each life.
 	proposals map[string][]time.Time
@@ -72,7 +72,7 @@ func (w *world) observe(p *process, e fsm.Entry) {
 	l := w.ledger
 	l.mu.Lock()
 	key := p.host + " " + e.Machine
-	if e.From != string(states.Closed) || e.RaisedBy != "" { // else somebody fired at an upstream that was replaced since
+	if e.From != string(states.Closed) || e.RaisedBy != "" { // else someone fired at an upstream that was replaced since
 		l.journals[key] = append(l.journals[key], e)
 	}
 	if e.Disposition == fsm.Moved || e.Disposition == fsm.Updated {
@@ -103,7 +103,7 @@ func (w *world) observe(p *process, e fsm.Entry) {
 	}
 }
 
-// auditDemand looks whether a person is asked for a login that is not needed.
+// auditDemand looks whether a user is asked for a login that is not needed.
 func (w *world) auditDemand(p *process, e fsm.Entry) {
 	if p.store == nil || e.From != string(states.LoadingToken) && e.From != string(states.Refreshing) {
 		return

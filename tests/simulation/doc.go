@@ -15,7 +15,7 @@
 //
 // Everything that is drawn depends on the seed, on what it is drawn for and on the
 // simulated time, not on what was drawn before. Whatever leaves the program (a
-// request, a write, a person) takes a time of its own, so that no two of them meet.
+// request, a write, a user) takes a time of its own, so that no two of them meet.
 // So the order of goroutines within one moment decides nothing, and a seed gives
 // the same run: the same requests, events and writes at the same nanosecond. Not
 // simulated is a wall clock that leaps against the monotonic one; the clocks of the

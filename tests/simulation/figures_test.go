@@ -30,7 +30,7 @@ func (f *figures) add(r result) {
 	}
 }
 
-// text is the figures for people.
+// text is the figures for users.
 func (f *figures) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seeds %d, simulated %.1f weeks, processes %d, violations %d\n", f.seeds, f.simulated.Hours()/24/7, f.lives, f.violations)

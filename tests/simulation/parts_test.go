@@ -21,7 +21,7 @@ const (
 	open             // none
 )
 
-// natureOf draws a site's nature. A grant without a person is for one that wants a token.
+// natureOf draws a site's nature. A grant without a user is for one that wants a token.
 func natureOf(random *rand.Rand, o *oauthserver.Options, c *upstream.Config) (nature int) {
 	if n := random.IntN(10); c.OAuth.Grant != upstream.ClientCredentials {
 		nature = [...]int{protected, protected, protected, protected, protected, protected, optional, optional, open, open}[n]
@@ -56,7 +56,7 @@ func lastingParts(random *rand.Rand) (all []oauthserver.Fault) {
 func (w *world) breakParts(s *site, random *rand.Rand) {
 	var broken []oauthserver.Fault
 	switch random.IntN(4) {
-	case 0: // they are mended
+	case 0: // they are fixed
 	case 1:
 		broken = []oauthserver.Fault{{Endpoint: "mcp", Method: "tools/list", Kind: "rpc-error", Count: 1 + random.IntN(5)}}
 	default:
@@ -68,7 +68,7 @@ func (w *world) breakParts(s *site, random *rand.Rand) {
 }
 
 // auditParts looks whether a site whose optional parts are broken for good serves all the
-// same, and whether they are there again when they are mended.
+// same, and whether they are there again when they are fixed.
 func (w *world) auditParts(name string, u *upstream.Upstream) {
 	s := w.sites[name]
 	if s.nature != protected && !w.asked(name) {
@@ -80,11 +80,11 @@ func (w *world) auditParts(name string, u *upstream.Upstream) {
 		w.Error(err)
 	}
 	if transitions.PhaseOf(u.Snapshot()) != states.Phase(states.Connected) {
-		return // a person disconnected it
+		return // a user disconnected it
 	}
 	sleep(context.Background(), 40*time.Minute) // more than the longest pause of a part
 	if s := u.Snapshot(); transitions.PhaseOf(s) == states.Phase(states.Connected) && len(s.Data.Parts) > 0 {
-		w.violated("parts come back", "%s lacks %v forty minutes after they were mended", name, s.Data.Parts)
+		w.violated("parts come back", "%s lacks %v forty minutes after they were fixed", name, s.Data.Parts)
 	}
 }
 
@@ -116,7 +116,7 @@ func (w *world) spoil(entry upstream.Config) {
 }
 
 // auditSpoilt looks whether an entry that cannot be used is one that has failed and says
-// why, and whether it is used once it is mended.
+// why, and whether it is used once it is fixed.
 func (w *world) auditSpoilt() {
 	i := slices.IndexFunc(w.configs, func(c upstream.Config) bool { return c.Name == spoilt })
 	u, err := w.now.Load().manager.Get(spoilt)
@@ -133,14 +133,14 @@ func (w *world) auditSpoilt() {
 		w.violated("an entry that cannot be used", "it does not say why: %s", where(u))
 	}
 	w.spoil(w.entries()[0])
-	w.people.Wait()
+	w.users.Wait()
 	sleep(context.Background(), 5*time.Minute)
 	if u, err = w.now.Load().manager.Get(spoilt); err != nil || transitions.PhaseOf(u.Snapshot()) != states.Phase(states.Connected) {
-		w.violated("a way to Connected", "the entry was mended, and five minutes later it is %v: %v", where(u), err)
+		w.violated("a way to Connected", "the entry was fixed, and five minutes later it is %v: %v", where(u), err)
 		return
 	}
-	if outcome := w.ask(w.now.Load(), spoilt, "echo", "mended", time.Minute); outcome != "answered" {
-		w.violated("a way to Connected", "the entry was mended, and a call got %s", outcome)
+	if outcome := w.ask(w.now.Load(), spoilt, "echo", "fixed", time.Minute); outcome != "answered" {
+		w.violated("a way to Connected", "the entry was fixed, and a call got %s", outcome)
 	}
 	_, _ = u.Disconnect(fsm.Person)
 }

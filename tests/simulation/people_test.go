@@ -34,7 +34,7 @@ func (w *world) call(name string, limit time.Duration) {
 	id := w.called
 	w.mu.Unlock()
 	p := w.now.Load()
-	w.people.Go(func() {
+	w.users.Go(func() {
 		random := draw(w.seed, time.Now(), fmt.Sprint("call ", id))
 		tool := "echo"
 		if random.IntN(12) == 0 {
@@ -57,7 +57,7 @@ func (w *world) call(name string, limit time.Duration) {
 	})
 }
 
-// needsLogin is what a call comes to that a person has to log in for.
+// needsLogin is what a call comes to that a user has to log in for.
 var needsLogin = fmt.Sprint("error ", jsonrpc.CodeLoginNeeded)
 
 func (w *world) ask(p *process, name, tool, text string, limit time.Duration) string {
@@ -107,11 +107,11 @@ func (w *world) person(name, what string, do func(context.Context, *upstream.Ups
 	if err != nil {
 		return // it is being replaced
 	}
-	w.trace("a person %s %s", what, name)
-	w.people.Go(func() {
+	w.trace("a user %s %s", what, name)
+	w.users.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		w.trace("a person %s %s: %t", what, name, do(ctx, u) == nil)
+		w.trace("a user %s %s: %t", what, name, do(ctx, u) == nil)
 	})
 }
 
@@ -121,8 +121,8 @@ func (w *world) login(name string, patience time.Duration) {
 	if err != nil {
 		return
 	}
-	w.trace("a person logs in to %s", name)
-	w.people.Go(func() {
+	w.trace("a user logs in to %s", name)
+	w.users.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		err := u.Login(ctx, nil)
@@ -168,7 +168,7 @@ func (w *world) browse(p *process, page string) error {
 	case n >= 80:
 		pause += 6 * time.Minute
 	}
-	w.people.Go(func() {
+	w.users.Go(func() {
 		sleep(context.Background(), pause)
 		switch {
 		case n >= 70 && n < 80:
@@ -176,7 +176,7 @@ func (w *world) browse(p *process, page string) error {
 			w.visit(declined(target, w.sites[name]))
 		case n >= 60 && n < 70:
 			w.faults.add(tabDoubled)
-			w.people.Go(func() { w.visit(page) })
+			w.users.Go(func() { w.visit(page) })
 			w.visit(page)
 		default:
 			w.visit(page)
@@ -185,7 +185,7 @@ func (w *world) browse(p *process, page string) error {
 	return nil
 }
 
-// declined is where the authorization server sends a person who says no.
+// declined is where the authorization server sends a user who says no.
 func declined(page *url.URL, s *site) string {
 	q := page.Query()
 	answer := url.Values{"error": {"access_denied"}, "state": {q.Get("state")}, "iss": {s.server.URL()}}
@@ -193,7 +193,7 @@ func declined(page *url.URL, s *site) string {
 }
 
 // visit follows a page to its end. Where this machine does not answer the browser
-// is reloaded a few times, as people do.
+// is reloaded a few times, as users do.
 func (w *world) visit(page string) {
 	client := &http.Client{Transport: w.browser, Timeout: 2 * time.Minute}
 	for range 4 {
@@ -215,7 +215,7 @@ func (w *world) visit(page string) {
 }
 
 // heal ends the faults and looks whether everything comes back, first by itself,
-// then with a person who does what is asked.
+// then with a user who does what is asked.
 func (w *world) heal() {
 	w.mu.Lock()
 	w.calm = true
@@ -262,7 +262,7 @@ func where(u *upstream.Upstream) string {
 		s.Data.ConnectionError.Text, s.Data.CredentialError.Text)
 }
 
-// helpUp is a person who connects an upstream, calls it, and logs in where that is
+// helpUp is a user who connects an upstream, calls it, and logs in where that is
 // asked: a grant that was revoked shows in the call only. The second login is for a
 // client that the server has forgotten, which shows only in the browser.
 func (w *world) helpUp(name string, u *upstream.Upstream) {
@@ -283,6 +283,6 @@ func (w *world) helpUp(name string, u *upstream.Upstream) {
 		w.trace("helping %s: %t", name, err == nil)
 	}
 	if outcome = w.ask(w.now.Load(), name, "echo", "last", time.Minute); outcome != "answered" {
-		w.violated("a way to Connected", "a person helped and the call to %s got %s: %s", name, outcome, where(u))
+		w.violated("a way to Connected", "a user helped and the call to %s got %s: %s", name, outcome, where(u))
 	}
 }

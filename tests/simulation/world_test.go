@@ -24,7 +24,7 @@ import (
 	"mcpproxy/upstream"
 )
 
-// world is one run: servers, network, disk, the proxy's present life, people.
+// world is one run: servers, network, disk, the proxy's present life, users.
 type world struct {
 	*testing.T
 	seed    uint64
@@ -40,11 +40,11 @@ type world struct {
 	ledger  *ledger
 	logs    bool
 
-	now     atomic.Pointer[process] // the present life; people read it while it changes
+	now     atomic.Pointer[process] // the present life; users read it while it changes
 	lives   int
 	died    chan *process
 	closed  bool
-	people  sync.WaitGroup // and what is left of dead processes
+	users   sync.WaitGroup // and what is left of dead processes
 	browser *http.Transport
 
 	mu      sync.Mutex
@@ -226,13 +226,13 @@ func (w *world) elapse(d time.Duration) {
 // reborn starts the proxy again on what a crash left.
 func (w *world) reborn(dead *process) {
 	path := w.disk.lay(dead, fmt.Sprintf("store-%d.db", w.lives))
-	w.people.Go(dead.bury)
+	w.users.Go(dead.bury)
 	random := draw(w.seed, time.Now(), "reborn")
 	sleep(context.Background(), time.Duration(random.Int64N(int64(20*time.Second)))+time.Millisecond)
 	w.begin(path)
 }
 
-// act is one thing that people, machines or the sky do.
+// act is one thing that users, machines or the sky do.
 func (w *world) act(random *rand.Rand) {
 	name := []string{"a", "b"}[random.IntN(2)]
 	s := w.sites[name]
@@ -318,7 +318,7 @@ func (w *world) reload(name string) {
 // apply has the proxy read the configuration again.
 func (w *world) apply() {
 	p, configs := w.now.Load(), w.configs
-	w.people.Go(func() {
+	w.users.Go(func() {
 		p.inTurn(func() {
 			if err := p.manager.Apply(context.Background(), configs, true); err != nil {
 				w.trace("the configuration was not taken up")
@@ -327,11 +327,11 @@ func (w *world) apply() {
 	})
 }
 
-// restart ends the proxy as a person does, and starts it again.
+// restart ends the proxy as a user does, and starts it again.
 func (w *world) restart() {
 	p := w.now.Load()
 	stopped := make(chan struct{})
-	w.people.Go(func() {
+	w.users.Go(func() {
 		defer close(stopped)
 		p.hangUp()
 		p.inTurn(p.manager.Close)
@@ -362,7 +362,7 @@ func (w *world) close() {
 		p.bury()
 		w.network.cut(p.host)
 	}
-	w.people.Wait()
+	w.users.Wait()
 	w.browser.CloseIdleConnections()
 	for _, s := range w.sites {
 		if err := s.server.Close(); err != nil {

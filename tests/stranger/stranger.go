@@ -37,7 +37,7 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	}
 	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
 	if back := syscall.Setfsuid(os.Geteuid()); back != nil {
-		panic(back) // the thread would go on as somebody else
+		panic(back) // the thread would go on as another user
 	}
 	return conn, err
 }

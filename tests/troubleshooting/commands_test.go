@@ -16,7 +16,7 @@ import (
 	"mcpproxy/tests/oauthserver"
 )
 
-// home is a person's account, with the programs on its path.
+// home is a user's account, with the programs on its path.
 type home struct {
 	*testing.T
 	dir, programs string

@@ -24,7 +24,7 @@ import (
 	"mcpproxy/ui"
 )
 
-// message is one that a person or a client gets. state is what the upstream is in
+// message is one that a user or a client gets. state is what the upstream is in
 // then; it is empty where no upstream has to do with it, and none is running.
 type message struct{ name, state, text string }
 
@@ -146,7 +146,7 @@ func clients(t *testing.T) []message {
 	return all
 }
 
-// heard is what a person hears of an error: of one that answers a client, what the
+// heard is what a user hears of an error: of one that answers a client, what the
 // client is sent.
 func heard(err error) string {
 	var answer *jsonrpc.Error

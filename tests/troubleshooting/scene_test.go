@@ -31,7 +31,7 @@ type scene struct {
 	server *oauthserver.Server
 	path   string
 	config upstream.Config
-	// browse is what the person does with a page; nil completes it.
+	// browse is what the user does with a page; nil completes it.
 	browse func(target string)
 
 	instance *instance.Instance

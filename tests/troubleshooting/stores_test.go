@@ -92,7 +92,7 @@ func stores(t *testing.T) []message {
 	return all
 }
 
-// A damaged record can be erased, as its message says, and then a login begins anew.
+// A damaged record can be erased, as its message says, and then a login begins again.
 func TestADamagedRecordCanBeErased(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, oauthserver.Options{AutoApprove: true})

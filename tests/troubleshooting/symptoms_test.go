@@ -21,7 +21,7 @@ import (
 type symptom struct {
 	name    string
 	options oauthserver.Options
-	// provoke brings the upstream there, and returns the message that a person or
+	// provoke brings the upstream there, and returns the message that a user or
 	// client gets, if it gets one.
 	provoke func(*scene) error
 	// when narrows the moment of the explanation; nil takes the first.

@@ -2,7 +2,7 @@
 
 const token = document.querySelector("meta[name=csrf-token]").content;
 
-// Refused is an answer that says no, in words for a person.
+// Refused is an answer that says no, in words for a user.
 export class Refused extends Error {
   constructor(status, text) {
     super(text);

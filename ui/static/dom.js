@@ -14,7 +14,7 @@ export function element(tag, attributes = {}, ...children) {
 }
 
 // patch makes children those of parent and keeps the nodes that are the same still, so
-// that what a person points at, has focused or opened is there when the press ends. A
+// that what a user points at, has focused or opened is there when the press ends. A
 // node is known again by its data-key, or else by its place; its listeners stay those
 // of the first, and so depend on nothing that the key does not say.
 export function patch(parent, ...children) {
@@ -33,7 +33,7 @@ export function patch(parent, ...children) {
 
 const alike = (a, b) => a.nodeName === b.nodeName && a.dataset?.key === b.dataset?.key;
 
-// update makes known what fresh is. Whether details are open is the person's to say.
+// update makes known what fresh is. Whether details are open is the user's to say.
 function update(known, fresh) {
   if (known === fresh) return known;
   if (known.nodeType !== Node.ELEMENT_NODE) {
@@ -55,7 +55,7 @@ export function moment(at, say) {
   return node;
 }
 
-// tick says every moment anew.
+// tick says every moment again.
 export function tick(root = document) {
   for (const node of root.querySelectorAll("time")) if (node.say) node.textContent = node.say(node.dateTime);
 }

@@ -1,10 +1,10 @@
-// The buttons. What a person can do, and what each of it does, is the explanation's
+// The buttons. What a user can do, and what each of it does, is the explanation's
 // to say; only a button's few words are here.
 
 import { region } from "./words.js";
 
 const labels = {
-  login: ({ open, status }) => (open ? "Show the login page" : status.token ? "Log in anew" : "Log in"),
+  login: ({ open, status }) => (open ? "Show the login page" : status.token ? "Log in again" : "Log in"),
   cancel: () => "Give the login up",
   logout: () => "Log out",
   connect: ({ connection }) => (connection === "Disconnected" ? "Connect" : "Try now"),

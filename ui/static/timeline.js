@@ -50,7 +50,7 @@ function row(entry, length) {
   const details = [
     isMove(entry) || entry.disposition === "updated" ? undefined : element("em", { class: "disposition" }, isRefused(entry) ? `refused (${entry.disposition}${entry.guard ? `, ${entry.guard}` : ""})` : entry.disposition),
     entry.reason && element("span", {}, entry.reason),
-    entry.actor && `by ${entry.actor === "person" ? "a person" : entry.actor === "timer" ? "a timer" : entry.actor === "process" ? "start or end of the proxy" : "the machine"}`,
+    entry.actor && `by ${entry.actor === "person" ? "a user" : entry.actor === "timer" ? "a timer" : entry.actor === "process" ? "start or end of the proxy" : "the machine"}`,
     entry.raised_by && `after ${entry.raised_by}`,
     length !== undefined && `lasted ${duration(length)}`,
     entry.flow && element("span", { title: `flow ${entry.flow}` }, `flow ${entry.flow.slice(0, 8)}`),

@@ -39,5 +39,5 @@ export const kindOf = (status) => leading(status).kind;
 // sinceOf is when the phase began.
 export const sinceOf = (status) => leading(status).since;
 
-// needsPerson reports whether there is something that a person can do so that the upstream goes on.
+// needsPerson reports whether there is something that a user can do so that the upstream goes on.
 export const needsPerson = (status) => leading(status).tags.includes("awaits-user");

@@ -1,4 +1,4 @@
-// Package browser shows a URL to the person at this machine. It promises that
+// Package browser shows a URL to the user at this machine. It promises that
 // no shell ever sees the URL, that only https and loopback http URLs are opened,
 // and that a failure is an answer and not the end of a login: the caller shows
 // the URL in another way.
@@ -21,7 +21,7 @@ import (
 // page was read.
 type Opener func(ctx context.Context, target string) error
 
-// ErrNone is returned by [None]: the person opens the URL.
+// ErrNone is returned by [None]: the user opens the URL.
 var ErrNone = errors.New("no browser is used; open the URL by hand")
 
 // None opens nothing.

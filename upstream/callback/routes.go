@@ -126,7 +126,7 @@ func (o *outcomes) show(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Pasted is a response that a person pasted instead of the browser bringing it;
+// Pasted is a response that a user pasted instead of the browser bringing it;
 // handle is asked as if it had.
 func (s *Server) Pasted(ctx context.Context, query map[string][]string) (Page, error) {
 	state := query["state"]

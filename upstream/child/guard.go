@@ -69,7 +69,7 @@ func (g *Guard) Watch(group int) error {
 		if g.tell("+", group) == nil {
 			return nil
 		}
-		g.stop() // somebody ended it; another one takes its place
+		g.stop() // someone ended it; another one takes its place
 	}
 	return g.start()
 }

@@ -26,7 +26,7 @@ type answer struct {
 	// members are those of the document, their names without case and underscores; nil
 	// where there is no document.
 	members map[string]any
-	// page says that this is a page for people (see [isPage]), title what it is called.
+	// page says that this is a page for users (see [isPage]), title what it is called.
 	page  bool
 	title string
 	// text is the body where it is neither a document nor a page.
@@ -168,7 +168,7 @@ func folded(object map[string]any) map[string]any {
 	return members
 }
 
-// isPage reports whether a body that is no document is a page for people, which a
+// isPage reports whether a body that is no document is a page for users, which a
 // gateway, a load balancer or a login wall gives in the place of the server: it says
 // nothing about what was sent. A page is markup, so a body that begins with "<", or a
 // body that is not empty and whose Content-Type is that of markup. What mentions an

@@ -13,7 +13,7 @@ import (
 )
 
 // NewDeviceFlow asks for a device code (RFC 8628 section 3.1). The caller gives the
-// flow its id and shows its address and code to a person.
+// flow its id and shows its address and code to a user.
 func NewDeviceFlow(ctx context.Context, hc *http.Client, d credential.Discovery, registration credential.Registration,
 	r FlowRequest) (credential.Flow, error) {
 	failure := &Error{Operation: "the device authorization request", URL: where(d.DeviceEndpoint)}
@@ -95,7 +95,7 @@ func webPage(address, endpoint string) string {
 	return at
 }
 
-// AwaitDevice polls for the person's answer (RFC 8628 section 3.4), at the pace that
+// AwaitDevice polls for the user's answer (RFC 8628 section 3.4), at the pace that
 // the server asks for, until there is one or ctx ends.
 func AwaitDevice(ctx context.Context, hc *http.Client, f credential.Flow, generation uint64) (credential.Token, error) {
 	ctx, cancel := context.WithDeadline(ctx, f.Deadline)

@@ -35,7 +35,7 @@ type DiscoveryRequest struct {
 	// Known reports whether this client has a token of an issuer, or is registered at
 	// it; of several authorization servers a known one is taken. Nil knows none.
 	Known func(issuer string) bool
-	// Unattended says that no person's grant is meant, so that the server needs no
+	// Unattended says that no user's grant is meant, so that the server needs no
 	// authorization endpoint and no PKCE.
 	Unattended bool
 	// GrantType is what the token endpoint will be asked for, if the server says what

@@ -11,7 +11,7 @@ import (
 	"mcpproxy/credential"
 )
 
-// Grant types beside those of a browser; all but the device code need no person.
+// Grant types beside those of a browser; all but the device code need no user.
 const (
 	grantClientCredentials = "client_credentials"
 	grantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"
@@ -22,7 +22,7 @@ const (
 	assertionGrant = "urn:ietf:params:oauth:token-type:id-jag"
 )
 
-// GrantRequest asks for a token without a person.
+// GrantRequest asks for a token without a user.
 type GrantRequest struct {
 	Scopes []string
 	// Assertion is the JWT of a jwt-bearer grant (RFC 7523 section 2.1); without
@@ -74,7 +74,7 @@ func Grant(ctx context.Context, hc *http.Client, d credential.Discovery, r crede
 type IdentityProvider struct {
 	TokenEndpoint string
 	Registration  credential.Registration
-	// IDToken is the person's, from the enterprise's single sign-on.
+	// IDToken is the user's, from the enterprise's single sign-on.
 	IDToken credential.Secret
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // Reach says how near to this machine the addresses may be that a server leads to.
-// A server that a person has configured may lead as near as it is itself, so that a
+// A server that a user has configured may lead as near as it is itself, so that a
 // stranger's metadata is no way into the network that this program runs in (RFC 9728
 // section 7.7). No reach covers link-local addresses and those at which clouds hand
 // out credentials.
@@ -31,7 +31,7 @@ func (r Reach) String() string {
 	return [...]string{"on the internet", "in a private network", "on this machine"}[r]
 }
 
-// ReachOf is the reach of what a person has configured: that of the nearest of the
+// ReachOf is the reach of what a user has configured: that of the nearest of the
 // URLs. A name but localhost is public, whatever it resolves to now: that is its
 // owner's to change.
 func ReachOf(urls ...string) Reach {

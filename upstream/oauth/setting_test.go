@@ -123,7 +123,7 @@ func TestAudienceOfAssertions(t *testing.T) {
 	}
 }
 
-// The scope offline_access is left out where it is to be, unless somebody configured it.
+// The scope offline_access is left out where it is to be, unless someone configured it.
 func TestOfflineAccessIsLeftOut(t *testing.T) {
 	d := credential.Discovery{ServerScopes: []string{"offline_access"}, ScopesSupported: []string{"a"}}
 	for _, test := range []struct {

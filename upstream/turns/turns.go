@@ -31,7 +31,7 @@ type Queue struct {
 	limits Limits
 	taken  int
 	lines  map[string]*line
-	// ready are the lines in which somebody waits and whose host is below its limit.
+	// ready are the lines in which someone waits and whose host is below its limit.
 	ready list.List
 }
 

@@ -128,7 +128,7 @@ func TestNoLimitIsExceededAndNobodyWaitsInVain(t *testing.T) {
 						free -= limits.Total / 4 // is kept for hosts that have no turn
 					}
 					if free > 0 && (host == "" || at[host] < limits.PerHost) {
-						t.Fatalf("somebody waits at %q while there is room", host)
+						t.Fatalf("someone waits at %q while there is room", host)
 					}
 				}
 				for host, n := range at {

@@ -61,7 +61,7 @@ func (e *endpoint) request(ctx context.Context, method string, header http.Heade
 	return request.WithContext(ctx)
 }
 
-// passOver logs what a server says where a message has to be, once for people: a server
+// passOver logs what a server says where a message has to be, once for users: a server
 // that does so does it often.
 func (e *endpoint) passOver(text []byte, err error) {
 	level := slog.LevelDebug

@@ -12,7 +12,7 @@ import (
 	"mcpproxy/relay"
 )
 
-// A server whose tool wants another header than it did is read anew, and called once
+// A server whose tool wants another header than it did is read again, and called once
 // more with the header that it wants now.
 func TestAMismatchOfHeadersHasTheToolsReadAnew(t *testing.T) {
 	header := "Region" // that the tool wants

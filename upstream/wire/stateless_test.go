@@ -178,7 +178,7 @@ func TestInputIsAnsweredInTheNextRequest(t *testing.T) {
 	}
 }
 
-// A subscription is opened for what the server has to tell; it is opened anew when other
+// A subscription is opened for what the server has to tell; it is opened again when other
 // resources are listened for, when the server ends it, and when it breaks. What was
 // agreed on is not passed on as if it were news, and no answer is sent to what the server
 // may not ask.

@@ -43,7 +43,7 @@ func (c *statelessHTTP) Call(ctx context.Context, call relay.Call) (json.RawMess
 	return c.stateless.Call(ctx, call)
 }
 
-// callTool reads the tools anew where the server says that a parameter's header
+// callTool reads the tools again where the server says that a parameter's header
 // is not the one it wants.
 func (c *statelessHTTP) callTool(ctx context.Context, call relay.Call) (json.RawMessage, error) {
 	result, err := c.sendHTTP(ctx, call)

@@ -14,7 +14,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// subscribe changes what resources are listened for; the stream is opened anew.
+// subscribe changes what resources are listened for; the stream is opened again.
 func (c *stateless) subscribe(call relay.Call) (json.RawMessage, error) {
 	var p struct {
 		URI string `json:"uri"`
@@ -36,7 +36,7 @@ func (c *stateless) subscribe(call relay.Call) (json.RawMessage, error) {
 	return json.RawMessage("{}"), nil
 }
 
-// filter is everything that the server can tell, as far as somebody wants it.
+// filter is everything that the server can tell, as far as someone wants it.
 func (c *stateless) filter() mcp.SubscriptionFilter {
 	var offers struct {
 		Tools, Prompts struct {

@@ -158,7 +158,7 @@ Generated from the declaration in package ` + "`transitions`" + `; ` + "`make di
 
 | | |
 |---|---|
-| grey, *parked* | nothing runs and nothing is sent; a person or a demand moves it on |
+| grey, *parked* | nothing runs and nothing is sent; a user or a demand moves it on |
 | yellow, *waiting* | a timer runs |
 | blue, *working* | a job runs, whose name stands there, and always a deadline |
 | green, *serving* | requests flow |

@@ -85,7 +85,7 @@ func (p *process) cpu() (time.Duration, error) {
 	return total, nil
 }
 
-// forgetPeak begins the count of peak memory anew.
+// forgetPeak begins the count of peak memory again.
 func (p *process) forgetPeak() {
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.command.Process.Pid), []byte("5"), 0) // where it cannot, the peak is that since the start
 }

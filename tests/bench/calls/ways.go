@@ -17,7 +17,7 @@ type way struct {
 	name    string
 	caller  caller
 	process *process // nil for none
-	// peer is somebody else's proxy.
+	// peer is another user's proxy.
 	peer bool
 }
 

@@ -30,8 +30,8 @@ var definition = func() *fsm.Definition[state, event, count, worth] {
 			{Name: locked, Kind: fsm.Parked, Doc: "Nobody passes."},
 			{Name: unlocked, Kind: fsm.Parked, Doc: "One may pass."}},
 		Events: []fsm.Event[event]{
-			{Name: coin, Doc: "Somebody pays.", Otherwise: "it is paid for"},
-			{Name: push, Doc: "Somebody passes.", Otherwise: "it is not paid for"}},
+			{Name: coin, Doc: "Someone pays.", Otherwise: "it is paid for"},
+			{Name: push, Doc: "Someone passes.", Otherwise: "it is not paid for"}},
 		Transitions: []fsm.Transition[state, event, count, worth]{
 			{From: []state{locked}, Event: coin, To: unlocked, Guards: []fsm.Guard[event, count, worth]{enough},
 				Update: func(c count, _ *input) count { c.coins++; return c }},

@@ -42,7 +42,7 @@ func start(ctx context.Context, directory string, configs []upstream.Config) (*p
 	return p, nil
 }
 
-// consent is a person whose browser follows wherever it is sent.
+// consent is a user whose browser follows wherever it is sent.
 func consent(ctx context.Context, page string) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, page, nil)
 	if err != nil {

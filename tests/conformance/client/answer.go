@@ -9,7 +9,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// answer is the person and the model behind the client: every form is accepted
+// answer is the user and the model behind the client: every form is accepted
 // with its defaults, every sampling answered with one sentence.
 func answer(_ context.Context, request transport.JSONRPCRequest) (*transport.JSONRPCResponse, error) {
 	params, err := json.Marshal(request.Params)

@@ -38,7 +38,7 @@ func readGiven(text string) (given, error) {
 	return g, json.Unmarshal([]byte(text), &g)
 }
 
-// upstream is the configuration that a person would write for the server.
+// upstream is the configuration that a user would write for the server.
 // Secrets that come in files are put into directory.
 func (g given) upstream(server, scenario, directory string) (upstream.Config, error) {
 	settings := states.DefaultSettings()

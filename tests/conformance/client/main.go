@@ -3,7 +3,7 @@
 // downstream face. The suite runs it once for each scenario, with the server's
 // URL as the last argument.
 //
-// The scenario's name chooses what only a person would know: which calls are to be
+// The scenario's name chooses what only a user would know: which calls are to be
 // made, and which grant the server's administrator has set up. Everything else of
 // the proxy's configuration is what the suite hands over.
 package main

@@ -1,4 +1,4 @@
-// Command browser is the person's browser in end-to-end tests: it visits an
+// Command browser is the user's browser in end-to-end tests: it visits an
 // address, follows every redirect and reads the page. A file leads on by its refresh. What
 // it is given is noted in the file that GIVEN names.
 package main
@@ -40,5 +40,5 @@ func main() {
 		os.Exit(1)
 	}
 	defer response.Body.Close()
-	_, _ = io.Copy(io.Discard, response.Body) // the page is for people
+	_, _ = io.Copy(io.Discard, response.Body) // the page is for users
 }

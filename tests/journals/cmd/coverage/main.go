@@ -85,7 +85,7 @@ func run(directory string) (missing int, err error) {
 		return 0, err
 	}
 	// By class and key: whether the walk of each pair did it, and whether servers,
-	// timers and people did in the other tests.
+	// timers and users did in the other tests.
 	walked, lived := map[string]bool{}, map[string]bool{}
 	entries := 0
 	for _, name := range files {
