@@ -110,6 +110,8 @@ type picture struct {
 	marks *Marks
 	// boxed says that composite states are boxes round their states.
 	boxed bool
+	// notes are the texts in the states and boxes of the region.
+	notes map[string][]string
 	// folded are the composite states of the region that are one box without their states.
 	folded []string
 }
@@ -170,6 +172,7 @@ func (p *picture) region(r fsm.GraphRegion, concern bool) {
 			p.small = 12
 		}
 	}
+	p.notes = notes
 	p.boxes(r, func(s fsm.GraphState) { p.state(r.Name, s, notes[s.Name]) })
 	for _, e := range lines {
 		p.way(r, e)

@@ -106,6 +106,11 @@ func (m *mermaidPicture) region(r fsm.GraphRegion, lines []edge, notes map[strin
 			}
 		}
 	}
+	for _, c := range r.Composites {
+		for _, note := range notes[c.Name] {
+			m.line("%snote right of %s : %s", m.indent, m.id(r.Name, c.Name), mermaid(strings.Replace(note, ": ", " by ", 1)))
+		}
+	}
 	for _, e := range lines {
 		text := ""
 		if all := labels(e); len(all) > 0 {

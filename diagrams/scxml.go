@@ -11,7 +11,7 @@ import (
 // SCXML writes a graph as a state chart of the W3C (SCXML 1.0): regions are parallel,
 // composite states nested. Guards are calls of guard(name) in the data model; a timer is an
 // event that is sent when delay(name) is over, and cancelled where its state is left; a
-// signal is raised; a job is invoked by its name.
+// signal is raised; the name of a state's job is in a comment.
 func SCXML(g fsm.Graph) string {
 	s := &scxml{}
 	s.line(0, `<?xml version="1.0" encoding="UTF-8"?>`)

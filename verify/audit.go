@@ -164,7 +164,8 @@ func (a *audit) stepEnds() {
 		a.violatedBefore(truthful, "%s", text)
 	}
 	s := a.life.step
-	if s.entry.Actor != fsm.Person || s.was == "" || connection == states.Closed || s.entry.Disposition == fsm.Vetoed || s.entry.Guard == "entryUsable" {
+	if s.entry.Actor != fsm.Person || s.was == "" || connection == states.Closed || s.entry.Disposition == fsm.Vetoed ||
+		s.entry.Guard == "entryUsable" {
 		return
 	}
 	r := request{event: transitions.Event(s.entry.Event), was: s.was, connection: connection, credential: credential,

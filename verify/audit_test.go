@@ -46,7 +46,8 @@ func (b *book) stays(region string, event transitions.Event, as fsm.Disposition,
 	return b.add(region, event, states.State(b.at[region].To), as, b.at[region].Epoch, changes)
 }
 
-func (b *book) add(region string, event transitions.Event, to states.State, as fsm.Disposition, epoch uint64, changes []func(*fsm.Entry)) *book {
+func (b *book) add(region string, event transitions.Event, to states.State, as fsm.Disposition, epoch uint64,
+	changes []func(*fsm.Entry)) *book {
 	if b.now = b.now.Add(time.Second); as == fsm.Moved || as == fsm.Updated {
 		b.sequence++
 	}

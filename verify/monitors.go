@@ -31,7 +31,8 @@ func Monitors() []Monitor {
 	return append(all,
 		Monitor{Name: explained, Doc: "each event happened where the entries before it led, became what the table says, and led where it says; " +
 			"nothing is missing, and a restart begins in the initial states"},
-		Monitor{Name: epochsRise, Doc: "each entry of a state has an epoch greater than all before it in the life, and nothing else has a new one"},
+		Monitor{Name: epochsRise,
+			Doc: "each entry of a state has an epoch greater than all before it in the life, and nothing else has a new one"},
 		Monitor{Name: timeGoesOn, Doc: "no entry is earlier than the one before it, by more than a clock that is set right"},
 		Monitor{Name: timersDue, Doc: "a timer with a fixed time does not strike before it"})
 }

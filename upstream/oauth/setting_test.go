@@ -69,7 +69,8 @@ func TestARefreshHasNoRedirectAddress(t *testing.T) {
 			`URI used in the authorization request, or was issued to another client."}`)
 	}))
 	defer s.Close()
-	_, err := oauth.Refresh(t.Context(), client(), credential.Token{TokenEndpoint: s.URL, Refresh: secret("rt")}, anyone, oauth.RefreshOptions{})
+	token := credential.Token{TokenEndpoint: s.URL, Refresh: secret("rt")}
+	_, err := oauth.Refresh(t.Context(), client(), token, anyone, oauth.RefreshOptions{})
 	if err == nil || strings.Contains(err.Error(), "oauth.") {
 		t.Errorf("the refresh is refused with %v", err)
 	}
