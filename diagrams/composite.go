@@ -39,7 +39,8 @@ func (p *picture) boxes(r fsm.GraphRegion, draw func(fsm.GraphState)) {
 			p.line("    subgraph %s {", quote("cluster_"+r.Name+"."+c.Name))
 			p.line("    class=composite; style=\"rounded,filled\"; fillcolor=%s; color=%s; fontcolor=%s; fontsize=%g; labeljust=l; margin=8; "+
 				"label=%s; tooltip=%s;",
-				quote(boxFill), quote(boxLine), quote(quiet), p.small+1, quote(strings.Join(append([]string{c.Name}, p.notes[c.Name]...), "\n")), quote(c.Doc))
+				quote(boxFill), quote(boxLine), quote(quiet), p.small+1,
+				quote(strings.Join(append([]string{c.Name}, p.notes[c.Name]...), "\n")), quote(c.Doc))
 			within(c.Name)
 			p.line("    }")
 		}
