@@ -118,6 +118,9 @@ func (u *Upstream) connectFailed(order transitions.Order, err error) transitions
 	asked := time.Duration(0)
 	switch {
 	case errors.As(err, &unauthorized):
+		if u.Snapshot().Region(states.Connection).Epoch != order.Epoch {
+			return nothing // the credential region was told by the 401, and has led on
+		}
 		return event(transitions.Unauthorized, err)
 	case errors.As(err, &scope):
 		if token := u.Snapshot().Data.Token; token != nil && token.Generation > scope.Generation {

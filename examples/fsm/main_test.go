@@ -24,9 +24,12 @@ func Example() {
 	// checked: 15 situations keep the promises
 	// stateDiagram-v2
 	//   [*] --> Idle
+	//   state Active {
+	//     Fetching
+	//     Paused
+	//   }
 	//   Idle --> Fetching : Start
-	//   Fetching --> Idle : Cancel
-	//   Paused --> Idle : Cancel
+	//   Active --> Idle : Cancel
 	//   Fetching --> Done : Fetched
 	//   Fetching --> Paused : Failed [attemptsLeft]
 	//   Fetching --> Broken : GaveUp, timer TimedOut
