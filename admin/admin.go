@@ -66,7 +66,7 @@ func (a *handler) routes() []route {
 	return []route{
 		{http.MethodGet, "/v1/openapi", describe},
 		{http.MethodGet, "/v1/version", a.who},
-		{http.MethodPost, "/v1/reload", a.readAnew},
+		{http.MethodPost, "/v1/reload", a.reload},
 		{http.MethodGet, "/v1/events", a.events},
 		{http.MethodPost, "/v1/page", a.page},
 		{http.MethodPost, "/v1/yield", a.yield},
@@ -163,7 +163,7 @@ func explained(w http.ResponseWriter, _ *http.Request, u *upstream.Upstream) err
 	return reply(w, explain.Of(u.Machine().Definition().Graph(), u.Status()))
 }
 
-func (a *handler) readAnew(w http.ResponseWriter, r *http.Request) error {
+func (a *handler) reload(w http.ResponseWriter, r *http.Request) error {
 	if a.options.Reload == nil {
 		return fmt.Errorf("%w: this proxy was started without a configuration file, so that there is none to be read; restart it with its "+
 			"new upstreams", errRequest)

@@ -24,8 +24,8 @@ type Line struct {
 	InState *int64 `json:"in_state_ms,omitempty"`
 	// Refused says that the machine refused the event and is as before.
 	Refused bool `json:"refused,omitempty"`
-	// Anew says that a new process began with this entry.
-	Anew bool `json:"again,omitempty"`
+	// NewProcess says that a new process began with this entry.
+	NewProcess bool `json:"new_process,omitempty"`
 }
 
 // Reader reads entries in their order. It belongs to one goroutine.
@@ -68,7 +68,7 @@ func (r *Reader) Entered(region, state string, at time.Time) {
 func (r *Reader) Read(e fsm.Entry) Line {
 	line := Line{Entry: e, Refused: e.Disposition.Refused()}
 	if r.begun && r.another(e) {
-		line.Anew = true
+		line.NewProcess = true
 		clear(r.entered)
 	}
 	r.begun, r.sequence = true, e.Sequence

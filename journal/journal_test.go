@@ -70,7 +70,7 @@ func ExampleLines() {
 		if line.InState != nil {
 			after = time.Duration(*line.InState * int64(time.Millisecond)).String()
 		}
-		fmt.Println(line.From, line.Event, "after", after, line.Passed, "refused:", line.Refused, "again:", line.Anew)
+		fmt.Println(line.From, line.Event, "after", after, line.Passed, "refused:", line.Refused, "again:", line.NewProcess)
 	}
 	// Output:
 	// LoadingToken TokenUsable after ? [] refused: false again: false

@@ -90,7 +90,7 @@ func (c *counter) add(line Line) {
 		c.From, c.Processes = line.Time, 1
 	}
 	c.To = line.Time
-	if line.Anew {
+	if line.NewProcess {
 		c.Processes++
 		c.interrupt()
 	}

@@ -116,7 +116,7 @@ func lineCells(line journal.Line, clock string) []cell {
 // remarks are what else there is to say of a line.
 func remarks(line journal.Line) []string {
 	var all []string
-	if line.Anew {
+	if line.NewProcess {
 		all = append(all, "a new process")
 	}
 	switch {

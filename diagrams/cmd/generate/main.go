@@ -151,7 +151,8 @@ func readme(concerns []diagrams.Concern) string {
 	var b strings.Builder
 	b.WriteString(`# The graph in pictures
 
-Generated from the declaration in package ` + "`transitions`" + `; ` + "`make diagrams`" + ` writes it again and a test compares. The tables:
+Generated from the declaration in package ` + "`transitions`" + `; ` + "`make diagrams`" + ` writes it again and a test compares.
+The tables:
 [states and transitions](transitions.md), [events](events.md). For other tools: [XState](upstream.xstate.json), [SCXML](upstream.scxml).
 
 ## How to read them
